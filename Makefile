@@ -1,0 +1,60 @@
+# Everything here makes its own virtual environment and builds the Rust core: no step before `make`.
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+CORE   := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help up test lint check-rust check-python bench docs fuzz lock clean
+
+help:            ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+up: $(VENV)/.core  ## Bring up a deception network on loopback
+	@$(BIN)/chaffinch up $(ARGS)
+
+test: lint check-rust check-python  ## Everything CI checks
+
+lint: $(VENV)/.core  ## Formatting, lints, types, stubs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest chaffinch._core
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+check-rust: $(VENV)/.tools
+	cargo test --locked --workspace --exclude chaffinch-python --quiet
+
+check-python: $(VENV)/.core
+	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests
+	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.md
+	$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.core  ## Write the generated reference pages and check the links
+	$(BIN)/python -m docs.generate
+
+lock:  ## Pin the dependencies again, with hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra fleet pyproject.toml -o requirements/fleet.txt
+
+clean:  ## Remove what was built
+	rm -rf $(VENV) target src/chaffinch/_core*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.tools: requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "chaffinch needs Python 3.11 or newer: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chaffinch needs Python 3.11 or newer; $(PYTHON) is older: name another with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "this Python has no venv module: apt-get install python3-venv" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "chaffinch needs a C compiler to link its core: apt-get install gcc libc6-dev" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "chaffinch needs cargo 1.85 or newer to build its core: https://rustup.rs, or your distribution's rustup package" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.tools $(CORE)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable . --config-settings=build-args=--locked
+	@touch $@

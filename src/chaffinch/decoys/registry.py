@@ -1,0 +1,105 @@
+"""Finding services by module name, importing only what the plan needs."""
+
+import importlib
+import importlib.util
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol, cast
+
+import msgspec
+
+from chaffinch.errors import InputError
+
+if TYPE_CHECKING:
+    from chaffinch.decoys.session import Session
+
+BUILT_IN = ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
+"""The services that ship with the project: the modules of this package that define one."""
+
+
+class ServiceSpec(msgspec.Struct, frozen=True):
+    """What a service's module says of itself.
+
+    `idle` is how long a session may be silent and `total` how long it may last, in seconds; `bytes_in` bounds what one session
+    may send, in bytes.
+    """
+
+    name: str
+    tcp: int = 0
+    udp: int = 0
+    idle: float = 120.0
+    total: float = 3600.0
+    bytes_in: int = 16 << 20
+
+
+class Handler(Protocol):
+    """A service's handler, as `@service` leaves it."""
+
+    spec: ServiceSpec
+
+    def __call__(self, session: "Session") -> Awaitable[None]: ...
+
+
+def service(
+    name: str,
+    *,
+    tcp: int = 0,
+    udp: int = 0,
+    idle: float = 120.0,
+    total: float = 3600.0,
+    bytes_in: int = 16 << 20,
+) -> Callable[[Callable[["Session"], Awaitable[None]]], Handler]:
+    """Mark a module's handler. Name one port: `tcp` or `udp`; the other arguments are those of `ServiceSpec`."""
+
+    def mark(handler: Callable[["Session"], Awaitable[None]]) -> Handler:
+        marked = cast(Handler, handler)
+        marked.spec = ServiceSpec(name, tcp, udp, idle, total, bytes_in)
+        return marked
+
+    return mark
+
+
+def load(name: str) -> Handler:
+    """Import the service `name` and return its handler.
+
+    Raises `InputError` when no module or plug-in has it, when two claim the name, or when the module marks no handler.
+    """
+    return _handler_of(_module_for(name), name)
+
+
+def _module_for(name: str) -> str:
+    built_in = f"chaffinch.decoys.{name}" if name in BUILT_IN else ""
+    plugged = plugins().get(name, "")
+    if built_in and plugged:
+        raise InputError(f"two modules claim the service {name!r}: {built_in} and {plugged}; rename or remove one")
+    if not (built_in or plugged):
+        known = ", ".join((*BUILT_IN, *plugins()))
+        raise InputError(f"no module has a service named {name!r}; there are: {known}")
+    return built_in or plugged
+
+
+def _handler_of(module_name: str, name: str) -> Handler:
+    module = importlib.import_module(module_name)
+    marked = [value for value in vars(module).values() if isinstance(getattr(value, "spec", None), ServiceSpec)]
+    for handler in marked:
+        if handler.spec.name == name:
+            return cast(Handler, handler)
+    raise InputError(f"{module_name} has no handler marked @service({name!r}, ...)")
+
+
+def plugins() -> dict[str, str]:
+    """Services that other packages add: name to module, from the entry point group `chaffinch.services`."""
+    return _plugins("chaffinch.services")
+
+
+def _plugins(group: str) -> dict[str, str]:
+    # importlib.metadata costs 3 MB and 20 ms: only a process that asks for plug-ins pays.
+    from importlib import metadata
+
+    found: dict[str, str] = {}
+    for entry in metadata.entry_points(group=group):
+        if entry.name in found:
+            raise InputError(
+                f"two packages claim the service {entry.name!r}: {found[entry.name]} and {entry.module}; remove one"
+            )
+        found[entry.name] = entry.module
+    return found

@@ -1,0 +1,156 @@
+"""One decoy service on a loopback port of its own, with what it recorded: what every protocol's tests stand on."""
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from chaffinch.decoys import registry, runner
+from chaffinch.decoys.session import Session
+from chaffinch.events import Fact
+from chaffinch.personas.persona import OperatingSystem, Persona, Service, User
+
+F = TypeVar("F", bound=Fact)
+
+DEBIAN = OperatingSystem(
+    id="debian-12",
+    family="linux",
+    name="Debian GNU/Linux 12 (bookworm)",
+    version="12",
+    kernel="6.1.0-28-amd64",
+)
+
+PRODUCTS = {
+    "ssh": (22, "OpenSSH", "9.2p1 Debian-2+deb12u10"),
+    "telnet": (23, "Linux telnetd", ""),
+    "http": (80, "nginx", "1.22.1"),
+    "ftp": (21, "vsftpd", "3.0.3"),
+    "smtp": (25, "Postfix", ""),
+    "redis": (6379, "Redis", "7.0.15"),
+    "mysql": (3306, "MariaDB", "10.11.6-MariaDB-0+deb12u1"),
+    "memcached": (11211, "memcached", "1.6.18"),
+}
+
+
+def persona(*names: str, address: str = "127.77.3.9", seed: bytes = b"test", **options: str) -> Persona:
+    """A Debian host with these services (all eight unless named); `options` go to each of them."""
+    services = tuple(
+        Service(name, PRODUCTS[name][0], PRODUCTS[name][1], PRODUCTS[name][2], options=tuple(options.items()))
+        for name in names or PRODUCTS
+    )
+    return Persona(
+        address=address,
+        archetype="linux-server",
+        hostname="atlas",
+        domain="corp.example",
+        os=DEBIAN,
+        services=services,
+        users=(
+            User("root", 0, "root", "/root", "/bin/bash", "letmein"),
+            User("mdavis", 1000, "Mary Davis", "/home/mdavis", "/bin/bash"),
+            User("backup", 1001, "Backup", "/home/backup", "/bin/bash", "backup123"),
+        ),
+        mac="52:54:00:12:34:56",
+        secret=hashlib.blake2b(address.encode(), key=seed, digest_size=32).digest(),
+        reboot_period=40 * 86400,
+        reboot_phase=12345,
+    )
+
+
+class Recorded:
+    """A recorder that keeps facts in a list, and a quarantine that keeps bytes in a dict."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[str, Fact]] = []
+        self.files: dict[str, bytes] = {}
+
+    def record(self, session: Session, fact: Fact) -> None:
+        self.facts.append((session.id, fact))
+
+    def keep(self, data: bytes) -> tuple[str, bool]:
+        name = hashlib.sha256(data).hexdigest()
+        self.files[name] = data
+        return name, True
+
+    def of(self, kind: type[F]) -> list[F]:
+        """The recorded facts of one type, in their order."""
+        return [fact for _, fact in self.facts if isinstance(fact, kind)]
+
+
+class Decoy:
+    """A running service: connect to `address`, `port`; read `recorded`."""
+
+    def __init__(self, name: str, host: Persona, recorded: Recorded) -> None:
+        self.handler = registry.load(name)
+        self.host = host
+        self.recorded = recorded
+        self.sessions: dict[asyncio.Task[None], Session] = {}
+        self.listener = socket.create_server((host.address, 0), backlog=1024)
+        self.listener.setblocking(False)
+        self.address, self.port = self.listener.getsockname()
+
+    async def accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        service = self.host.service(self.handler.spec.name)
+        assert service is not None
+        while True:
+            sock, peer = await loop.sock_accept(self.listener)
+            sock.setblocking(False)
+            session = Session(
+                sock,
+                persona=self.host,
+                service=service,
+                spec=self.handler.spec,
+                local=sock.getsockname()[:2],
+                peer=peer,
+                recorder=self.recorded,
+                quarantine=self.recorded,
+            )
+            task = runner.start(session, self.handler)
+            self.sessions[task] = session
+            task.add_done_callback(lambda done: self.sessions.pop(done, None))
+
+    async def talk(self, sent: bytes, *, wait: float = 0.3, chunk: int = 0) -> bytes:
+        """Connect, send (in pieces of `chunk` bytes if given), and return all that comes until `wait` seconds of silence or a close."""
+        reader, writer = await asyncio.open_connection(self.address, self.port)
+        try:
+            for at in range(0, len(sent), chunk or max(1, len(sent))):
+                writer.write(sent[at : at + chunk] if chunk else sent)
+                await writer.drain()
+            return await read_quietly(reader, wait)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def settled(self, seconds: float = 5.0) -> None:
+        """Wait until no session is open."""
+        async with asyncio.timeout(seconds):
+            while self.sessions:
+                await asyncio.sleep(0.01)
+
+
+async def read_quietly(reader: asyncio.StreamReader, wait: float) -> bytes:
+    """What arrives until the peer closes or is silent for `wait` seconds."""
+    got = bytearray()
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        while data := await asyncio.wait_for(reader.read(65536), wait):
+            got += data
+    return bytes(got)
+
+
+@contextlib.asynccontextmanager
+async def decoy(name: str, host: Persona | None = None) -> AsyncIterator[Decoy]:
+    """Serve the service `name` of `host` until the block ends."""
+    running = Decoy(name, host or persona(), Recorded())
+    accepting = asyncio.create_task(running.accept(), name=f"accept {name}")
+    try:
+        yield running
+    finally:
+        accepting.cancel()
+        for task in list(running.sessions):
+            task.cancel()
+        await asyncio.gather(accepting, *running.sessions, return_exceptions=True)
+        running.listener.close()
