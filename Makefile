@@ -36,7 +36,7 @@ bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.
 	$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.core  ## Write the generated reference pages and check the links
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 lock:  ## Pin the dependencies again, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements/dev.txt

@@ -1,7 +1,7 @@
 """Every event type: an envelope that says where and when, around one tagged, frozen fact.
 
-The journal stores events as JSON, one object each. A fact's tag is its `kind`; facts of a session carry its identifier
-in the envelope. Text that a peer sent is made printable by `printable` before it is put into a fact.
+The journal stores events as JSON, one object each. A fact's tag is its `kind`; facts of a session carry its
+identifier in the envelope. Text that a peer sent is made printable by `printable` before it is put into a fact.
 """
 
 import time as _time
@@ -20,7 +20,8 @@ class Fact(msgspec.Struct, frozen=True, tag_field="kind", omit_defaults=True, gc
 class Syn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The look of the SYN that opened a connection, as the kernel saved it.
 
-    `options` lists the TCP options in their order: `mss`, `nop`, `ws`, `sok`, `sack`, `ts`, `eol`, or `?N` for kind N.
+    `options` lists the TCP options in their order: `mss`, `nop`, `ws`, `sok`, `sack`, `ts`, `eol`, or `?N` for kind
+    N.
     """
 
     ttl: int
@@ -201,7 +202,9 @@ AnyFact = (
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One recorded fact. `time` is wall-clock nanoseconds since the epoch; `session` is empty for facts about the fleet."""
+    """One recorded fact. `time` is wall-clock nanoseconds since the epoch; `session` is empty for facts about the
+    fleet.
+    """
 
     time: int
     fact: AnyFact
@@ -227,8 +230,8 @@ _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def printable(data: bytes | str, limit: int = 4096) -> str:
     """What a peer sent, as one line of text.
 
-    At most `limit` bytes or characters of it; control characters and bytes that are not UTF-8 are escaped (`\\n`, `\\x00`,
-    `\\u202e`), a backslash is doubled, and an ellipsis marks a cut.
+    At most `limit` bytes or characters of it; control characters and bytes that are not UTF-8 are escaped (`\\n`,
+    `\\x00`, `\\u202e`), a backslash is doubled, and an ellipsis marks a cut.
     """
     cut = data[:limit]
     text = cut.decode("utf-8", "surrogateescape") if isinstance(cut, bytes) else cut

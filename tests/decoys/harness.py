@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from chaffinch.decoys import registry, runner
+from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.session import Session
 from chaffinch.events import Fact
 from chaffinch.personas.persona import OperatingSystem, Persona, Service, User
@@ -86,6 +87,7 @@ class Decoy:
         self.handler = registry.load(name)
         self.host = host
         self.recorded = recorded
+        self.overlays = Overlays()
         self.sessions: dict[asyncio.Task[None], Session] = {}
         self.listener = socket.create_server((host.address, 0), backlog=1024)
         self.listener.setblocking(False)
@@ -107,13 +109,15 @@ class Decoy:
                 peer=peer,
                 recorder=self.recorded,
                 quarantine=self.recorded,
+                overlays=self.overlays,
             )
             task = runner.start(session, self.handler)
             self.sessions[task] = session
             task.add_done_callback(lambda done: self.sessions.pop(done, None))
 
     async def talk(self, sent: bytes, *, wait: float = 0.3, chunk: int = 0) -> bytes:
-        """Connect, send (in pieces of `chunk` bytes if given), and return all that comes until `wait` seconds of silence or a close."""
+        """Connect, send (in pieces of `chunk` bytes if given), and return all that comes until `wait` seconds of
+        silence or a close."""
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
             for at in range(0, len(sent), chunk or max(1, len(sent))):

@@ -1,6 +1,17 @@
-//! PyO3 bindings only: convert, release the GIL, nothing more.
+//! `PyO3` bindings only: convert, release the GIL where the work is long, nothing more.
+
+mod confinement;
+mod histograms;
 
 use pyo3::prelude::*;
 
 #[pymodule]
-mod _core {}
+mod _core {
+    #[pymodule_export]
+    use crate::confinement::{
+        Confinement, confine, drop_bounding_set, drop_capabilities, landlock_abi, no_new_privs,
+        set_dumpable, set_parent_death_signal, set_process_name,
+    };
+    #[pymodule_export]
+    use crate::histograms::{Histograms, Totals};
+}

@@ -19,8 +19,8 @@ BUILT_IN = ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet
 class ServiceSpec(msgspec.Struct, frozen=True):
     """What a service's module says of itself.
 
-    `idle` is how long a session may be silent and `total` how long it may last, in seconds; `bytes_in` bounds what one session
-    may send, in bytes.
+    `idle` is how long a session may be silent and `total` how long it may last, in seconds; `bytes_in` bounds what
+    one session may send, in bytes.
     """
 
     name: str
@@ -61,12 +61,14 @@ def service(
 def load(name: str) -> Handler:
     """Import the service `name` and return its handler.
 
-    Raises `InputError` when no module or plug-in has it, when two claim the name, or when the module marks no handler.
+    Raises `InputError` when no module or plug-in has it, when two claim the name, or when the module marks no
+    handler.
     """
-    return _handler_of(_module_for(name), name)
+    return _handler_of(find(name), name)
 
 
-def _module_for(name: str) -> str:
+def find(name: str) -> str:
+    """The module that has the service `name`, without importing it. Raises `InputError` as `load` does."""
     built_in = f"chaffinch.decoys.{name}" if name in BUILT_IN else ""
     plugged = plugins().get(name, "")
     if built_in and plugged:

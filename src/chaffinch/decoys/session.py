@@ -1,8 +1,8 @@
 """What a handler is given: one connection, bounded in bytes, time and memory.
 
-A session owns a non-blocking socket and reads it through the event loop directly: an asyncio transport and stream pair costs more
-than the rest of an idle session. All sessions of a process share one receive buffer; a session holds only what its handler has
-not yet taken.
+A session owns a non-blocking socket and reads it through the event loop directly: an asyncio transport and stream
+pair costs more than the rest of an idle session. All sessions of a process share one receive buffer; a session holds
+only what its handler has not yet taken.
 """
 
 import asyncio
@@ -12,12 +12,15 @@ import random
 import socket
 import time
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chaffinch.decoys.registry import ServiceSpec
 from chaffinch.errors import LimitError, PeerClosedError, PeerIdleError
 from chaffinch.events import Fact
 from chaffinch.personas.persona import Persona, Service
+
+if TYPE_CHECKING:
+    from chaffinch.decoys.overlay import Overlay, Overlays
 
 READ_BYTES = 16 << 10
 """How much one receive takes off the socket: also what a session may hold unread before it stops reading."""
@@ -46,14 +49,16 @@ class Quarantine(Protocol):
 class Session:
     """One connection to one service of one decoy host.
 
-    A handler reads with the `read` methods, answers with `write`, says what it saw with `record`, and returns when the product
-    would close. Reads raise `PeerClosedError`, `PeerIdleError` or `LimitError`; a handler lets them pass unless the product says
-    something first.
+    A handler reads with the `read` methods, answers with `write`, says what it saw with `record`, and returns when
+    the product would close. Reads raise `PeerClosedError`, `PeerIdleError` or `LimitError`; a handler lets them pass
+    unless the product says something first.
     """
 
     __slots__ = (
-        "_at_eof", "_buffer", "_closing", "_loop", "_on_read", "_out", "_paused", "_reading", "_recorder", "_socket", "_task",
-        "_waiter", "address", "bytes_in", "bytes_out", "deadline", "id", "idle", "last_read", "opened", "persona", "port",
+        "_at_eof", "_buffer", "_closing", "_loop", "_on_read", "_out", "_overlays", "_paused", "_reading", "_recorder", "_socket",
+        "_task",
+        "_waiter", "address", "bytes_in", "bytes_out", "deadline", "id", "idle", "last_read", "opened", "persona",
+        "port",
         "quarantine", "reason", "service", "source", "source_port", "spec", "started",
     )  # fmt: skip
 
@@ -68,6 +73,7 @@ class Session:
         peer: tuple[str, int],
         recorder: Recorder,
         quarantine: Quarantine,
+        overlays: "Overlays | None" = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
@@ -81,6 +87,7 @@ class Session:
         self._reading = False
         self._closing = False
         self._recorder = recorder
+        self._overlays = overlays
         self.quarantine = quarantine
         self.persona = persona
         self.service = service
@@ -96,11 +103,20 @@ class Session:
         self.bytes_out = 0
         self.reason = ""
 
-    # What the handler says ---------------------------------------------------------------------------------------------
+    # What the handler says
 
     def record(self, fact: Fact) -> None:
         """Record what was seen in this session. Never blocks."""
         self._recorder.record(self, fact)
+
+    @property
+    def overlay(self) -> "Overlay":
+        """What this session's source changed on this host."""
+        if self._overlays is None:
+            from chaffinch.decoys.overlay import Overlays
+
+            self._overlays = Overlays()
+        return self._overlays.of(self.address, self.source)
 
     @property
     def elapsed_ns(self) -> int:
@@ -112,10 +128,12 @@ class Session:
         """Milliseconds since the session began."""
         return self.elapsed_ns // 1_000_000
 
-    # Reading -----------------------------------------------------------------------------------------------------------
+    # Reading -------------------------------------------------------------------------------------------------------
 
     async def read(self, limit: int = READ_BYTES) -> bytes:
-        """What has arrived, at most `limit` bytes; waits for the first byte. Empty once the peer has closed its side."""
+        """What has arrived, at most `limit` bytes; waits for the first byte. Empty once the peer has closed its
+        side.
+        """
         while not self._buffer:
             if self._at_eof:
                 return b""
@@ -129,8 +147,9 @@ class Session:
         return self._take(count)
 
     async def read_until(self, separator: bytes, limit: int = 4096) -> bytes:
-        """Up to and with `separator`. Raises `PeerClosedError` when the peer closes before, and `LimitError("line")` when
-        `limit` bytes hold none: the bytes stay to be read."""
+        """Up to and with `separator`. Raises `PeerClosedError` when the peer closes before, and
+        `LimitError("line")` when `limit` bytes hold none: the bytes stay to be read.
+        """
         searched = 0
         while True:
             at = self._buffer.find(separator, max(0, searched - len(separator) + 1))
@@ -189,7 +208,8 @@ class Session:
             self._waiter = None
 
     def feed_to(self, on_read: Callable[[bytes], None] | None) -> None:
-        """Hand arriving bytes to a callback instead of the read methods, for a protocol library that takes them as they come.
+        """Hand arriving bytes to a callback instead of the read methods, for a protocol library that takes them as
+        they come.
 
         An empty bytes object says that the peer closed. None goes back to the read methods.
         """
@@ -250,10 +270,12 @@ class Session:
             else:
                 self._waiter.set_exception(error)
 
-    # Writing -----------------------------------------------------------------------------------------------------------
+    # Writing -------------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Answer. What the socket does not take now is kept, up to `WRITE_BYTES`; past that the session ends as `unread`."""
+        """Answer. What the socket does not take now is kept, up to `WRITE_BYTES`; past that the session ends as
+        `unread`.
+        """
         if self._closing or not data:
             return None
         self.bytes_out += len(data)
@@ -284,6 +306,15 @@ class Session:
         while self._out and not self._closing and time.monotonic() < until:
             await asyncio.sleep(0.01)
 
+    async def shut(self) -> None:
+        """End our side once everything written has left: the peer sees the end, and may still send."""
+        await self.flush()
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno not in (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET):
+                raise
+
     def _writable(self) -> None:
         try:
             sent = self._socket.send(self._out)
@@ -306,7 +337,7 @@ class Session:
         """Randomness that does not repeat: for salts and challenges."""
         return _system_random
 
-    # Running and ending ------------------------------------------------------------------------------------------------------------
+    # Running and ending
 
     def start(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run the session; the runner calls this once."""
@@ -314,8 +345,9 @@ class Session:
         return self._task
 
     def end(self, error: Exception) -> None:
-        """End the session from outside: what the handler waits for raises `error`; a handler that waits for something else is
-        cancelled."""
+        """End the session from outside: what the handler waits for raises `error`; a handler that waits for
+        something else is cancelled.
+        """
         if not self.reason:
             self.reason = getattr(error, "reason", "peer")
         if self._waiter is not None and not self._waiter.done():

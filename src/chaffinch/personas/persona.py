@@ -86,7 +86,7 @@ class Persona(msgspec.Struct, frozen=True, weakref=True):
         return random.Random(self.derive(purpose, 16))
 
     def booted(self, now: float) -> float:
-        """When the host last booted, in seconds since the epoch, seen at `now`: hosts reboot every `reboot_period` seconds."""
+        """When the host last booted, seen at `now`, both in seconds since the epoch: it does every `reboot_period`."""
         return now - (now + self.reboot_phase) % self.reboot_period
 
     def accepts(self, username: str, password: str) -> bool:

@@ -1,0 +1,105 @@
+//! What a record costs and what 10,000 labels take: one `name value unit` a line.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use chaffinch_histogram::{Label, OCTAVES, Recorder};
+
+const CAP: usize = 64_000_000;
+const LABELS: usize = 10_000;
+const RECORDS: usize = 20_000_000;
+
+fn main() {
+    println!("record_one_label {:.1} ns", record_cost(1));
+    println!("record_100_labels {:.1} ns", record_cost(100));
+    println!("record_10000_labels {:.1} ns", record_cost(LABELS));
+    for (values, times) in [(100, 1), (1000, 1), (10_000, 1), (1000, 1000)] {
+        let name = format!("lognormal_{}_a_label", values * times as usize);
+        report(&name, &lognormal(values, times));
+    }
+    for (name, times) in [("every_octave", 1), ("every_octave_u16", 300)] {
+        report(name, &every_octave(times));
+    }
+}
+
+fn report(name: &str, recorder: &Recorder) {
+    println!("{name} {:.1} MB", recorder.memory_bytes() as f64 / 1e6);
+    println!("{name}_folded {} labels", recorder.folded_labels());
+}
+
+fn with_labels(labels: usize) -> (Recorder, Vec<Label>) {
+    let mut recorder = Recorder::new(CAP, labels).expect("the cap holds the tables");
+    let labels = (0..labels)
+        .map(|n| recorder.label(&format!("checkout/step-{n:05}")))
+        .collect();
+    (recorder, labels)
+}
+
+/// Nanoseconds a record of lognormal latencies, spread over the labels at random.
+fn record_cost(labels: usize) -> f64 {
+    let (mut recorder, labels) = with_labels(labels);
+    let mut random = 1;
+    let prepared: Vec<(Label, u64)> = (0..1 << 16)
+        .map(|_| {
+            (
+                labels[next(&mut random) as usize % labels.len()],
+                latency(&mut random),
+            )
+        })
+        .collect();
+    let pass = |recorder: &mut Recorder, records: usize| {
+        for &(label, ns) in prepared.iter().cycle().take(records) {
+            recorder.record(black_box(label), black_box(ns));
+        }
+    };
+    pass(&mut recorder, RECORDS / 10);
+    let started = Instant::now();
+    pass(&mut recorder, RECORDS);
+    started.elapsed().as_nanos() as f64 / RECORDS as f64
+}
+
+/// Every label with that many lognormal latencies, each recorded `times` times.
+fn lognormal(values: usize, times: u32) -> Recorder {
+    let (mut recorder, labels) = with_labels(LABELS);
+    let mut random = 7;
+    let latencies: Vec<u64> = (0..1 << 16).map(|_| latency(&mut random)).collect();
+    for label in labels {
+        for _ in 0..values {
+            let ns = latencies[next(&mut random) as usize % latencies.len()];
+            recorder.record_many(label, ns, times);
+        }
+    }
+    recorder
+}
+
+/// Every label with a value in every octave, each recorded `times` times.
+fn every_octave(times: u32) -> Recorder {
+    let (mut recorder, labels) = with_labels(LABELS);
+    for label in labels {
+        for octave in 0..OCTAVES {
+            recorder.record_many(
+                label,
+                if octave == 0 { 1 } else { 1 << (octave + 6) },
+                times,
+            );
+        }
+    }
+    recorder
+}
+
+/// A median of 5 ms with a standard deviation of 0.5 in the logarithm: p99.9 at 23 ms.
+fn latency(random: &mut u64) -> u64 {
+    let normal: f64 = (0..12)
+        .map(|_| next(random) as f64 / u64::MAX as f64)
+        .sum::<f64>()
+        - 6.0;
+    (5e6 * (0.5 * normal).exp()) as u64
+}
+
+/// `xorshift64*`
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+}

@@ -1,0 +1,119 @@
+//! Snapshots that were cut, changed or made up give an error, never a panic, and add nothing.
+
+mod support;
+
+use chaffinch_histogram::{Error, Recorder};
+use support::Random;
+
+const CAP: usize = 1 << 20;
+
+fn filled() -> Recorder {
+    let mut random = Random(11);
+    let mut recorder = Recorder::new(CAP, 5).expect("cap");
+    for _ in 0..400 {
+        let label = recorder.label(&format!("step {}", random.below(8)));
+        recorder.record_many(label, random.latency(), random.below(70_000) as u32);
+    }
+    recorder
+}
+
+fn empty() -> Recorder {
+    Recorder::new(CAP, 16).expect("cap")
+}
+
+#[test]
+fn an_empty_recorder_round_trips() {
+    let bytes = empty().to_bytes();
+    assert_eq!(
+        Recorder::from_bytes(&bytes, CAP, 16)
+            .expect("snapshot")
+            .to_bytes(),
+        bytes
+    );
+}
+
+#[test]
+fn folded_counts_travel_along() {
+    let (source, mut target) = (filled(), empty());
+    target.merge_bytes(&source.to_bytes()).expect("snapshot");
+    assert_eq!(target.folded_records(), source.folded_records());
+    assert_eq!(target.folded_labels(), source.folded_labels());
+    assert!(source.folded_records() > 0);
+}
+
+#[test]
+fn every_cut_is_an_error() {
+    let bytes = filled().to_bytes();
+    for length in 0..bytes.len() {
+        let mut target = empty();
+        assert_eq!(
+            target.merge_bytes(&bytes[..length]),
+            Err(Error::Damaged),
+            "cut at {length}"
+        );
+        assert_eq!(target.to_bytes(), empty().to_bytes());
+    }
+}
+
+#[test]
+fn every_changed_byte_is_an_error() {
+    let bytes = filled().to_bytes();
+    for at in 0..bytes.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= change;
+            let mut target = empty();
+            assert!(target.merge_bytes(&changed).is_err(), "byte {at}");
+            assert_eq!(target.to_bytes(), empty().to_bytes());
+        }
+    }
+    assert_eq!(
+        empty().merge_bytes(b"PK\x03\x04 something else"),
+        Err(Error::NotASnapshot)
+    );
+    assert_eq!(
+        empty().merge_bytes(b"CFHS\x02"),
+        Err(Error::UnknownVersion(2))
+    );
+}
+
+#[test]
+fn what_a_right_checksum_covers_is_checked_all_the_same() {
+    let bytes = filled().to_bytes();
+    let body = &bytes[..bytes.len() - 8];
+    let mut refused = 0;
+    for seed in 0..20_000 {
+        let mut random = Random(seed);
+        let mut forged = body.to_vec();
+        for _ in 0..=random.below(4) {
+            let at = 5 + random.below(forged.len() as u64 - 5) as usize;
+            match random.below(4) {
+                0 => forged.truncate(at.max(6)),
+                1 => forged.insert(at, random.next() as u8),
+                _ => forged[at] = random.next() as u8,
+            }
+        }
+        forged.extend_from_slice(&checksum(&forged).to_le_bytes());
+        let mut target = empty();
+        match target.merge_bytes(&forged) {
+            Ok(()) => assert!(target.memory_bytes() <= target.cap_bytes()),
+            Err(Error::Invalid { .. }) => {
+                refused += 1;
+                assert_eq!(target.to_bytes(), empty().to_bytes());
+            }
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(refused > 10_000, "{refused} refused");
+}
+
+/// Written from the description of the format, not taken from the code.
+fn checksum(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}

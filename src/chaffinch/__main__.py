@@ -1,0 +1,5 @@
+"""`python -m chaffinch` is `chaffinch`."""
+
+from chaffinch.cli import main
+
+main()

@@ -1,0 +1,101 @@
+"""The command line. `chaffinch --help` imports this file and click, nothing else; a command's module is imported
+when called.
+"""
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "up": "Bring up the fleet.",
+    "status": "Show the fleet, its groups and workers.",
+    "stop": "Stop the fleet in order.",
+    "hosts": "List the decoy hosts and what they run.",
+    "sessions": "List who connected to what.",
+    "events": "Show what was recorded.",
+    "logs": "Show the fleet's own log.",
+    "doctor": "Say what this machine allows.",
+    "init": "Write a commented configuration file.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows the names and short helps of the commands; imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"chaffinch.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {name!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from chaffinch import __version__
+
+        click.echo(f"chaffinch {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
+@click.option("--state", metavar="DIR", help="Where the fleet keeps its state.")
+@click.option("--config", metavar="FILE", help="The configuration file.")
+@click.pass_context
+def cli(ctx: click.Context, state: str | None, config: str | None) -> None:
+    """A deception network on a memory budget.
+
+    `chaffinch up` fills a prefix with decoy hosts; `chaffinch events --follow` shows what they catch.
+    """
+    ctx.obj = {"state": state, "config": config}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; exit 0 for success, 1 for a failed run, 2 for bad input. Errors are one sentence on stderr."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    from chaffinch.errors import ChaffinchError
+
+    try:
+        result = cli.main(arguments, prog_name="chaffinch", standalone_mode=False)
+        sys.stdout.flush()
+    except ChaffinchError as error:
+        click.echo(f"chaffinch: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader has seen enough (`chaffinch events | head`): nothing is left to say, also not at exit.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,100 @@
+"""`chaffinch doctor`: what this machine allows, and what to do where it does not."""
+
+import os
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from chaffinch.cli import options, text
+from chaffinch.config import Config
+from chaffinch.errors import ChaffinchError
+from chaffinch.fleet import assemble
+from chaffinch.fleet.state import prepare, seed
+from chaffinch.metrics import memory
+from chaffinch.network import listeners
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at. `state`: `ok`, `note` (works, with less) or `bad` (a fleet cannot come up)."""
+
+    name: str
+    state: str
+    text: str
+
+
+@click.command("doctor")
+@options.as_json
+@options.placed
+def command(as_json: bool, state: str | None, config: str | None) -> int:
+    """Say what this machine allows. Exit code 1 when a fleet could not come up."""
+    directory = options.state_of(state)
+    settings = options.load(config)
+    findings = [*_machine(), *_fleet(settings, directory)]
+    if as_json:
+        print(msgspec.json.encode(findings).decode())
+    else:
+        text.table(("", "WHAT", ""), [(finding.state, finding.name, finding.text) for finding in findings])
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+def _machine() -> Iterator[Finding]:
+    from chaffinch import _core
+
+    yield Finding("python", "ok", sys.version.split()[0])
+    root = os.geteuid() == 0
+    yield Finding("root", "ok" if root else "note", "yes" if root else "no: ports without a service reset, not silent")
+    abi = _core.landlock_abi()
+    yield Finding(
+        "landlock",
+        "ok" if abi else "note",
+        f"ABI {abi}" if abi else "not in this kernel: groups are confined by their user alone",
+    )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = hard == resource.RLIM_INFINITY or hard >= 8192
+    yield Finding(
+        "descriptors",
+        "ok" if enough else "note",
+        f"{hard} a process" + ("" if enough else "; raise it with `ulimit -Hn 65536`"),
+    )
+    limit = memory.limit_bytes()
+    yield Finding("memory", "ok", f"{text.size(limit)} for this process" if limit else "no limit")
+
+
+def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]:
+    from pathlib import Path
+
+    state = Path(directory)
+    try:
+        prepare(state)
+        yield Finding("state", "ok", str(state))
+        described = assemble.describe(settings, seed(state, settings.fleet.seed))
+    except ChaffinchError as error:
+        yield Finding("state", "bad", str(error))
+        return
+    plan = described.plan
+    yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
+    devices = [name for _, name in socket.if_nameindex()]
+    there = plan.device in devices
+    yield Finding(
+        "device",
+        "ok" if there else "bad",
+        plan.device if there else f"there is no {plan.device!r}; there are: {', '.join(devices)}",
+    )
+    try:
+        opened = listeners.open_all(plan)
+    except ChaffinchError as error:
+        yield Finding("ports", "bad", str(error))
+        return
+    silent = all(listener.silent for listener in opened)
+    for listener in opened:
+        listener.socket.close()
+    yield Finding("ports", "ok", f"{len(opened)} can be bound")
+    yield Finding(
+        "filter",
+        "ok" if silent else "note",
+        "the kernel keeps other addresses silent" if silent else "not allowed: other addresses reset",
+    )

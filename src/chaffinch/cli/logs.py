@@ -1,0 +1,33 @@
+"""`chaffinch logs`: the fleet's own log, which is not what the decoys recorded."""
+
+import collections
+import time
+
+import click
+
+from chaffinch.cli import options
+from chaffinch.errors import RunError
+
+NAME = "fleet.log"
+
+
+@click.command("logs")
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="How many of the last.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@options.placed
+def command(lines: int, follow: bool, state: str | None, config: str | None) -> None:
+    """Show the fleet's own log."""
+    path = options.state_of(state) / NAME
+    try:
+        log = path.open(encoding="utf-8", errors="replace")
+    except OSError:
+        raise RunError(f"there is no log at {path}; start a fleet with `chaffinch up`") from None
+    with log:
+        for line in collections.deque(log, lines):
+            print(line, end="")
+        while follow:
+            line = log.readline()
+            if line:
+                print(line, end="", flush=True)
+            else:
+                time.sleep(0.3)

@@ -1,0 +1,40 @@
+"""`chaffinch status`: the fleet, its groups and workers."""
+
+import click
+import msgspec
+
+from chaffinch.cli import options, text
+from chaffinch.fleet import control
+from chaffinch.fleet.control import Status
+
+
+@click.command("status")
+@options.as_json
+@options.placed
+def command(as_json: bool, state: str | None, config: str | None) -> None:
+    """Show the fleet, its groups and workers."""
+    reply = control.ask(options.state_of(state), "status")
+    if as_json:
+        print(reply.decode().strip())
+        return
+    status = msgspec.json.decode(reply, type=Status)
+    budget = f" of {text.size(status.budget_bytes)}" if status.budget_bytes else ""
+    print(
+        f"fleet {status.pid}: {status.hosts} decoy hosts, up {text.ago(status.since)}, "
+        f"{text.size(status.pss_bytes)}{budget}, {status.sessions_seen} sessions ({status.sessions_open} open), "
+        f"{status.events} events" + (f", {status.journal_lost} LOST" if status.journal_lost else "")
+    )
+    print()
+    text.table(
+        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "CONFINED"),
+        [
+            (g.name, g.pid or "-", g.state, text.ago(g.since), g.restarts, text.size(g.pss_bytes),
+             text.size(g.private_bytes), g.confined)
+            for g in status.groups
+        ],
+    )  # fmt: skip
+    print()
+    text.table(
+        ("WORKER", "GROUP", "STATE", "SINCE", "RESTARTS", "LAG", "LAST ERROR"),
+        [(w.name, w.group, w.state, text.ago(w.since), w.restarts, w.lag, w.error) for w in status.workers],
+    )

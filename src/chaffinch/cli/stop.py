@@ -1,0 +1,33 @@
+"""`chaffinch stop`: end the fleet in order."""
+
+import time
+
+import click
+import msgspec
+
+from chaffinch.cli import options
+from chaffinch.errors import RunError
+from chaffinch.fleet import control
+from chaffinch.fleet.state import StateLock
+
+PATIENCE_SECONDS = 30.0
+
+
+@click.command("stop")
+@options.placed
+def command(state: str | None, config: str | None) -> None:
+    """Stop the fleet: sessions end, the journal is flushed, every process is gone when this returns."""
+    directory = options.state_of(state)
+    pid = msgspec.json.decode(control.ask(directory, "stop"))["pid"]
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        lock = StateLock(directory)
+        try:
+            lock.take()
+        except RunError:
+            time.sleep(0.05)
+            continue
+        lock.release()
+        print("stopped")
+        return
+    raise RunError(f"the fleet (pid {pid}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")

@@ -1,0 +1,108 @@
+"""`chaffinch up`: bring up the fleet and watch over it."""
+
+import gc
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from chaffinch.cli import live, options
+from chaffinch.cli.logs import NAME as LOG_NAME
+from chaffinch.config import Config
+from chaffinch.errors import RunError
+from chaffinch.fleet import assemble, supervisor
+from chaffinch.fleet.privileges import hand_over
+from chaffinch.fleet.state import StateLock, prepare, seed
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+@click.command("up")
+@options.setting("fleet.memory", "--memory")
+@options.setting("network.hosts", "--hosts", multiple=True)
+@options.setting("network.mode", "--network")
+@options.setting("fleet.groups", "--groups")
+@options.setting("network.port_offset", "--port-offset")
+@options.setting("network.device", "--device")
+@options.setting("metrics.port", "--metrics-port")
+@click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
+@options.placed
+def command(detach: bool, state: str | None, config: str | None, **given: object) -> int:
+    """Bring up the fleet: decoy hosts on every address of --hosts.
+
+    Runs until ^C or `chaffinch stop`.
+    """
+    settings = options.load(config, options.flags_given(given))
+    directory = options.state_of(state)
+    prepare(directory)
+    lock = StateLock(directory)
+    lock.take()
+    if detach:
+        return _detached(settings, directory, lock)
+    return _run(settings, directory, lock, live.watcher())
+
+
+def _run(settings: Config, directory: Path, lock: StateLock, watcher: live.Watcher) -> int:
+    """The fleet's whole life in this process."""
+    lock.sign()
+    _log_to(directory / LOG_NAME, quiet=watcher.quiet)
+    described = assemble.describe(settings, seed(directory, settings.fleet.seed))
+    parts, groups = assemble.parts(settings, directory, described)
+    (directory / options.EFFECTIVE).write_bytes(msgspec.json.encode(settings))
+    hand_over(settings.fleet.user, directory)
+    gc.collect()
+    try:
+        return supervisor.run(parts, groups, watcher.turn)
+    finally:
+        watcher.ended()
+        lock.release()
+
+
+def _detached(settings: Config, directory: Path, lock: StateLock) -> int:
+    """Fork, let the child become the fleet, and wait for its word that it serves."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    if os.fork() == 0:
+        os.close(reading)
+        os._exit(_background(settings, directory, lock, writing))
+    os.close(writing)
+    said = _word(reading)
+    if not said.startswith(live.SERVES):
+        raise RunError(said.strip() or f"the fleet ended before it served; look at {directory / LOG_NAME}")
+    print(said.removeprefix(live.SERVES), end="")
+    return 0
+
+
+def _word(reading: int) -> str:
+    """What the background process says, up to its end mark: its groups inherit the pipe, so that it has no other end."""
+    got = bytearray()
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        while not got.endswith(live.END) and (data := pipe.read(4096)):
+            got += data
+    return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
+
+
+def _background(settings: Config, directory: Path, lock: StateLock, writing: int) -> int:
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    word = os.fdopen(writing, "w", encoding="utf-8")
+    try:
+        return _run(settings, directory, lock, live.Announcer(word))
+    except Exception as error:  # the boundary of the background process: its one word goes to who started it
+        logging.getLogger("chaffinch").exception("up.failed")
+        if not word.closed:
+            word.write(str(error) + live.END.decode())
+            word.close()
+        return 1
+
+
+def _log_to(path: Path, *, quiet: bool) -> None:
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if not quiet:
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers)

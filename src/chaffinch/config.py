@@ -1,0 +1,427 @@
+"""The configuration: one typed, frozen tree from a TOML file < `CHAFFINCH_*` environment < flags.
+
+Every setting is declared here once, with its unit, bounds and description; the commented file that `chaffinch init`
+writes, the reference page and the command line's options are made from these declarations. The environment is read in
+this module alone.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from chaffinch.errors import InputError
+
+Bytes: TypeAlias = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+
+class FleetSettings(Section, frozen=True):
+    """The processes and the memory that the fleet may hold."""
+
+    groups: Annotated[
+        Literal["one", "default", "split"],
+        Meta(description="How workers share processes: all in one, a few groups, or a process for each worker."),
+    ] = "default"
+    memory: Annotated[Bytes, Meta(description="The budget for the whole fleet; 0 states none.")] = 0
+    seed: Annotated[
+        str, Meta(description="What every persona derives from. Empty: a random one, kept in the state directory.")
+    ] = ""
+    user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
+    drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
+    backoff_seconds: Annotated[
+        Seconds, Meta(description="The first wait before a failed worker is started again; it doubles, with jitter.")
+    ] = 0.2
+    backoff_limit_seconds: Annotated[Seconds, Meta(description="The longest such wait.")] = 30.0
+    healthy_seconds: Annotated[
+        Seconds, Meta(description="A worker that ran this long starts again with the first wait.")
+    ] = 60.0
+    crash_limit: Annotated[
+        Count, Meta(description="After this many failures without a healthy interval a worker is given up.")
+    ] = 10
+
+
+class NetworkSettings(Section, frozen=True):
+    """Which addresses the decoy hosts have and where they listen."""
+
+    hosts: Annotated[
+        tuple[str, ...], Meta(description="The prefixes whose addresses are decoy hosts.", min_length=1)
+    ] = ("127.77.0.0/16",)
+    mode: Annotated[Literal["loopback"], Meta(description="Where the addresses live.")] = "loopback"
+    device: Annotated[
+        str,
+        Meta(description="The network device that listeners are bound to; nothing else reaches them.", min_length=1),
+    ] = "lo"
+    port_offset: Annotated[
+        Annotated[int, Meta(ge=0, le=60000)],
+        Meta(description="Added to every decoy port: ssh is 20022 with the default; 0 for the real ports."),
+    ] = 20000
+    backlog: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)],
+        Meta(description="Connections that the kernel holds for a listener until they are accepted."),
+    ] = 4096
+
+
+class DecoySettings(Section, frozen=True):
+    """The bounds of what faces attackers."""
+
+    sessions: Annotated[
+        Annotated[int, Meta(ge=16)],
+        Meta(description="Sessions open at once in one process; past it the most silent one makes room."),
+    ] = 10000
+    record_rate: Annotated[
+        Annotated[float, Meta(gt=0)],
+        Meta(description="Facts of one kind recorded a second for one source and service; past it they are collapsed."),
+    ] = 500.0
+    record_burst: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="Facts that may come at once before that rate holds."),
+    ] = 5000
+    rate_entries: Annotated[
+        Annotated[int, Meta(ge=16)],
+        Meta(description="Sources, kinds and services whose rate is remembered at once."),
+    ] = 8192
+    upload_bytes: Annotated[Bytes, Meta(description="What the quarantine may hold of uploads.")] = 256 << 20
+    overlay_source_bytes: Annotated[Bytes, Meta(description="What one source may change on one decoy host.")] = 1 << 20
+    overlay_bytes: Annotated[Bytes, Meta(description="What all sources together may change, held in memory.")] = 8 << 20
+    overlay_seconds: Annotated[
+        Seconds, Meta(description="How long such a change outlives its source's last visit.")
+    ] = 3600.0
+
+
+class ServiceSettings(Section, frozen=True):
+    """One service: `[services.NAME]`."""
+
+    enabled: Annotated[bool, Meta(description="Whether decoy hosts run it.")] = True
+    port: Annotated[Port, Meta(description="For a plug-in's service: its port; 0 is the one that it names.")] = 0
+    archetypes: Annotated[
+        tuple[str, ...], Meta(description="For a plug-in's service: which archetypes run it; empty is all of them.")
+    ] = ()
+    product: Annotated[str, Meta(description="For a plug-in's service: the product that it claims to be.")] = ""
+    version: Annotated[str, Meta(description="For a plug-in's service: that product's version.")] = ""
+
+
+class JournalSettings(Section, frozen=True):
+    """The durable log of events."""
+
+    max_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="Disk that the journal may hold; past it the oldest segment goes."),
+    ] = 2 << 30
+    max_age_days: Annotated[
+        Annotated[float, Meta(gt=0, extra={"unit": "days"})], Meta(description="Age at which a segment goes.")
+    ] = 90.0
+    segment_bytes: Annotated[
+        Annotated[int, Meta(ge=64 << 10, extra={"unit": "bytes"})],
+        Meta(description="The size at which a segment is sealed; at most an eighth of `max_bytes`."),
+    ] = 64 << 20
+    flush_ms: Annotated[
+        Annotated[float, Meta(ge=0, le=1000, extra={"unit": "milliseconds"})],
+        Meta(description="How long an event may wait for others to be made durable with it."),
+    ] = 10.0
+    queue_events: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Events that may wait in memory; more are counted as lost.")
+    ] = 200_000
+    queue_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="Bytes of events that may wait in memory."),
+    ] = 32 << 20
+
+    @property
+    def sealed_at(self) -> int:
+        """The size in bytes at which a segment is really sealed: the bound in bytes must hold several."""
+        return min(self.segment_bytes, self.max_bytes // 8)
+
+    @property
+    def transaction_bytes(self) -> int:
+        """The most that one transaction appends, so that a segment passes its size by little."""
+        return max(128 << 10, min(2 << 20, self.sealed_at // 4))
+
+
+class StoreSettings(Section, frozen=True):
+    """What workers derive from the journal."""
+
+    max_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="Disk that the store may hold; the oldest sessions go first."),
+    ] = 512 << 20
+    max_age_days: Annotated[
+        Annotated[float, Meta(gt=0, extra={"unit": "days"})], Meta(description="Age at which sessions go.")
+    ] = 90.0
+
+
+class MetricsSettings(Section, frozen=True):
+    """The page that Prometheus reads."""
+
+    host: Annotated[str, Meta(description="The address of the metrics page.", min_length=1)] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Its port; 0 switches the page off.")] = 9477
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole tree."""
+
+    fleet: FleetSettings = FleetSettings()
+    network: NetworkSettings = NetworkSettings()
+    decoys: DecoySettings = DecoySettings()
+    services: dict[str, ServiceSettings] = {}
+    journal: JournalSettings = JournalSettings()
+    store: StoreSettings = StoreSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting's declaration, for the reference page, the commented file and the command line."""
+
+    section: str
+    key: str
+    type: str
+    default: object
+    description: str
+    unit: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        return f"CHAFFINCH_{self.section}_{self.key}".upper().replace(".", "_").replace("<NAME>", "NAME")
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "fleet": FleetSettings,
+    "network": NetworkSettings,
+    "decoys": DecoySettings,
+    "services.<name>": ServiceSettings,
+    "journal": JournalSettings,
+    "store": StoreSettings,
+    "metrics": MetricsSettings,
+}
+
+_OUTSIDE_THE_TREE = frozenset({"CHAFFINCH_CONFIG", "CHAFFINCH_STATE"})
+_SIZE = re.compile(r"(?i)\s*(\d+(?:\.\d+)?)\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib|t|tb|tib)\s*")
+
+
+def settings() -> Iterator[Setting]:
+    """Every setting there is, in the order of the file."""
+    for section, declared in SECTIONS.items():
+        hints = get_type_hints(declared, include_extras=True)
+        for field in msgspec.structs.fields(declared):
+            base, metas = _unwrap(hints[field.name])
+            yield Setting(
+                section=section,
+                key=field.name,
+                type=_type_text(base, metas),
+                default=field.default,
+                description=next((str(meta.description) for meta in metas if meta.description), ""),
+                unit=next((str(meta.extra["unit"]) for meta in metas if meta.extra), ""),
+            )
+
+
+def load(
+    file: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """The tree from `file`, the environment and `flags` (dotted path to value; None is not given).
+
+    Raises `InputError` with one sentence that names the file and line, variable or flag, the key, what is allowed
+    and, for an unknown key, the nearest known one.
+    """
+    environ = os.environ if environment is None else environment
+    tree: dict[str, Any] = {}
+    if file is not None:
+        tree = _read_file(file)
+        _convert(tree, lambda path: f"{file}, line {_line_of(file, path)}")
+    for variable, path, text in _from_environment(environ):
+        _set(tree, path, text)
+        _convert(tree, lambda _, variable=variable: f"the environment variable {variable}")
+    for path, value in (flags or {}).items():
+        if value is not None:
+            _set(tree, path, value)
+            name = "--" + path.rpartition(".")[2].replace("_", "-")
+            _convert(tree, lambda _, name=name: f"the flag {name}")
+    return _convert(tree, lambda path: path)
+
+
+def environment_path(name: str) -> Path | None:
+    """`CHAFFINCH_CONFIG` or `CHAFFINCH_STATE` as a path, or None."""
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def state_directory() -> Path:
+    """Where a fleet keeps its state unless it is told: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "chaffinch"
+
+
+def parse_size(text: str) -> int:
+    """A number of bytes such as `128M`, `2 GiB` or `4096`: powers of 1024. Raises `ValueError` for anything else."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size; write it like 128M or 2G")
+    return int(float(match[1]) * 1024 ** "bkmgt".index((match[2] or "b")[0].lower()))
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with file.open("rb") as opened:
+            return tomllib.load(opened)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): name another with --config, or write one with `chaffinch init`"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not TOML: {error}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = {setting.variable: setting.path for setting in settings() if not setting.section.startswith("services")}
+    for variable in sorted(environ):
+        if (
+            not variable.startswith("CHAFFINCH_")
+            or variable in _OUTSIDE_THE_TREE
+            or variable.startswith("CHAFFINCH_TEST_")
+        ):
+            continue
+        if variable not in known:
+            raise InputError(f"the environment variable {variable} names no setting{_nearest(variable, known)}")
+        yield variable, known[variable], environ[variable]
+
+
+def _set(tree: dict[str, Any], path: str, value: object) -> None:
+    section, _, key = path.rpartition(".")
+    table = tree.setdefault(section, {})
+    if isinstance(value, str) and _wants_sequence(section, key):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    table[key] = value
+
+
+def _wants_sequence(section: str, key: str) -> bool:
+    base, _ = _unwrap(get_type_hints(SECTIONS[section], include_extras=True)[key])
+    return get_origin(base) is tuple
+
+
+def _convert(tree: dict[str, Any], where: Any) -> Config:
+    _refuse_unknown(tree, where)
+    prepared = {name: _sizes(name, table, where) if isinstance(table, dict) else table for name, table in tree.items()}
+    try:
+        return msgspec.convert(prepared, Config, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at `$")
+        path = at.rstrip("`").lstrip(".").replace("[...]", "").split("[", maxsplit=1)[0]
+        raise InputError(f"{where(path)}: {path or 'the file'} is wrong: {reason}{_allowed(path)}") from None
+
+
+def _sizes(section: str, table: dict[str, Any], where: Any) -> dict[str, Any]:
+    """The table with sizes such as `128M` as numbers."""
+    sized = {s.key for s in settings() if s.section == section and s.unit == "bytes"}
+    out = dict(table)
+    for key in sized & out.keys():
+        if isinstance(out[key], str):
+            try:
+                out[key] = parse_size(out[key])
+            except ValueError as error:
+                raise InputError(f"{where(f'{section}.{key}')}: {section}.{key} is wrong: {error}") from None
+    return out
+
+
+def _refuse_unknown(tree: dict[str, Any], where: Any) -> None:
+    names = {name.partition(".")[0] for name in SECTIONS}
+    for name, table in tree.items():
+        if name not in names:
+            raise InputError(f"{where(name)}: there is no section [{name}]{_nearest(name, names)}")
+        declared = SECTIONS.get(name)
+        if declared is not None and isinstance(table, dict):
+            _refuse_unknown_keys(name, table, declared, where)
+        elif isinstance(table, dict):
+            for service, inner in table.items():
+                if isinstance(inner, dict):
+                    _refuse_unknown_keys(f"{name}.{service}", inner, ServiceSettings, where)
+
+
+def _refuse_unknown_keys(section: str, table: dict[str, Any], declared: type[Section], where: Any) -> None:
+    fields = declared.__struct_fields__
+    for key in table:
+        if key not in fields:
+            raise InputError(f"{where(f'{section}.{key}')}: [{section}] has no key {key!r}{_nearest(key, fields)}")
+
+
+def _nearest(name: str, known: Any) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(sorted(known))}"
+
+
+def _allowed(path: str) -> str:
+    for setting in settings():
+        if setting.path == path:
+            return f"; allowed: {setting.type}"
+    return ""
+
+
+def _unwrap(hint: Any) -> tuple[Any, tuple[Meta, ...]]:
+    """An annotated type's base and its metas, outermost first."""
+    metas: tuple[Meta, ...] = ()
+    while get_origin(hint) is Annotated:
+        base, *extra = get_args(hint)
+        metas = (*reversed([meta for meta in extra if isinstance(meta, Meta)]), *metas)
+        hint = base
+    return hint, metas
+
+
+def _type_text(base: Any, metas: tuple[Meta, ...]) -> str:
+    if get_origin(base) is Literal:
+        return "one of " + ", ".join(repr(value) for value in get_args(base))
+    if any(meta.extra and meta.extra.get("unit") == "bytes" for meta in metas):
+        name = "a size such as 64M"
+    else:
+        name = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(
+            base, "a list of texts"
+        )
+    low = next((m.ge if m.ge is not None else m.gt for m in metas if m.ge is not None or m.gt is not None), None)
+    high = next((m.le for m in metas if m.le is not None), None)
+    if low is not None and high is not None:
+        return f"{name} from {low} to {high}"
+    return f"{name}, at least {low}" if low else name
+
+
+def _line_of(file: Path, path: str) -> int:
+    """The line of `path` in the file: tomllib does not say. The section's line where the key is not found, else 1."""
+    section, _, key = path.rpartition(".")
+    current, section_line = "", 1
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if text.startswith("["):
+            current = text.strip("[] ").split("]")[0].replace('"', "").replace(" ", "")
+            if current in (section, path):
+                section_line = number
+                if current == path:
+                    return number
+        elif (current == section and re.match(rf'"?{re.escape(key)}"?\s*=', text)) or (
+            not current and re.match(rf'"?{re.escape(path)}"?\s*[=.]', text)
+        ):
+            return number
+    return section_line
+
+
+def config_file() -> Path:
+    """Where the user's configuration is unless it is named: `$XDG_CONFIG_HOME/chaffinch/chaffinch.toml`, or below
+    `~/.config`.
+    """
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "chaffinch" / "chaffinch.toml"

@@ -1,0 +1,194 @@
+"""The accept loop of one service: who is let in, whose persona answers, and what happens when descriptors run out."""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from chaffinch.config import DecoySettings
+from chaffinch.decoys import runner
+from chaffinch.decoys.datagram import DatagramSession
+from chaffinch.decoys.overlay import Overlays
+from chaffinch.decoys.quarantine import FileQuarantine
+from chaffinch.decoys.recorder import EventRecorder
+from chaffinch.decoys.registry import Handler
+from chaffinch.decoys.session import Session
+from chaffinch.decoys.table import SessionTable
+from chaffinch.events import Syn
+from chaffinch.network import syn as syn_packet
+from chaffinch.network.listeners import TCP_SAVED_SYN, Listener, receive_datagram, send_datagram
+from chaffinch.network.plan import Plan
+from chaffinch.personas.build import Personas
+from chaffinch.personas.persona import Persona, Service
+
+log = logging.getLogger("chaffinch.decoys")
+
+AT_ONCE = 128
+"""Connections taken in one turn of the loop, so that open sessions are served between the turns of a flood."""
+
+RETRY_SECONDS = 0.2
+"""How long accepting rests when descriptors have run out."""
+
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_GONE = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
+_RESET = b"\1\0\0\0\0\0\0\0"
+
+
+class SharedByDecoys(msgspec.Struct, frozen=True):
+    """What the decoy workers of one process have in common."""
+
+    plan: Plan
+    personas: Personas
+    quarantine: FileQuarantine
+    overlays: Overlays
+
+
+def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:
+    """Make what the decoy workers of this process have in common."""
+    return SharedByDecoys(
+        plan,
+        personas,
+        FileQuarantine(state / "quarantine", settings.upload_bytes),
+        Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds),
+    )
+
+
+class Acceptor:
+    """Takes connections off the listeners of one service and starts a session for each.
+
+    A fault of ours inside the event loop's callbacks ends up in `failed`, which the worker awaits.
+    """
+
+    def __init__(self, handler: Handler, shared: SharedByDecoys, recorder: EventRecorder, table: SessionTable) -> None:
+        self._handler = handler
+        self._shared = shared
+        self._recorder = recorder
+        self._table = table
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[Listener] = []
+        self._resting: asyncio.TimerHandle | None = None
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        self.unserved = 0
+        self.rests = 0
+
+    def open(self, listeners: list[Listener]) -> None:
+        """Begin to accept."""
+        self._listeners = listeners
+        self._watch()
+
+    def close(self) -> None:
+        """Stop accepting. The sockets stay open: a restarted worker goes on with what waits in their backlog."""
+        if self._resting is not None:
+            self._resting.cancel()
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.socket)
+
+    def _watch(self) -> None:
+        self._resting = None
+        for listener in self._listeners:
+            take = self._take_connections if listener.plan.transport == "tcp" else self._take_datagrams
+            self._loop.add_reader(listener.socket, self._guarded, take, listener)
+
+    def _guarded(self, take: Callable[[Listener], None], listener: Listener) -> None:
+        try:
+            take(listener)
+        except BlockingIOError:
+            return
+        except Exception as error:  # noqa: BLE001 - the worker re-raises it
+            self.close()
+            if not self.failed.done():
+                self.failed.set_exception(error)
+
+    def _take_connections(self, listener: Listener) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                sock, peer = listener.socket.accept()
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTORS:
+                    return self._rest(error)
+                if error.errno in _GONE:
+                    continue
+                raise
+            sock.setblocking(False)
+            self._serve(sock, (peer[0], peer[1]), listener)
+        return None
+
+    def _rest(self, error: OSError) -> None:
+        """Descriptors have run out: make room once, and accept again a little later."""
+        self.rests += 1
+        if self.rests == 1 or self.rests % 100 == 0:
+            log.warning(
+                "accept.resting service=%s why=%s times=%d", self._handler.spec.name, error.strerror, self.rests
+            )
+        self._table.make_room(full=True)
+        self.close()
+        self._resting = self._loop.call_later(RETRY_SECONDS, self._watch)
+
+    def _serve(self, sock: socket.socket, peer: tuple[str, int], listener: Listener) -> None:
+        local = sock.getsockname()[:2]
+        found = self._asked(local[0], listener)
+        if found is None:
+            self.unserved += 1
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.close()
+            return
+        self._table.make_room()
+        persona, service = found
+        session = Session(
+            sock,
+            persona=persona,
+            service=service,
+            spec=self._handler.spec,
+            local=local,
+            peer=peer,
+            recorder=self._recorder,
+            quarantine=self._shared.quarantine,
+            overlays=self._shared.overlays,
+        )
+        self._table.add(runner.start(session, self._handler, _saved_syn(sock)), session)
+
+    def _take_datagrams(self, listener: Listener) -> None:
+        for _ in range(AT_ONCE):
+            data, peer, asked = receive_datagram(listener.socket)
+            found = self._asked(asked, listener)
+            if found is None:
+                self.unserved += 1
+                continue
+            self._table.make_room()
+            persona, service = found
+            session = DatagramSession(
+                listener.socket,
+                data,
+                answer=send_datagram,
+                persona=persona,
+                service=service,
+                spec=self._handler.spec,
+                local=(asked, listener.plan.listen),
+                peer=peer,
+                recorder=self._recorder,
+                quarantine=self._shared.quarantine,
+                overlays=self._shared.overlays,
+            )
+            self._table.add(runner.start(session, self._handler), session)
+
+    def _asked(self, address: str, listener: Listener) -> tuple[Persona, Service] | None:
+        """The persona at `address` and its service on this port, or None when it runs none there."""
+        plan, port = self._shared.plan, listener.plan
+        if not plan.serves(address, port.port):
+            return None
+        persona = self._shared.personas.of(address)
+        for service in persona.services:
+            if service.name == port.service and service.port == port.port:
+                return persona, service
+        return None
+
+
+def _saved_syn(sock: socket.socket) -> Syn | None:
+    try:
+        return syn_packet.parse(sock.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, 512))
+    except OSError:
+        return None

@@ -1,0 +1,63 @@
+"""Uploads, kept as plain files under the name of their SHA-256 within a quota. Nothing here is ever executed or
+served.
+"""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+log = logging.getLogger("chaffinch.decoys")
+
+
+class FileQuarantine:
+    """A directory of uploads. Several processes may share it: a file is written under a name of its own and
+    renamed.
+    """
+
+    def __init__(self, directory: Path, quota_bytes: int) -> None:
+        self._directory = directory
+        self._quota = quota_bytes
+        self._used = -1
+        self.refused = 0
+
+    def keep(self, data: bytes) -> tuple[str, bool]:
+        """The data's SHA-256 in hex, and whether its bytes are held now: not past the quota, nor when the disk
+        refuses.
+        """
+        name = hashlib.sha256(data).hexdigest()
+        path = self._directory / name
+        if path.exists():
+            return name, True
+        if self.used + len(data) > self._quota:
+            self.refused += 1
+            return name, False
+        try:
+            self._write(path, data)
+        except OSError as error:
+            self.refused += 1
+            log.warning("quarantine.refused sha256=%s why=%s", name, error.strerror)
+            return name, False
+        self._used += len(data)
+        return name, True
+
+    @property
+    def used(self) -> int:
+        """Bytes held; what other processes added since the first look is not seen."""
+        if self._used < 0:
+            try:
+                self._used = sum(entry.stat().st_size for entry in os.scandir(self._directory))
+            except OSError:
+                self._used = 0
+        return self._used
+
+    def _write(self, path: Path, data: bytes) -> None:
+        part = path.with_suffix(f".{os.getpid()}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,460 @@
+"""The shell itself: it runs a parsed line, step by step and within bounds, against the persona's files and command table."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from chaffinch.decoys.overlay import View, absolute, why
+from chaffinch.decoys.shell import syntax, table
+from chaffinch.decoys.shell.call import Call, decode, encode
+from chaffinch.decoys.shell.expansion import expand, expand_one
+from chaffinch.decoys.shell.streams import FileOutput, Input, Output
+from chaffinch.events import Fact
+from chaffinch.personas.files import FileError
+from chaffinch.personas.persona import Persona, User
+
+STEPS = 2000
+"""How many commands one line may run."""
+
+NESTING = 12
+"""How deep shells, substitutions and subshells may stand in each other."""
+
+SECONDS = 120.0
+"""How long one line may make the peer wait, all in all."""
+
+VARIABLES = 256
+"""How many variables a shell holds, each of at most `VALUE_CHARACTERS`."""
+
+VALUE_CHARACTERS = 8192
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What a line printed and how it ended. `exited`: the shell is over. `urls`: what commands were asked to fetch."""
+
+    out: bytes
+    err: bytes
+    status: int
+    exited: bool
+    urls: tuple[str, ...] = ()
+
+
+class Terminal(Protocol):
+    """Where an interactive shell's commands ask and wait. Both raise `Interrupted` on Ctrl-C."""
+
+    async def ask(self, prompt: bytes, *, echo: bool) -> bytes | None:
+        """A line typed at `prompt`, or None for Ctrl-D."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Interrupted(Exception):  # noqa: N818  not a fault: a key
+    """Ctrl-C was typed."""
+
+
+class _Exit(Exception):  # noqa: N818  not a fault: the word of one command
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Jump(Exception):  # noqa: N818  `break` and `continue`
+    def __init__(self, *, again: bool) -> None:
+        super().__init__(again)
+        self.again = again
+
+
+class _Limit(Exception):  # noqa: N818  a bound of the line was reached: it ends as if killed
+    pass
+
+
+class _Streams(msgspec.Struct, frozen=True):
+    """What a command is connected to."""
+
+    stdin: Input
+    out: Output
+    err: Output
+
+
+class Shell:
+    """One account's shell on one host.
+
+    `interactive` shells speak as a login shell at a terminal does; others as `sh -c` does, for ssh's exec. `on_output` is told what
+    is printed in its order (1 is standard output, 2 standard error); `on_fact` what is worth recording; `terminal` is set by who
+    has one. All state is this object's: working directory, variables, history (at most 500 lines).
+    """
+
+    def __init__(
+        self,
+        persona: Persona,
+        user: User,
+        view: View,
+        *,
+        source: str,
+        tty: str = "pts/0",
+        now: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        interactive: bool = True,
+        on_fact: Callable[[Fact], None] | None = None,
+    ) -> None:
+        self.persona = persona
+        self.user = user
+        self.view = view
+        self.source = source
+        self.tty = tty
+        self.now = now
+        self.random = rng or random.Random()
+        self.interactive = interactive
+        self.on_fact = on_fact
+        self.on_output: Callable[[int, bytes], None] | None = None
+        self.terminal: Terminal | None = None
+        self.flavor = "ash" if persona.os.family == "embedded" else "bash"
+        self.commands = table.commands_of(persona)
+        self.since = now()
+        self.cwd = user.home if view.exists(user.home) else "/"
+        self.arguments: list[str] = []
+        self.variables: dict[str, str] = table.environment(self)
+        self.exported = set(self.variables)
+        self.history: list[str] = []
+        self.status = 0
+        self.urls: list[str] = []
+        self.pid = 1000 + self.random.randrange(30000)
+        self._steps = 0
+        self._waited = 0.0
+        self._depth = 0
+
+    # What the terminal shows ---------------------------------------------------------------------------------------------
+
+    @property
+    def prompt(self) -> bytes:
+        """What stands before each line."""
+        return encode(table.prompt(self))
+
+    def login_text(self, *, remote_login: bool = False) -> bytes:
+        """What a login prints before the first prompt, with `\\n` line ends: the message of the day and the last login, as sshd
+        does, or as login(1) does for `remote_login`."""
+        return encode(table.login_text(self, remote_login=remote_login))
+
+    def speaker(self) -> str:
+        """How the shell's own complaints begin: `-bash: `, or `bash: line 1: `."""
+        if self.flavor == "bash":
+            return "-bash: " if self.interactive else "bash: line 1: "
+        return "-sh: " if self.interactive and self.flavor == "ash" else "sh: " if self.flavor == "ash" else "sh: 1: "
+
+    # Variables -----------------------------------------------------------------------------------------------------------
+
+    def variable(self, name: str) -> str | None:
+        """The value of a variable or a special parameter, or None."""
+        match name:
+            case "?":
+                return str(self.status)
+            case "$":
+                return str(self.pid)
+            case "#":
+                return str(len(self.arguments))
+            case "@" | "*":
+                return " ".join(self.arguments)
+            case "-":
+                return "himBHs" if self.interactive else "hBc"
+            case "!":
+                return ""
+            case "0":
+                return self.speaker().partition(":")[0]
+            case "RANDOM" if self.flavor == "bash":
+                return str(self.random.randrange(32768))
+            case "SECONDS" if self.flavor == "bash":
+                return str(int(self.now() - self.since))
+        if name.isdecimal():
+            at = int(name) - 1
+            return self.arguments[at] if at < len(self.arguments) else None
+        return self.variables.get(name)
+
+    def assign(self, name: str, value: str) -> None:
+        """Set a variable, within the bounds."""
+        if name in self.variables or len(self.variables) < VARIABLES:
+            self.variables[name] = value[:VALUE_CHARACTERS]
+
+    # Running -------------------------------------------------------------------------------------------------------------
+
+    async def run(self, line: str, stdin: bytes = b"") -> Result:
+        """Run a line (or several). Raises `Interrupted` when the terminal does."""
+        out = Output(lambda data: self._show(1, data), terminal=self.interactive)
+        err = Output(lambda data: self._show(2, data), terminal=self.interactive)
+        self._steps, self._waited, self._depth, self.urls = 0, 0.0, 0, []
+        exited = False
+        try:
+            streams = _Streams(Input(stdin, interactive=self.terminal is not None), out, err)
+            self.status = await self._text(line, streams)
+        except _Exit as ended:
+            self.status, exited = ended.status, True
+        except _Jump:
+            self.status = 0
+        except _Limit:
+            self.status = 137
+        return Result(bytes(out.data), bytes(err.data), self.status, exited, tuple(self.urls))
+
+    def remember(self, line: str) -> None:
+        """Add a typed line to the history."""
+        if line.strip() and not line.startswith(" "):
+            self.history.append(line[:1024])
+            del self.history[:-500]
+
+    def record(self, fact: Fact) -> None:
+        """Something worth recording happened inside a command."""
+        if self.on_fact is not None:
+            self.on_fact(fact)
+
+    def fetched(self, url: str) -> None:
+        """A command was asked to fetch `url`; nothing is fetched."""
+        if len(self.urls) < 64:
+            self.urls.append(url[:2048])
+
+    async def sleep(self, seconds: float) -> None:
+        """Let a command take its time; past `SECONDS` in one line it is ended."""
+        seconds = max(0.0, min(seconds, SECONDS - self._waited))
+        self._waited += seconds
+        await (self.terminal.sleep(seconds) if self.terminal is not None else asyncio.sleep(seconds))
+        if self._waited >= SECONDS:
+            raise _Limit
+
+    async def ask(self, prompt: bytes, *, echo: bool) -> bytes | None:
+        """A line from the terminal; None without one."""
+        return await self.terminal.ask(prompt, echo=echo) if self.terminal is not None else None
+
+    def exit(self, status: int) -> None:
+        """End the shell (or the innermost subshell)."""
+        raise _Exit(status)
+
+    def jump(self, *, again: bool) -> None:
+        """`break` or `continue`."""
+        raise _Jump(again=again)
+
+    async def substitute(self, text: str) -> bytes:
+        """What a `$(...)` prints."""
+        out = Output()
+        err = Output(lambda data: self._show(2, data))
+        self.status = await self._apart(lambda: self._text(text, _Streams(Input(), out, err)))
+        return bytes(out.data)
+
+    async def nested(self, text: str, call: Call, *, flavor: str, arguments: list[str]) -> int:
+        """Run text as another shell would (`sh -c`, a script, a piped script)."""
+
+        async def inside() -> int:
+            self.flavor, self.interactive, self.arguments = flavor, False, arguments
+            return await self._text(text, _Streams(call.stdin, call.out, call.err))
+
+        return await self._apart(inside)
+
+    async def here(self, text: str, call: Call) -> int:
+        """Run text in this shell, with a call's streams: `eval` and `source`."""
+        self._depth += 1
+        try:
+            if self._depth > NESTING:
+                raise _Limit
+            return await self._text(text, _Streams(call.stdin, call.out, call.err))
+        finally:
+            self._depth -= 1
+
+    async def call(self, name: str, args: list[str], like: Call) -> int:
+        """Run another command with a call's streams: for `sudo`, `env`, `xargs`, `busybox`."""
+        return await self._command([name, *args], _Streams(like.stdin, like.out, like.err))
+
+    def _show(self, fd: int, data: bytes) -> None:
+        if self.on_output is not None:
+            self.on_output(fd, data)
+
+    async def _apart(self, body: Callable[[], Awaitable[int]]) -> int:
+        """Run something that must not change this shell's state; `exit` ends only it."""
+        kept = (
+            self.cwd,
+            self.variables,
+            self.exported,
+            self.flavor,
+            self.interactive,
+            self.arguments,
+            self.user,
+            self.view,
+        )
+        self.variables, self.exported = dict(self.variables), set(self.exported)
+        self._depth += 1
+        try:
+            if self._depth > NESTING:
+                raise _Limit
+            return await body()
+        except _Exit as ended:
+            return ended.status
+        finally:
+            self._depth -= 1
+            (
+                self.cwd,
+                self.variables,
+                self.exported,
+                self.flavor,
+                self.interactive,
+                self.arguments,
+                self.user,
+                self.view,
+            ) = kept
+
+    async def _text(self, text: str, streams: _Streams) -> int:
+        try:
+            tree = syntax.parse(text)
+        except syntax.SyntaxFault as fault:
+            streams.err.write(encode(table.syntax_fault(self, text, fault)))
+            return 2
+        return await self._sequence(tree, streams)
+
+    async def _sequence(self, sequence: syntax.Sequence, streams: _Streams) -> int:
+        for item in sequence.items:
+            if (item.operator == "&&" and self.status != 0) or (item.operator == "||" and self.status == 0):
+                continue
+            if item.background and self.interactive:
+                streams.err.write(encode(f"[1] {self.pid + 1 + self._steps}\n"))
+            status = await self._pipeline(item.pipeline, streams)
+            self.status = 0 if item.background else status
+        return self.status
+
+    async def _pipeline(self, pipeline: syntax.Pipeline, streams: _Streams) -> int:
+        status, stdin = 0, streams.stdin
+        for command in pipeline.commands[:-1]:
+            out = Output()
+            within = _Streams(stdin, out, streams.err)
+            status = await self._apart(lambda command=command, within=within: self._one(command, within))  # type: ignore[misc]
+            stdin = Input(bytes(out.data))
+        last = _Streams(stdin, streams.out, streams.err)
+        if len(pipeline.commands) > 1:
+            status = await self._apart(lambda: self._one(pipeline.commands[-1], last))
+        else:
+            status = await self._one(pipeline.commands[-1], last)
+        return int(status == 0) if pipeline.negated else status
+
+    async def _one(self, command: syntax.Command, streams: _Streams) -> int:
+        if isinstance(command, syntax.Simple):
+            return await self._simple(command, streams)
+        opened = await self._redirected(command.redirects, streams)
+        if opened is None:
+            return 1
+        try:
+            return await self._compound(command, opened)
+        finally:
+            self._close(opened, streams)
+
+    async def _compound(self, command: syntax.Command, streams: _Streams) -> int:
+        match command:
+            case syntax.Group(subshell=True):
+                return await self._apart(lambda: self._sequence(command.body, streams))
+            case syntax.Group():
+                return await self._sequence(command.body, streams)
+            case syntax.If():
+                for condition, body in command.branches:
+                    if await self._sequence(condition, streams) == 0:
+                        return await self._sequence(body, streams)
+                return await self._sequence(command.otherwise, streams) if command.otherwise else 0
+            case syntax.For():
+                words = await expand(self, command.words)
+                for word in words:
+                    self.assign(command.name, word)
+                    if not await self._round(command.body, streams):
+                        break
+                return self.status
+            case syntax.While():
+                while (await self._sequence(command.condition, streams) == 0) != command.until:
+                    await self._step()
+                    if not await self._round(command.body, streams):
+                        break
+                return self.status
+        return 0
+
+    async def _round(self, body: syntax.Sequence, streams: _Streams) -> bool:
+        """One round of a loop; says whether to go on."""
+        try:
+            await self._sequence(body, streams)
+        except _Jump as jump:
+            return jump.again
+        return True
+
+    async def _simple(self, command: syntax.Simple, streams: _Streams) -> int:
+        words = await expand(self, command.words)
+        opened = await self._redirected(command.redirects, streams)
+        if opened is None:
+            return 1
+        before = None
+        try:
+            if not words:
+                for name, value in command.assignments:
+                    self.assign(name, await expand_one(self, value))
+                return self.status if any(p.kind == "command" for _, w in command.assignments for p in w.parts) else 0
+            if command.assignments:
+                before = dict(self.variables), set(self.exported)
+                for name, value in command.assignments:
+                    self.assign(name, await expand_one(self, value))
+                    self.exported.add(name)
+            return await self._command(words, opened)
+        finally:
+            if before is not None:
+                self.variables, self.exported = before
+            self._close(opened, streams)
+
+    async def _command(self, words: list[str], streams: _Streams) -> int:
+        await self._step()
+        if streams.out.full:
+            raise _Limit
+        name, *args = words
+        command, status = table.find(self, name)
+        if command is None:
+            streams.err.write(encode(table.not_run(self, name, status)))
+            return status
+        call = Call(self, name.rpartition("/")[2] or name, args, streams.stdin, streams.out, streams.err)
+        return await command(call)
+
+    async def _step(self) -> None:
+        self._steps += 1
+        if self._steps > STEPS:
+            raise _Limit
+        if self._steps % 32 == 0:
+            await asyncio.sleep(0)  # other sessions have their turn
+
+    # Redirections --------------------------------------------------------------------------------------------------------
+
+    async def _redirected(self, redirects: tuple[syntax.Redirect, ...], streams: _Streams) -> _Streams | None:
+        """The streams after redirections; None, with a complaint, when a file cannot be opened."""
+        stdin, outputs = streams.stdin, {1: streams.out, 2: streams.err}
+        for redirect in redirects:
+            word = await expand_one(self, redirect.word)
+            path = absolute(word, self.cwd)
+            try:
+                match redirect.operator:
+                    case "<":
+                        stdin = Input(self.view.read(path))
+                    case "<<":
+                        stdin = Input(encode(word))
+                    case "<<<":
+                        stdin = Input(encode(word + "\n"))
+                    case ">&" | "<&" if word in ("0", "1", "2", "-"):
+                        outputs[redirect.fd] = outputs.get(int(word), streams.out) if word in "12" else Output()
+                    case "&>" | "&>>" | ">&":
+                        outputs[1] = outputs[2] = FileOutput(self.view, path, append=redirect.operator == "&>>")
+                    case _:
+                        outputs[redirect.fd] = FileOutput(self.view, path, append=redirect.operator == ">>")
+            except FileError as error:
+                streams.err.write(encode(table.cannot_open(self, word, why(error), reading=redirect.operator == "<")))
+                return None
+        return _Streams(stdin, outputs[1], outputs[2])
+
+    def _close(self, opened: _Streams, streams: _Streams) -> None:
+        for output in {id(opened.out): opened.out, id(opened.err): opened.err}.values():
+            if output is streams.out or output is streams.err:
+                continue
+            try:
+                output.close()
+            except FileError as error:
+                streams.err.write(encode(f"{self.speaker()}echo: write error: {why(error)}\n"))
+
+
+__all__ = ["Interrupted", "Result", "Shell", "Terminal", "decode"]

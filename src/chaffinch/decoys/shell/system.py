@@ -1,0 +1,5 @@
+"""system commands."""
+
+from chaffinch.decoys.shell.call import Command
+
+COMMANDS: dict[str, Command] = {}

@@ -1,0 +1,64 @@
+"""Files that a client brings: held in memory within bounds while they come, then kept aside and shown in the host's
+tree."""
+
+import errno
+
+import msgspec
+
+from chaffinch.decoys.overlay import View
+from chaffinch.decoys.session import Session
+from chaffinch.events import Upload, printable
+from chaffinch.personas.files import FileError
+
+FILE_BYTES = 8 << 20
+"""The longest file that fits on a decoy's disk."""
+
+SESSION_BYTES = 12 << 20
+"""What one session may have half uploaded at once."""
+
+SHOWN_BYTES = 128 << 10
+"""How much of a file a visitor can read back; its size is shown whole."""
+
+
+class Uploads:
+    """The uploads of one session. `via` is how they come: `scp`, `sftp`, `exec`."""
+
+    __slots__ = ("_held", "_session", "_view")
+
+    def __init__(self, session: Session, view: View) -> None:
+        self._session = session
+        self._view = view
+        self._held = 0
+
+    def grow(self, data: bytearray, size: int) -> None:
+        """Make room so that `data` is `size` bytes long. Raises `FileError(ENOSPC)` past a bound."""
+        more = size - len(data)
+        if more <= 0:
+            return
+        if size > FILE_BYTES or self._held + more > SESSION_BYTES:
+            raise FileError(errno.ENOSPC, "")
+        self._held += more
+        data += bytes(more)
+
+    def keep(self, path: str, data: bytearray, via: str) -> None:
+        """A file is whole: record it, keep it, show it."""
+        content = bytes(data)
+        self.drop(data)
+        self.record(path, content, via)
+        self._view.write(path, content[:SHOWN_BYTES])
+        if len(content) > SHOWN_BYTES:
+            where = self._view.locate(path)[0]
+            change = self._view.overlay.get(where)
+            if change is not None:
+                self._view.overlay.put(where, msgspec.structs.replace(change, size=len(content)))
+
+    def record(self, name: str, content: bytes, via: str) -> None:
+        """Keep what came aside, if anything did."""
+        if content:
+            sha256, kept = self._session.quarantine.keep(content)
+            self._session.record(Upload(printable(name, 1024), len(content), sha256, kept, via))
+
+    def drop(self, data: bytearray) -> None:
+        """Give the memory of a half uploaded file back."""
+        self._held -= len(data)
+        data.clear()

@@ -1,0 +1,63 @@
+"""The worker of one decoy service: accepts, keeps sessions within their bounds, and leaves an account of all of
+them.
+"""
+
+import resource
+
+from chaffinch.decoys import registry
+from chaffinch.decoys.acceptor import Acceptor
+from chaffinch.decoys.recorder import EventRecorder
+from chaffinch.decoys.table import SessionTable
+from chaffinch.fleet.context import Context
+
+PREFIX = "decoy-"
+"""A decoy worker is named after its service: `decoy-ssh`."""
+
+SWEEP_SECONDS = 0.5
+"""How often silent sessions are looked for and collapsed records are written."""
+
+SPARE_DESCRIPTORS = 128
+"""Descriptors left for the journal, the listeners and what else a process opens."""
+
+
+async def run(context: Context) -> None:
+    """Serve until the context is stopping; then end the sessions and write their last facts."""
+    handler = registry.load(context.name.removeprefix(PREFIX))
+    settings = context.config.decoys
+    recorder = EventRecorder(context.journal.publish, settings)
+    table = SessionTable(min(settings.sessions, most_descriptors() - SPARE_DESCRIPTORS))
+    acceptor = Acceptor(handler, context.decoys, recorder, table)
+    _export(context, recorder, table, acceptor)
+    acceptor.open([listener for listener in context.listeners if listener.plan.service == handler.spec.name])
+    try:
+        while not context.stopping.is_set():
+            table.expire()
+            recorder.flush()
+            await context.pause(SWEEP_SECONDS, acceptor.failed)
+    finally:
+        acceptor.close()
+        await table.close(context.config.fleet.drain_seconds / 2)
+        recorder.flush()
+
+
+def most_descriptors() -> int:
+    """How many files this process may open; the soft limit is raised to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1 << 20
+
+
+def _export(context: Context, recorder: EventRecorder, table: SessionTable, acceptor: Acceptor) -> None:
+    """Show on the metrics page, and in `status`, what this service has seen."""
+    service = context.name.removeprefix(PREFIX)
+    counters = recorder.counters
+    context.gauge("sessions_open", lambda: len(table), service=service)
+    context.counter("sessions_opened", lambda: counters.opened, service=service)
+    context.counter("sessions_recorded", lambda: counters.recorded, service=service)
+    context.counter("sessions_collapsed", lambda: counters.collapsed, service=service)
+    context.counter("sessions_evicted", lambda: table.evicted, service=service)
+    context.counter("events_recorded", lambda: counters.events, service=service)
+    context.counter("facts_collapsed", lambda: counters.facts_collapsed, service=service)
+    context.counter("connections_unserved", lambda: acceptor.unserved, service=service)
+    context.counter("uploads_refused", lambda: context.decoys.quarantine.refused, service=service)

@@ -1,0 +1,157 @@
+"""The control socket: one JSON line asked, one JSON line answered, only for the fleet's own user and root."""
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from chaffinch.errors import RunError
+from chaffinch.fleet.state import short_path
+
+NAME = "control.sock"
+MOST_BYTES = 1 << 20
+PATIENCE_SECONDS = 10.0
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked: `status` or `stop`."""
+
+    do: str
+
+
+class GroupStatus(msgspec.Struct, frozen=True):
+    """One process of the fleet."""
+
+    name: str
+    pid: int
+    state: str
+    since: float
+    restarts: int
+    pss_bytes: int
+    private_bytes: int
+    budget_bytes: int
+    confined: str
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """One worker."""
+
+    name: str
+    group: str
+    state: str
+    since: float
+    restarts: int
+    lag: int
+    error: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The fleet: what `chaffinch status` shows."""
+
+    pid: int
+    since: float
+    hosts: int
+    port_offset: int
+    budget_bytes: int
+    pss_bytes: int
+    silent: bool
+    sessions_open: int
+    sessions_seen: int
+    events: int
+    journal_lost: int
+    groups: tuple[GroupStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+
+
+def listen(state: Path) -> socket.socket:
+    """The control socket of the fleet that holds the state's lock: one left by a crash is replaced."""
+    directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        path = short_path(state / NAME, directory)
+        with contextlib.suppress(FileNotFoundError):
+            (state / NAME).unlink()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        sock.bind(path)
+        (state / NAME).chmod(0o600)
+        sock.listen(16)
+    finally:
+        os.close(directory)
+    return sock
+
+
+def answer(listener: socket.socket, status: Callable[[], Status], stop: Callable[[], None]) -> None:
+    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end."""
+    try:
+        caller, _ = listener.accept()
+    except OSError:
+        return
+    with caller:
+        caller.settimeout(1.0)
+        try:
+            reply = _reply(caller, status, stop)
+            caller.sendall(reply + b"\n")
+        except OSError:
+            return
+
+
+def _reply(caller: socket.socket, status: Callable[[], Status], stop: Callable[[], None]) -> bytes:
+    if not _allowed(caller):
+        return msgspec.json.encode({"error": "this fleet belongs to another user"})
+    try:
+        ask = msgspec.json.decode(_read_line(caller, 4096), type=Ask)
+    except (msgspec.DecodeError, ValueError) as error:
+        return msgspec.json.encode({"error": f"not understood: {error}"})
+    if ask.do == "status":
+        return msgspec.json.encode(status())
+    if ask.do == "stop":
+        stop()
+        return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
+    return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: status, stop"})
+
+
+def _allowed(caller: socket.socket) -> bool:
+    _, uid, _ = struct.unpack("3i", caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return uid in (0, os.getuid())
+
+
+def ask(state: Path, do: str) -> bytes:
+    """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses."""
+    try:
+        directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        raise RunError(_none(state)) from None
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(PATIENCE_SECONDS)
+            sock.connect(short_path(state / NAME, directory))
+            sock.sendall(msgspec.json.encode(Ask(do)) + b"\n")
+            reply = _read_line(sock, MOST_BYTES)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise RunError(_none(state)) from None
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"the fleet on {state} did not answer ({error}); look at its log with `chaffinch logs`"
+        ) from None
+    finally:
+        os.close(directory)
+    if reply.startswith(b'{"error"'):
+        raise RunError(msgspec.json.decode(reply)["error"])
+    return reply
+
+
+def _read_line(sock: socket.socket, limit: int) -> bytes:
+    got = bytearray()
+    while not got.endswith(b"\n"):
+        data = sock.recv(65536)
+        if not data or len(got) > limit:
+            raise ValueError("the answer was cut")
+        got += data
+    return bytes(got)
+
+
+def _none(state: Path) -> str:
+    return f"no fleet runs on the state directory {state}; start one with `chaffinch up`, or name it with --state"

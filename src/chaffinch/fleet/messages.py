@@ -1,0 +1,55 @@
+"""What a group and its supervisor say to each other: one datagram each on a socket pair, tagged structs as
+MessagePack.
+"""
+
+import msgspec
+
+MOST_BYTES = 192 << 10
+"""The largest message: a datagram on a UNIX socket must fit its send buffer."""
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="say"):
+    """Anything that goes over the channel."""
+
+
+class WorkerState(msgspec.Struct, frozen=True):
+    """One worker as `status` shows it. `state`: `starting`, `running`, `waiting` (to start again), `failed`,
+    `stopped`.
+    """
+
+    name: str
+    state: str
+    since: float
+    restarts: int = 0
+    lag: int = 0
+    error: str = ""
+
+
+class Beat(Message, tag="beat", frozen=True):
+    """A group's word, once a second: its workers, its memory, and a metrics snapshot."""
+
+    group: str
+    workers: tuple[WorkerState, ...]
+    pss_bytes: int
+    private_bytes: int
+    metrics: bytes
+    confined: str = ""
+
+
+class AskMetrics(Message, tag="ask_metrics", frozen=True):
+    """A group wants the merged snapshot of all groups."""
+
+
+class Metrics(Message, tag="metrics", frozen=True):
+    """The merged snapshot of all groups."""
+
+    snapshot: bytes
+
+
+class Stop(Message, tag="stop", frozen=True):
+    """The group is to drain and end."""
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop).decode
+"""Both ends are ours, and of one version: what does not decode is a fault, and raises."""

@@ -1,0 +1,85 @@
+"""What a group gives up before it serves: root, capabilities, new privileges, outbound connections, files that are
+not its own.
+"""
+
+import os
+import pwd
+import stat
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from chaffinch import _core
+from chaffinch.errors import InputError
+from chaffinch.fleet.state import DIRECTORIES
+
+
+def give_up(user: str, process_name: str, writable: Sequence[Path], state: Path, *, connect: bool) -> str:
+    """Drop what this process does not need, and say what was dropped: the text stands in `status`.
+
+    Started by root, the process becomes `user` where that user can reach the state directory and this Python (a
+    private home hides both); else it stays uid 0 without a capability. Landlock then forbids writing outside
+    `writable` and, without `connect`, TCP connections, where the kernel has it.
+    """
+    _core.set_process_name(process_name)
+    said = [_drop_root(user, state)] if os.getuid() == 0 else [f"uid {os.getuid()}"]
+    _core.no_new_privs()
+    done = _core.confine(writable, allow_connect=connect, allow_bind=True)
+    if not done.abi:
+        said.append("no landlock")
+    else:
+        said.append(f"landlock {done.abi}" + (", no connect" if done.connect_denied else ""))
+    return ", ".join(said)
+
+
+def hand_over(user: str, state: Path) -> None:
+    """As root, before the fork: give the state directory to the user that the groups become. Raises `InputError`
+    for an unknown one.
+    """
+    if os.getuid() != 0:
+        return
+    entry = account(user)
+    if not reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+        return
+    for path in (state, *(state / name for name in DIRECTORIES)):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+        for inside in path.iterdir():
+            if inside.name not in ("seed", "fleet.lock") and not inside.is_symlink():
+                os.chown(inside, entry.pw_uid, entry.pw_gid)
+
+
+def account(user: str) -> pwd.struct_passwd:
+    """The system's account of that name. Raises `InputError` when there is none, or when it is root's."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise InputError(
+            f"fleet.user is {user!r}, and this machine has no such account; name one that has no rights"
+        ) from None
+    if entry.pw_uid == 0:
+        raise InputError("fleet.user is root; name an account that has no rights, such as nobody")
+    return entry
+
+
+def reachable(entry: pwd.struct_passwd, paths: Iterable[Path]) -> bool:
+    """Whether that account may enter every directory on the way to these paths."""
+    return all(_may_enter(entry, folder) for path in paths for folder in path.resolve().parents)
+
+
+def _may_enter(entry: pwd.struct_passwd, folder: Path) -> bool:
+    found = folder.stat()
+    if found.st_uid == entry.pw_uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == entry.pw_gid else stat.S_IXOTH))
+
+
+def _drop_root(user: str, state: Path) -> str:
+    entry = account(user)
+    _core.drop_bounding_set()
+    if reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+        os.setgroups([])
+        os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+        os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+        return user
+    _core.drop_capabilities()
+    return "root without capabilities"

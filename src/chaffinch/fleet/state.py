@@ -1,0 +1,90 @@
+"""The state directory: what stands in it, who may use it, and the lock that makes one fleet of it."""
+
+import errno
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from chaffinch.errors import InputError, RunError
+
+DIRECTORIES = ("journal", "quarantine")
+MOST_SOCKET_PATH = 107
+"""What `sockaddr_un` holds of a path (unix(7))."""
+
+
+class StateLock:
+    """One fleet a state directory: an advisory lock that the kernel lets go when its process dies, so that none is
+    stale.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / "fleet.lock"
+        self._descriptor = -1
+
+    def take(self) -> None:
+        """Raises `RunError` that names the fleet that has it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            who = os.read(descriptor, 32).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise RunError(
+                f"another fleet{f' (pid {who})' if who else ''} runs on the state directory {self._path.parent}; "
+                "stop it with `chaffinch stop`, or name another directory with --state"
+            ) from None
+        self._descriptor = descriptor
+
+    def sign(self) -> None:
+        """Write who has the lock, for the sentence that a second fleet shows."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def prepare(state: Path) -> None:
+    """Make the directory and what is below it. Raises `InputError` when that cannot be done or written to."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in DIRECTORIES:
+            (state / name).mkdir(mode=0o700, exist_ok=True)
+        probe = state / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(_unusable(state, error)) from None
+
+
+def _unusable(state: Path, error: OSError) -> str:
+    why = "it is on a full disk" if error.errno == errno.ENOSPC else os.strerror(error.errno or 0).lower()
+    return f"the state directory {state} cannot be written ({why}); make it writable or name another with --state"
+
+
+def seed(state: Path, configured: str) -> bytes:
+    """The fleet's seed (32 bytes or what was configured): the same after every restart on this state directory."""
+    if configured:
+        return configured.encode()
+    path = state / "seed"
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        made = secrets.token_bytes(32)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(made.hex())
+        return made
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"the fleet's seed in {path} cannot be read ({error}); restore the file, or remove it and every decoy host "
+            "gets another identity"
+        ) from None
+
+
+def short_path(path: Path, directory_descriptor: int) -> str:
+    """A name for a socket that fits `sockaddr_un`, however deep the state directory is."""
+    text = str(path)
+    return text if len(text.encode()) <= MOST_SOCKET_PATH else f"/proc/self/fd/{directory_descriptor}/{path.name}"

@@ -1,0 +1,335 @@
+"""The supervisor: forks one process for each group, starts again what dies, answers the control socket, ends all in
+order.
+
+It is a plain loop over `selectors`, without threads and without asyncio, so that a fork copies nothing that runs.
+Everything that groups share is imported and made before the first fork, and frozen: their processes hold it once.
+"""
+
+import contextlib
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from chaffinch.fleet import control, group, messages
+from chaffinch.fleet.backoff import Backoff
+from chaffinch.fleet.control import GroupStatus, Status, WorkerStatus
+from chaffinch.fleet.group import Parts
+from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.privileges import give_up
+from chaffinch.fleet.state import DIRECTORIES
+from chaffinch.fleet.workers import Worker
+from chaffinch.metrics import memory
+from chaffinch.metrics.registry import Snapshot, merge
+
+log = logging.getLogger("chaffinch.fleet")
+
+TURN_SECONDS = 0.5
+"""How often the loop looks at the clock when nothing happens."""
+
+SILENT_SECONDS = 30.0
+"""A group that has said nothing for that long is killed and started again: its loop is stuck."""
+
+
+class GroupProcess:
+    """A group as its supervisor sees it."""
+
+    def __init__(self, name: str, workers: tuple[Worker, ...], backoff: Backoff, budget_bytes: int) -> None:
+        self.name = name
+        self.workers = workers
+        self.backoff = backoff
+        self.budget_bytes = budget_bytes
+        self.pid = 0
+        self.state = "starting"
+        self.since = time.time()
+        self.began = 0.0
+        self.heard = 0.0
+        self.restarts = 0
+        self.restart_at: float | None = None
+        self.channel: socket.socket | None = None
+        self.beat: Beat | None = None
+
+    def become(self, state: str) -> None:
+        self.state = state
+        self.since = time.time()
+
+
+class Supervisor:
+    """All groups of one fleet. `run` returns the exit code."""
+
+    def __init__(
+        self, parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[["Supervisor"], None] | None = None
+    ) -> None:
+        self.parts = parts
+        self.settings = parts.config.fleet
+        self.since = time.time()
+        share = self.settings.memory // (len(groups) + 1)
+        self.groups = {
+            name: GroupProcess(name, workers, Backoff.of(self.settings), share) for name, workers in groups.items()
+        }
+        self._on_turn = on_turn
+        self._selector = selectors.DefaultSelector()
+        self._control: socket.socket | None = None
+        self._stopping_since: float | None = None
+        self._killed: set[int] = set()
+        self._wake: tuple[int, int] = (-1, -1)
+
+    # The whole life
+
+    def run(self) -> int:
+        """Fork every group, watch them until a stop, and end them within the drain deadline."""
+        self._open()
+        gc.collect()
+        gc.freeze()
+        try:
+            for one in self.groups.values():
+                self._start(one)
+            while self._alive() or self._stopping_since is None:
+                self._turn()
+        finally:
+            self._close()
+        return 1 if self._killed else 0
+
+    def stop(self) -> None:
+        """Begin to end: every group is asked to drain; what is left at the deadline is killed."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+            for one in self.groups.values():
+                one.restart_at = None
+                self._say(one, Stop())
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(TURN_SECONDS):
+            key.data()
+        self._reap()
+        now = time.monotonic()
+        for one in self.groups.values():
+            if one.restart_at is not None and now >= one.restart_at and self._stopping_since is None:
+                self._start(one)
+            elif one.pid and now - one.heard > SILENT_SECONDS:
+                log.error("group.stuck group=%s pid=%d", one.name, one.pid)
+                one.heard = now
+                os.kill(one.pid, signal.SIGKILL)
+        if self._stopping_since is not None and now - self._stopping_since > self.settings.drain_seconds:
+            self._kill_the_rest()
+        if self._on_turn is not None:
+            self._on_turn(self)
+
+    def _alive(self) -> bool:
+        return any(one.pid for one in self.groups.values())
+
+    # Starting and ending processes
+
+    def _start(self, one: GroupProcess) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, messages.MOST_BYTES * 2)
+        one.restart_at = None
+        try:
+            pid = os.fork()
+        except OSError as error:
+            log.error("group.fork_failed group=%s why=%s", one.name, error.strerror)
+            ours.close()
+            theirs.close()
+            one.restart_at = time.monotonic() + 1.0
+            return
+        if pid == 0:
+            ours.close()
+            self._become(one, theirs)
+        theirs.close()
+        ours.setblocking(False)
+        one.pid, one.channel, one.began = pid, ours, time.monotonic()
+        one.heard = one.began
+        one.become("running")
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(one))
+
+    def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
+        """In the child: leave the supervisor's things behind and be the group."""
+        code = 1
+        try:
+            self._leave()
+            group.main(one.name, one.workers, self.parts, channel, lambda: self._confine(one))
+            code = 0
+        except Exception:  # the boundary of a process that must not return into the supervisor's code
+            log.exception("group.failed group=%s", one.name)
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _confine(self, one: GroupProcess) -> str:
+        """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
+        state = self.parts.state
+        alone = all(worker.faces_attackers for worker in one.workers)
+        writable = [state / name for name in DIRECTORIES] if alone else [state]
+        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
+
+    def _leave(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        self._selector.close()
+        if self._control is not None:
+            self._control.close()
+        for end in self._wake:
+            os.close(end)
+        for other in self.groups.values():
+            if other.channel is not None:
+                other.channel.close()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for one in self.groups.values():
+                if one.pid == pid:
+                    self._ended(one, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, one: GroupProcess, code: int) -> None:
+        self._hear(one)  # its last beat
+        if one.channel is not None:
+            self._selector.unregister(one.channel)
+            one.channel.close()
+        one.pid, one.channel = 0, None
+        if self._stopping_since is not None:
+            return one.become("stopped")
+        wait = one.backoff.after_failure(time.monotonic() - one.began)
+        why = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        if wait is None:
+            log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
+            return one.become("failed")
+        log.warning("group.ended group=%s why=%s again_in=%.1fs", one.name, why, wait)
+        one.restarts += 1
+        one.restart_at = time.monotonic() + wait
+        return one.become("waiting")
+
+    def _kill_the_rest(self) -> None:
+        for one in self.groups.values():
+            if one.pid and one.pid not in self._killed:
+                log.error("group.killed group=%s pid=%d why=the drain deadline has passed", one.name, one.pid)
+                self._killed.add(one.pid)
+                os.kill(one.pid, signal.SIGKILL)
+
+    # Messages ------------------------------------------------------------------------------------------------------
+
+    def _hear(self, one: GroupProcess) -> None:
+        while one.channel is not None:
+            try:
+                data = one.channel.recv(messages.MOST_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                return
+            one.heard = time.monotonic()
+            message = messages.decode(data)
+            if isinstance(message, Beat):
+                one.beat = message
+            elif isinstance(message, AskMetrics):
+                self._say(one, Metrics(self.snapshot().to_bytes()))
+
+    def _say(self, one: GroupProcess, message: messages.Message) -> None:
+        if one.channel is None:
+            return
+        try:
+            one.channel.send(messages.encode(message))
+        except OSError as error:
+            log.warning("group.unheard group=%s why=%s", one.name, error.strerror)
+
+    # What it knows
+
+    def snapshot(self) -> Snapshot:
+        """The metrics of all groups, merged."""
+        return merge([Snapshot.from_bytes(one.beat.metrics) for one in self.groups.values() if one.beat is not None])
+
+    def status(self) -> Status:
+        """What `chaffinch status` shows."""
+        snapshot = self.snapshot()
+        own = memory.read()
+        return Status(
+            pid=os.getpid(),
+            since=self.since,
+            hosts=self.parts.plan.hosts,
+            port_offset=self.parts.plan.port_offset,
+            budget_bytes=self.settings.memory,
+            pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
+            silent=all(listener.silent for listener in self.parts.listeners),
+            sessions_open=int(snapshot.total("sessions_open")),
+            sessions_seen=int(snapshot.total("sessions_opened")),
+            events=int(snapshot.total("events_recorded")),
+            journal_lost=int(snapshot.total("journal_lost")),
+            groups=tuple(_group_status(one) for one in self.groups.values()),
+            workers=tuple(row for one in self.groups.values() for row in _worker_rows(one)),
+        )
+
+    # Opening and closing
+
+    def _open(self) -> None:
+        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
+        self._control = control.listen(self.parts.state)
+        self._selector.register(
+            self._control, selectors.EVENT_READ, lambda: control.answer(self._control, self.status, self.stop)
+        )
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake[0], 512)
+
+    def _close(self) -> None:
+        for one in self.groups.values():
+            if one.pid:
+                os.kill(one.pid, signal.SIGKILL)
+                os.waitpid(one.pid, 0)
+        signal.set_wakeup_fd(-1)
+        if self._control is not None:
+            self._control.close()
+            (self.parts.state / control.NAME).unlink(missing_ok=True)
+        for listener in self.parts.listeners:
+            listener.socket.close()
+        self._selector.close()
+        for end in self._wake:
+            os.close(end)
+
+
+def _group_status(one: GroupProcess) -> GroupStatus:
+    return GroupStatus(
+        name=one.name,
+        pid=one.pid,
+        state=one.state,
+        since=one.since,
+        restarts=one.restarts,
+        pss_bytes=one.beat.pss_bytes if one.beat and one.pid else 0,
+        private_bytes=one.beat.private_bytes if one.beat and one.pid else 0,
+        budget_bytes=one.budget_bytes,
+        confined=one.beat.confined if one.beat else "",
+    )
+
+
+def _worker_rows(one: GroupProcess) -> list[WorkerStatus]:
+    if one.beat is None or not one.pid:
+        return [WorkerStatus(worker.name, one.name, one.state, one.since, 0, 0, "") for worker in one.workers]
+    return [
+        WorkerStatus(row.name, one.name, row.state, row.since, row.restarts, row.lag, row.error)
+        for row in one.beat.workers
+    ]
+
+
+def run(
+    parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[[Supervisor], None] | None = None
+) -> int:
+    """Run a fleet to its end."""
+    return Supervisor(parts, groups, on_turn).run()

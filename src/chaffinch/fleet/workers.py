@@ -1,0 +1,65 @@
+"""The worker table: which workers there are, what each one needs, and which group it runs in by default."""
+
+import importlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from chaffinch.decoys.worker import PREFIX
+
+if TYPE_CHECKING:
+    from chaffinch.fleet.context import Context
+
+Run = Callable[["Context"], Awaitable[None]]
+
+DECOYS, BACK = "decoys", "back"
+"""The default groups: what faces attackers, and what reads what they left."""
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """One row: the module holds `async def run(context)`. `faces_attackers` workers get no outbound network."""
+
+    name: str
+    module: str
+    group: str
+    does: str
+    faces_attackers: bool = False
+
+
+BEHIND = (
+    Worker("retention", "chaffinch.journal.worker", BACK, "keeps the journal within its bounds of bytes and age"),
+    Worker("sessions", "chaffinch.store.collect", BACK, "derives the list of sessions from the journal"),
+    Worker("metrics", "chaffinch.fleet.metrics_page", BACK, "serves the OpenMetrics page"),
+)
+"""The workers that every fleet has, beside one for each decoy service."""
+
+
+def decoy_worker(service: str) -> Worker:
+    """The row of a decoy service's worker."""
+    return Worker(
+        f"{PREFIX}{service}",
+        "chaffinch.decoys.worker",
+        DECOYS,
+        f"serves {service} on every decoy host that runs it",
+        True,
+    )
+
+
+def table(services: Iterable[str]) -> tuple[Worker, ...]:
+    """All workers of a fleet with these services."""
+    return (*(decoy_worker(service) for service in services), *BEHIND)
+
+
+def arrange(workers: Iterable[Worker], groups: str) -> dict[str, tuple[Worker, ...]]:
+    """Which workers share a process: `one`, `default` or `split`."""
+    arranged: dict[str, list[Worker]] = {}
+    for worker in workers:
+        name = {"one": "fleet", "default": worker.group, "split": worker.name}[groups]
+        arranged.setdefault(name, []).append(worker)
+    return {name: tuple(rows) for name, rows in arranged.items()}
+
+
+def run_of(worker: Worker) -> Run:
+    """Import the worker's module and return its `run`."""
+    return cast(Run, importlib.import_module(worker.module).run)

@@ -1,0 +1,171 @@
+"""What a process holds in memory, and how much it may hold. Linux: `/proc` and cgroups of version 1 and 2."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from chaffinch.metrics.registry import Registry
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+NO_LIMIT: Final = 1 << 60
+"""From here on a cgroup's limit is none: version 1 writes the largest number of pages that it can count."""
+
+
+class Memory(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of one process.
+
+    `rss_bytes` is all that it maps and that is in RAM; `pss_bytes` counts shared pages by share, so that it can be
+    summed over processes; `private_bytes` is what would be free if it ended.
+    """
+
+    rss_bytes: int
+    pss_bytes: int
+    private_bytes: int
+    swap_bytes: int = 0
+
+
+class Limit(msgspec.Struct, frozen=True, gc=False):
+    """The least that bounds a process, and what sets it: a cgroup's directory, or `RAM`."""
+
+    bytes: int
+    source: str
+
+
+def read(pid: int | None = None, proc: str = "/proc") -> Memory:
+    """The memory of a process, this one by default.
+
+    Raises `ProcessLookupError` when there is none, and `PermissionError` when its map may not be read: only root and
+    itself may read that of a process that is not dumpable. `resident_bytes` works for every process.
+    """
+    return parse_rollup(_text(f"{proc}/{pid or 'self'}/smaps_rollup"))
+
+
+def resident_bytes(pid: int | None = None, proc: str = "/proc") -> int:
+    """The RSS alone, which costs the kernel nothing to tell. Raises `ProcessLookupError`."""
+    return parse_statm(_text(f"{proc}/{pid or 'self'}/statm"), _PAGE)
+
+
+def limit(pid: int | None = None, proc: str = "/proc") -> Limit:
+    """What bounds the memory of a process: the least of its cgroups' limits and the machine's RAM."""
+    found = [Limit(parse_kib(_text(f"{proc}/meminfo"), "MemTotal"), "RAM")]
+    mounts = list(parse_mounts(_text(f"{proc}/self/mountinfo")))
+    for folder, name in limit_files(_text(f"{proc}/{pid or 'self'}/cgroup"), mounts):
+        try:
+            value = parse_limit(_text(f"{folder}/{name}"))
+        except OSError:
+            continue  # this level sets no limit, or is not shown inside a container
+        if value is not None:
+            found.append(Limit(value, folder))
+    return min(found, key=lambda one: one.bytes)
+
+
+def limit_bytes(pid: int | None = None, proc: str = "/proc") -> int:
+    """The bytes of `limit`."""
+    return limit(pid, proc).bytes
+
+
+def export(registry: "Registry") -> None:
+    """Show the memory of this process as metrics."""
+    registry.gauges("memory", _gauges)
+
+
+def _gauges() -> dict[str, int]:
+    now = read()
+    return {
+        "process_resident_memory_bytes": now.rss_bytes,
+        "process_proportional_memory_bytes": now.pss_bytes,
+        "process_private_memory_bytes": now.private_bytes,
+        "process_memory_limit_bytes": limit_bytes(),
+    }
+
+
+def parse_rollup(text: str) -> Memory:
+    """The sums of `smaps_rollup`."""
+    return Memory(
+        rss_bytes=parse_kib(text, "Rss"),
+        pss_bytes=parse_kib(text, "Pss"),
+        private_bytes=parse_kib(text, "Private_Clean") + parse_kib(text, "Private_Dirty"),
+        swap_bytes=parse_kib(text, "Swap"),
+    )
+
+
+def parse_statm(text: str, page: int) -> int:
+    """The second number of `statm`, which counts pages, in bytes."""
+    return int(text.split()[1]) * page
+
+
+def parse_kib(text: str, name: str) -> int:
+    """The line `name:  123 kB`, in bytes; 0 when there is none."""
+    for line in text.splitlines():
+        label, _, value = line.partition(":")
+        if label == name:
+            return int(value.split()[0]) * 1024
+    return 0
+
+
+def parse_limit(text: str) -> int | None:
+    """A cgroup's limit in bytes; none for `max` and for the number by which version 1 says the same."""
+    value = text.strip()
+    if not value.isdecimal() or int(value) >= NO_LIMIT:
+        return None
+    return int(value)
+
+
+class Mount(msgspec.Struct, frozen=True, gc=False):
+    """A mounted cgroup hierarchy that can hold memory limits: where it is, which group it shows, and its version."""
+
+    point: str
+    root: str
+    version: int
+
+
+def parse_mounts(text: str) -> Iterator[Mount]:
+    """The cgroup hierarchies in `mountinfo`: that of version 2, and that of version 1 with the memory controller."""
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(), after.split()
+        if kind[:1] == ["cgroup2"]:
+            yield Mount(fields[4], fields[3], 2)
+        elif kind[:1] == ["cgroup"] and "memory" in kind[-1].split(","):
+            yield Mount(fields[4], fields[3], 1)
+
+
+def limit_files(text: str, mounts: Iterable[Mount]) -> Iterator[tuple[str, str]]:
+    """Directory and name of each file that may limit a process whose `cgroup` file is `text`, its own group first.
+
+    A limit holds for everything below it, so every level up to the mount counts.
+    """
+    paths = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            paths[2] = path
+        elif "memory" in controllers.split(","):
+            paths[1] = path
+    for mount in mounts:
+        if mount.version not in paths:
+            continue
+        path = paths[mount.version]
+        root = mount.root.rstrip("/")
+        inside = path.removeprefix(root) if path == root or path.startswith(root + "/") else ""
+        for folder in _upwards(mount.point, inside.strip("/")):
+            yield folder, "memory.max" if mount.version == 2 else "memory.limit_in_bytes"
+
+
+def _upwards(point: str, inside: str) -> Iterator[str]:
+    while inside:
+        yield f"{point}/{inside}"
+        inside = inside.rpartition("/")[0]
+    yield point
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="surrogateescape") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise ProcessLookupError(error.errno, error.strerror, path) from None

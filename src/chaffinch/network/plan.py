@@ -1,0 +1,80 @@
+"""The plan: which address answers which port."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import msgspec
+
+from chaffinch.config import NetworkSettings
+from chaffinch.errors import InputError
+from chaffinch.network import filter as packet_filter
+from chaffinch.network.addresses import Prefix, parse_prefixes, to_number
+from chaffinch.personas.placement import Placement
+
+
+class PortPlan(msgspec.Struct, frozen=True):
+    """One port of the fleet: the service behind it, its real number and the one that is listened on."""
+
+    service: str
+    port: int
+    listen: int
+    transport: str
+
+
+class Plan:
+    """Which address answers which port: from the prefixes, the placement of archetypes and the port offset."""
+
+    def __init__(
+        self, settings: NetworkSettings, placement: Placement, services: Mapping[tuple[str, int], str]
+    ) -> None:
+        """`services` maps (transport, port) to the service's name. Raises `InputError` for prefixes or ports that
+        cannot be.
+        """
+        self.prefixes = parse_prefixes(settings.hosts)
+        self.device = settings.device
+        self.backlog = settings.backlog
+        self.port_offset = settings.port_offset
+        self.placement = placement
+        if settings.mode == "loopback":
+            _refuse_outside_loopback(self.prefixes)
+        self.ports = tuple(
+            PortPlan(name, port, _shifted(port, settings.port_offset), transport)
+            for (transport, port), name in sorted(services.items(), key=lambda item: (item[0][1], item[0][0]))
+        )
+
+    @cached_property
+    def hosts(self) -> int:
+        """How many decoy hosts there are."""
+        return sum(prefix.size for prefix in self.prefixes)
+
+    def addresses(self) -> Iterator[int]:
+        """Every decoy host's address, in order."""
+        for prefix in self.prefixes:
+            yield from range(prefix.first, prefix.last + 1)
+
+    def __contains__(self, address: int) -> bool:
+        return any(address in prefix for prefix in self.prefixes)
+
+    def serves(self, address: str, port: int) -> bool:
+        """Whether the decoy host at `address` runs anything on its real `port`."""
+        number = to_number(address)
+        return number in self and self.placement.serves(number, port)
+
+    def filter_for(self, port: PortPlan) -> tuple[packet_filter.Instruction, ...]:
+        """The kernel program that passes packets to the hosts that run this port's service."""
+        ranges = self.placement.ranges(port.port)
+        return packet_filter.program(self.prefixes, self.placement.mixer.steps, ranges)
+
+
+def _shifted(port: int, offset: int) -> int:
+    if port + offset > 65535:
+        raise InputError(
+            f"port {port} with --port-offset {offset} is past 65535; choose an offset up to {65535 - port}"
+        )
+    return port + offset
+
+
+def _refuse_outside_loopback(prefixes: tuple[Prefix, ...]) -> None:
+    for prefix in prefixes:
+        if prefix.first >> 24 != 127:
+            raise InputError(f"{prefix} is not on loopback; in the loopback network name prefixes inside 127.0.0.0/8")

@@ -1,0 +1,1 @@
+"""What workers derive from events, ready to be asked. Everything in it can be derived again from the journal."""

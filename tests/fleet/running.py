@@ -1,0 +1,140 @@
+"""A whole fleet in processes of its own, started and stopped by a test, and plug-ins for it."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_offsets = itertools.count(21000 + os.getpid() % 16 * 1000, 97)
+
+
+class Fleet:
+    """`chaffinch` on one state directory, with an offset of its own so that fleets do not meet."""
+
+    def __init__(self, state: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
+        self.state = state
+        self.offset = next(_offsets)
+        self.flags = ("--port-offset", str(self.offset), "--metrics-port", "0", *flags)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAFFINCH_")} | (environment or {})
+        self.process: subprocess.Popen[str] | None = None
+
+    def call(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "chaffinch", *arguments, "--state", str(self.state)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment,
+            check=False,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """What one command says with `--json`."""
+        done = self.call(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def events(self, *arguments: str) -> list[dict[str, Any]]:
+        done = self.call("events", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def start(self, wait: float = 30) -> None:
+        """Bring it up in the foreground of a process of its own, and wait until it greets."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "chaffinch", "up", "--state", str(self.state), *self.flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        eventually(self._greeted, wait)
+
+    def _greeted(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the fleet ended: {self.process.stderr.read() if self.process.stderr else ''}")
+        done = self.call("status", "--json")
+        if done.returncode != 0:
+            return False
+        workers = json.loads(done.stdout)["workers"]
+        return all(row["state"] == "running" for row in workers if row["name"].startswith("decoy-"))
+
+    def status(self) -> Any:
+        return self.json("status")
+
+    def group(self, name: str) -> Any:
+        return next(group for group in self.status()["groups"] if group["name"] == name)
+
+    def worker(self, name: str) -> Any:
+        return next(worker for worker in self.status()["workers"] if worker["name"] == name)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def address(self, service: str) -> str:
+        """A decoy host that runs the service on its usual port."""
+        return str(self.json("hosts", "--service", service, "--limit", "1")[0]["address"])
+
+    def endpoint(self, service: str) -> tuple[str, int]:
+        host = self.json("hosts", "--service", service, "--limit", "1")[0]
+        return host["address"], next(one["port"] for one in host["services"] if one["name"] == service)
+
+    def connect(self, service: str, timeout: float = 5) -> socket.socket:
+        return socket.create_connection(self.endpoint(service), timeout=timeout)
+
+
+def eventually(check: Callable[[], T], seconds: float = 10) -> T:
+    """What `check` returns as soon as it is true. Fails with its last answer after that time."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        assert time.monotonic() < until, f"not within {seconds} s: {check} says {answer!r}"
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running(state: Path, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Fleet]:
+    """A fleet that is up inside the block."""
+    fleet = Fleet(state, *flags, environment=environment)
+    fleet.start()
+    try:
+        yield fleet
+    finally:
+        if fleet.process is not None and fleet.process.poll() is None:
+            fleet.stop()
+
+
+def plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
+    """Install a package with one service into `folder`; the environment in which it is found."""
+    package = folder / "plugins"
+    info = package / f"decoy_{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (package / f"decoy_{name}.py").write_text(source, encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: decoy-{name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[chaffinch.services]\n{name} = decoy_{name}\n", encoding="utf-8")
+    return {"PYTHONPATH": str(package)}
+
+
+def config_file(folder: Path, text: str) -> Path:
+    """A configuration file in that folder."""
+    path = folder / "chaffinch.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

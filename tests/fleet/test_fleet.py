@@ -1,0 +1,225 @@
+"""A fleet in its own processes: what it serves, what it survives, and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.running import Fleet, config_file, eventually, plug_in, running
+
+
+def ping(fleet: Fleet) -> bytes:
+    with fleet.connect("redis") as sock:
+        sock.sendall(b"PING\r\n")
+        return sock.recv(64)
+
+
+def recorded(fleet: Fleet, service: str) -> int:
+    return sum(row["count"] for row in fleet.json("sessions") if row["service"] == service)
+
+
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("groups", ["one", "default", "split"])
+def test_a_fleet_comes_up_serves_and_stops(tmp_path: Path, groups: str) -> None:
+    with running(tmp_path, "--groups", groups, "--hosts", "127.78.0.0/16") as fleet:
+        status = fleet.status()
+        assert len(status["groups"]) == {"one": 1, "default": 2, "split": len(status["workers"])}[groups]
+        assert status["hosts"] == 65536
+        assert ping(fleet) == b"+PONG\r\n"
+        eventually(lambda: recorded(fleet, "redis") == 1)
+        session = fleet.json("sessions")[0]
+        assert session["source"] == "127.0.0.1"
+        assert session["address"] == fleet.address("redis")
+        pids = [group["pid"] for group in status["groups"]]
+        began = time.monotonic()
+        assert fleet.stop() == 0
+        assert time.monotonic() - began < 5
+    assert all(gone(pid) for pid in pids)
+    assert "no fleet runs" in fleet.call("status").stderr
+
+
+def test_an_address_without_the_service_does_not_answer(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet:
+        _, port = fleet.endpoint("redis")
+        hosts = fleet.json("hosts", "--limit", "200")
+        without = next(h["address"] for h in hosts if all(s["port"] != port for s in h["services"]))
+        outside = "127.99.0.1"
+        for address in (without, outside):
+            with socket.socket() as sock:
+                sock.settimeout(0.5)
+                if fleet.status()["silent"]:
+                    with pytest.raises(TimeoutError):
+                        sock.connect((address, port))
+                else:
+                    sock.connect((address, port))
+                    with pytest.raises(ConnectionResetError):
+                        sock.recv(1)
+        assert fleet.json("sessions") == []
+
+
+def test_a_killed_group_comes_back_and_loses_no_flushed_event(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet:
+        for _ in range(5):
+            assert ping(fleet) == b"+PONG\r\n"
+        eventually(lambda: len(fleet.events("--kind", "session.closed")) == 5)
+        before = {name: fleet.group(name) for name in ("decoys", "back")}
+        os.kill(before["decoys"]["pid"], signal.SIGKILL)
+        eventually(lambda: fleet.group("decoys")["restarts"] == 1 and fleet.worker("decoy-redis")["state"] == "running")
+        assert ping(fleet) == b"+PONG\r\n"
+        assert fleet.group("back")["pid"] == before["back"]["pid"]
+        eventually(lambda: recorded(fleet, "redis") == 6)
+        os.kill(fleet.group("back")["pid"], signal.SIGKILL)
+        eventually(lambda: fleet.worker("sessions")["state"] == "running" and fleet.group("back")["restarts"] == 1)
+        assert ping(fleet) == b"+PONG\r\n"
+        eventually(lambda: recorded(fleet, "redis") == 7)
+
+
+def test_groups_end_with_their_supervisor_and_its_lock_does_not_hold(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    fleet.start()
+    pids = [group["pid"] for group in fleet.status()["groups"]]
+    assert fleet.process is not None
+    fleet.process.kill()
+    fleet.process.communicate()
+    eventually(lambda: all(gone(pid) for pid in pids))
+    with running(tmp_path) as again:
+        assert ping(again) == b"+PONG\r\n"
+
+
+def test_a_second_fleet_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet:
+        second = fleet.call("up", "--port-offset", str(fleet.offset + 1))
+        assert second.returncode == 1
+        assert f"another fleet (pid {fleet.status()['pid']}) runs on the state directory {tmp_path}" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert ping(fleet) == b"+PONG\r\n"
+
+
+def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    with socket.create_server(("127.0.0.1", 22 + fleet.offset)):
+        refused = fleet.call("up", *fleet.flags)
+    assert refused.returncode == 1
+    assert f"{22 + fleet.offset}/tcp (ssh) is taken by" in refused.stderr
+    assert f"(pid {os.getpid()})" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_state_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    refused = Fleet(file / "state").call("up")
+    assert refused.returncode == 2
+    assert "cannot be written" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a read-only file system needs root")
+def test_a_read_only_state_is_one_sentence(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(tmp_path)], check=True)
+    try:
+        refused = Fleet(tmp_path / "state").call("up")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert refused.returncode == 2
+    assert "read-only file system" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_detach_returns_when_the_fleet_accepts(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    done = fleet.call("up", "--detach", *fleet.flags)
+    try:
+        assert done.returncode == 0, done.stderr
+        assert "try, in another terminal" in done.stdout
+        assert ping(fleet) == b"+PONG\r\n"
+    finally:
+        stopped = fleet.call("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped\n")
+    assert fleet.call("stop").returncode == 1
+
+
+def test_a_worker_that_fails_is_restarted_and_its_neighbours_go_on(tmp_path: Path) -> None:
+    flag = tmp_path / "fail"
+    source = f"""
+from pathlib import Path
+from chaffinch.decoys import service
+@service("shaky", tcp=7171)
+async def serve(session):
+    session.write(b"hello\\n")
+if Path({str(flag)!r}).exists():
+    raise RuntimeError("no luck")
+"""
+    environment = plug_in(tmp_path, "shaky", source)
+    file = config_file(tmp_path, "[services.shaky]\nenabled = true\n[fleet]\ncrash_limit = 3\nbackoff_seconds = 0.05\n")
+    with running(tmp_path / "state", "--config", str(file), environment=environment) as fleet:
+        with fleet.connect("shaky") as sock:
+            assert sock.recv(64) == b"hello\n"
+        flag.touch()
+        redis_since = fleet.worker("decoy-redis")["since"]
+        os.kill(fleet.group("decoys")["pid"], signal.SIGKILL)
+        eventually(lambda: fleet.worker("decoy-shaky")["state"] == "failed")
+        row = fleet.worker("decoy-shaky")
+        assert row["restarts"] == 3
+        assert "no luck" in row["error"]
+        assert ping(fleet) == b"+PONG\r\n"
+        assert fleet.worker("decoy-redis")["since"] > redis_since
+        failures = eventually(lambda: fleet.events("--kind", "worker.failed"))
+        assert failures[-1]["given_up"] is True
+
+
+def test_a_datagram_service_answers_from_the_address_that_was_asked(tmp_path: Path) -> None:
+    source = """
+from chaffinch.decoys import service
+from chaffinch.events import Command, printable
+@service("parrot", udp=7172)
+async def serve(session):
+    asked = await session.read()
+    session.record(Command(line=printable(asked)))
+    session.write(session.address.encode() + b" " + asked)
+"""
+    environment = plug_in(tmp_path, "parrot", source)
+    file = config_file(tmp_path, "[services.parrot]\narchetypes = ['printer', 'web-server']\n")
+    with running(tmp_path / "state", "--config", str(file), environment=environment) as fleet:
+        address, port = fleet.endpoint("parrot")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.sendto(b"who is there", (address, port))
+            assert sock.recvfrom(100) == (f"{address} who is there".encode(), (address, port))
+        rows = eventually(lambda: [row for row in fleet.json("sessions") if row["ended"]])
+        assert [(row["service"], row["count"], row["bytes_in"]) for row in rows] == [("parrot", 1, 12)]
+
+
+def test_a_second_package_for_one_service_stops_the_start(tmp_path: Path) -> None:
+    environment = plug_in(tmp_path, "redis", "")
+    refused = Fleet(tmp_path / "state", environment=environment).call("up")
+    assert refused.returncode == 2
+    assert "chaffinch.decoys.redis and decoy_redis" in refused.stderr
+
+
+def test_what_up_prints_in_a_pipe(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chaffinch", "up", "--state", str(tmp_path), *fleet.flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = [process.stdout.readline() for _ in range(8)]
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert first[0] == "65536 decoy hosts on 127.77.0.0/16\n"
+    assert sum(line.startswith("  ") for line in first) == 3
+    assert out.endswith("stopped\n")
+    assert "\x1b" not in "".join(first) + out
