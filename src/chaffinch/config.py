@@ -37,6 +37,9 @@ class FleetSettings(Section, frozen=True):
     seed: Annotated[
         str, Meta(description="What every persona derives from. Empty: a random one, kept in the state directory.")
     ] = ""
+    workers: Annotated[
+        tuple[str, ...], Meta(description="Workers of other packages to run (entry point group `chaffinch.workers`).")
+    ] = ()
     user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
     drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
     backoff_seconds: Annotated[

@@ -384,4 +384,10 @@ PROBES: dict[str, bytes] = {
     "nofollow": request(b"/index.nginx-debian.html?x=1"),
     "dirs": request(b"/index.nginx-debian.html/../"),
     "q404": request(b"/x?y"),
+    "head-bad": b"HEAD /x TP/1.1\r\nHost: a\r\n\r\n",
+    "head-bad-uri": b"HEAD x\r\n",
+    "head-cut": b"HEAD /\x01",
+    "gzip-odd-q": request(extra=b"Accept-Encoding: deflate, gzip;q=0.5]\r\n"),
+    "range-odd-suffix": request(extra=b"Range: bytes=   - 9 , 3-4\r\n"),
+    "ius-cut": request(extra=b"If-Unmodified-Since: Tue, 05 Mar 2025 10:11:12\r\n"),
 }

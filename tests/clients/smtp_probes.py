@@ -281,4 +281,16 @@ PROBES: dict[str, bytes] = {
     "msg8": DATA + b"Subject: \xff\xfe\r\n\r\n" + b"\xc3\xa4" * 5000 + b"\r\n.\r\nQUIT\r\n",
     "quitmail": RCPT + lines(b"QUIT"),
     "rset": RCPT + lines(b"RSET", b"DATA", b"QUIT"),
+    "bdat-lost": b"EHLO x\r\nBDAT 2\r\nhi"
+    + lines(b"MAIL FROM:<a@b>", b"RCPT TO:<root>", b"DATA", b"NOOP", b"BDAT 0", b"RSET", b"MAIL FROM:<a@b>", b"QUIT"),
+    "bdat-lost-last": b"EHLO x\r\nBDAT 2 LAST\r\nhi" + lines(b"MAIL FROM:<a@b>", b"RCPT TO:<root>", b"QUIT"),
+    "bdat-broken": MAIL
+    + b"BDAT 2\r\nhi"
+    + lines(
+        b"RCPT TO:<root>", b"DATA", b"MAIL FROM:<x@b>", b"BDAT 0 LAST", b"RCPT TO:<root>", b"MAIL FROM:<x@b>", b"QUIT"
+    ),
+    "bdat-null": RCPT
+    + lines(b"VRFY root", b"ETRN x", b"AUTH x", b"XCLIENT A=b", b"BDAT 0", b"ETRN x", b"NOOP", b"QUIT"),
+    "bdat-over": RCPT + b"BDAT 10240001\r\n" + b"x" * 10240001 + b"BDAT 3\r\nabcBDAT 3 LAST\r\nabcQUIT\r\n",
+    "brackets": lines(b"MAIL FROM:<a @ b.c>", b"RCPT TO:<root@corp.example", b"RCPT TO:root@corp.example>", b"QUIT"),
 }

@@ -40,9 +40,6 @@ def nginx(root: Path, files: dict[str, bytes], extra: str = "") -> Iterator[tupl
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         subprocess.run(["touch", "-d", f"@{MODIFIED}", path], check=True)
-    for directory in (root, *root.parents):
-        if directory.stat().st_uid == 0 and directory.name.startswith("pytest"):
-            directory.chmod(0o755)  # its worker is not root
     port = free_port()
     (root / "nginx.conf").write_text(CONFIGURATION.format(root=root, port=port, extra=extra))
     server = subprocess.Popen(

@@ -7,6 +7,7 @@ from chaffinch.events import Credential, Probe, Request, SessionClosed, Upload
 from chaffinch.personas.persona import Persona, Service
 from tests.decoys.harness import Decoy, decoy, persona
 
+ADDRESS = "127.77.3.9"
 HEAD = b" HTTP/1.1\r\nHost: a\r\n"
 
 
@@ -14,7 +15,7 @@ def talk(sent: bytes, host: Persona | None = None, **options: str) -> tuple[byte
     """What one connection gets, and the decoy after it has settled."""
 
     async def run() -> tuple[bytes, Decoy]:
-        async with decoy("http", host or persona("http", **options)) as running:
+        async with decoy("http", host or persona("http", address=ADDRESS, seed=b"test", **options)) as running:
             got = await running.talk(sent, wait=0.4)
             await running.settled()
             return got, running

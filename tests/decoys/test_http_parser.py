@@ -113,8 +113,8 @@ def test_dates() -> None:
     ("asked", "parts"),
     [
         (b"bytes=0-9", [(0, 10)]), (b"bytes=-5", [(95, 100)]), (b"bytes=90-", [(90, 100)]), (b"bytes=100-", []),
-        (b"x=0-1", None),
-        (b"bytes=0-1,5-6", [(0, 2), (5, 7)]), (b"bytes=0-,0-", None), (b"bytes=", None), (b"bytes=a", []), (b"bytes=5-1", []),
+        (b"x=0-1", None), (b"bytes=0-1,5-6", [(0, 2), (5, 7)]), (b"bytes=0-,0-", None), (b"bytes=", None),
+        (b"bytes=a", []), (b"bytes=5-1", []),
     ],
 )  # fmt: skip
 def test_ranges(asked: bytes, parts: list[tuple[int, int]] | None) -> None:
@@ -124,14 +124,10 @@ def test_ranges(asked: bytes, parts: list[tuple[int, int]] | None) -> None:
 @pytest.mark.parametrize(
     ("accepted", "wanted"),
     [
-        (b"gzip", True),
-        (b"gzip;q=0", False),
-        (b"gzip;q=0.001", True),
-        (b"x-gzip", False),
-        (b"br, gzip;q=1.0, *", True),
-        (b"*", False),
+        (b"gzip", True), (b"gzip;q=0", False), (b"gzip;q=0.001", True), (b"x-gzip", False),
+        (b"br, gzip;q=1.0, *", True), (b"*", False),
     ],
-)
+)  # fmt: skip
 def test_wants_gzip(accepted: bytes, wanted: bool) -> None:
     assert conditional.wants_gzip({b"accept-encoding": accepted}, 1001) is wanted
 

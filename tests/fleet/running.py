@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_offsets = itertools.count(21000 + os.getpid() % 16 * 1000, 97)
+_offsets = itertools.cycle(range(12000 + os.getpid() % 97, 21000, 97))
+"""Every port stays below the ephemeral ones (32768), which clients of other tests hold for a while."""
 
 
 class Fleet:
@@ -122,14 +123,14 @@ def running(state: Path, *flags: str, environment: dict[str, str] | None = None)
             fleet.stop()
 
 
-def plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
-    """Install a package with one service into `folder`; the environment in which it is found."""
+def plug_in(folder: Path, name: str, source: str, group: str = "services") -> dict[str, str]:
+    """Install a package with one service (or worker) into `folder`; the environment in which it is found."""
     package = folder / "plugins"
-    info = package / f"decoy_{name}-1.0.dist-info"
+    info = package / f"plug_{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (package / f"decoy_{name}.py").write_text(source, encoding="utf-8")
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: decoy-{name}\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[chaffinch.services]\n{name} = decoy_{name}\n", encoding="utf-8")
+    (package / f"plug_{name}.py").write_text(source, encoding="utf-8")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plug-{name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[chaffinch.{group}]\n{name} = plug_{name}\n", encoding="utf-8")
     return {"PYTHONPATH": str(package)}
 
 

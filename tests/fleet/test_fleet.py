@@ -148,33 +148,42 @@ def test_detach_returns_when_the_fleet_accepts(tmp_path: Path) -> None:
     assert fleet.call("stop").returncode == 1
 
 
-def test_a_worker_that_fails_is_restarted_and_its_neighbours_go_on(tmp_path: Path) -> None:
-    flag = tmp_path / "fail"
-    source = f"""
-from pathlib import Path
-from chaffinch.decoys import service
-@service("shaky", tcp=7171)
-async def serve(session):
-    session.write(b"hello\\n")
-if Path({str(flag)!r}).exists():
+SHAKY = """
+async def run(context):
     raise RuntimeError("no luck")
 """
-    environment = plug_in(tmp_path, "shaky", source)
-    file = config_file(tmp_path, "[services.shaky]\nenabled = true\n[fleet]\ncrash_limit = 3\nbackoff_seconds = 0.05\n")
+
+QUITTER = """
+async def run(context):
+    pass
+"""
+
+FAST_CRASHES = "[fleet]\ncrash_limit = 3\nbackoff_seconds = 0.05\nworkers = ['shaky']\n"
+
+
+@pytest.mark.parametrize(("source", "said"), [(SHAKY, "no luck"), (QUITTER, "not asked to stop")])
+def test_a_failing_worker_is_restarted_then_given_up_and_its_neighbours_go_on(
+    tmp_path: Path, source: str, said: str
+) -> None:
+    environment = plug_in(tmp_path, "shaky", source, "workers")
+    file = config_file(tmp_path, FAST_CRASHES)
     with running(tmp_path / "state", "--config", str(file), environment=environment) as fleet:
-        with fleet.connect("shaky") as sock:
-            assert sock.recv(64) == b"hello\n"
-        flag.touch()
-        redis_since = fleet.worker("decoy-redis")["since"]
-        os.kill(fleet.group("decoys")["pid"], signal.SIGKILL)
-        eventually(lambda: fleet.worker("decoy-shaky")["state"] == "failed")
-        row = fleet.worker("decoy-shaky")
-        assert row["restarts"] == 3
-        assert "no luck" in row["error"]
-        assert ping(fleet) == b"+PONG\r\n"
-        assert fleet.worker("decoy-redis")["since"] > redis_since
-        failures = eventually(lambda: fleet.events("--kind", "worker.failed"))
-        assert failures[-1]["given_up"] is True
+        eventually(lambda: fleet.worker("shaky")["state"] == "failed")
+        assert fleet.worker("shaky")["restarts"] == 3
+        assert said in fleet.worker("shaky")["error"]
+        neighbours = [row for row in fleet.status()["workers"] if row["name"] != "shaky"]
+        assert {(row["state"], row["restarts"]) for row in neighbours} == {("running", 0)}
+        assert [group["restarts"] for group in fleet.status()["groups"]] == [0, 0]
+        eventually(lambda: len(fleet.events("--kind", "worker.failed")) == 4)
+        failures = fleet.events("--kind", "worker.failed")
+        assert [failure["given_up"] for failure in failures] == [False, False, False, True]
+        assert {failure["worker"] for failure in failures} == {"shaky"}
+
+
+def test_a_worker_that_no_package_has_stops_the_start(tmp_path: Path) -> None:
+    refused = Fleet(tmp_path / "state", environment={"CHAFFINCH_FLEET_WORKERS": "ghost"}).call("up")
+    assert refused.returncode == 2
+    assert "no package has a worker named 'ghost'" in refused.stderr
 
 
 def test_a_datagram_service_answers_from_the_address_that_was_asked(tmp_path: Path) -> None:
@@ -203,7 +212,7 @@ def test_a_second_package_for_one_service_stops_the_start(tmp_path: Path) -> Non
     environment = plug_in(tmp_path, "redis", "")
     refused = Fleet(tmp_path / "state", environment=environment).call("up")
     assert refused.returncode == 2
-    assert "chaffinch.decoys.redis and decoy_redis" in refused.stderr
+    assert "chaffinch.decoys.redis and plug_redis" in refused.stderr
 
 
 def test_what_up_prints_in_a_pipe(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Segments that hold anything: reading raises only what it documents, and takes nothing for an event that was not written."""
+"""Segments that hold anything: reading raises what it documents, and takes for an event only what was written."""
 
 import logging
 import os
@@ -29,6 +29,7 @@ def journal_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         journal = SqliteJournal(Path(name) / "whole", SMALL)
         fill(journal, WRITTEN)
+        shutil.copytree(Path(name) / "whole", Path(name) / "killed")  # with its write-ahead log
         journal.close()
         yield Path(name)
 
@@ -40,11 +41,11 @@ def quiet() -> Iterator[None]:
     logging.getLogger("chaffinch.journal").setLevel(logging.NOTSET)
 
 
-def spoiled(directory: Path) -> Path:
+def spoiled(directory: Path, state: str = "whole") -> Path:
     for old in directory.glob("copy*"):
         shutil.rmtree(old, ignore_errors=True)
     copy = Path(tempfile.mkdtemp(prefix="copy", dir=directory))
-    shutil.copytree(directory / "whole", copy, dirs_exist_ok=True)
+    shutil.copytree(directory / state, copy, dirs_exist_ok=True)
     return copy
 
 
@@ -52,7 +53,7 @@ def check(directory: Path, which: int) -> None:
     """Everything that can be read is what was written, other segments lose nothing, and appending goes on."""
     path = segments(directory)[which]
     starts = [int(found.stem.split("-")[1]) for found in segments(directory)] + [WRITTEN + 1]
-    damaged = range(starts[which], starts[which + 1])
+    damaged = range(starts[which], starts[which + 1] if which >= 0 else WRITTEN + 1)
     try:
         journal = SqliteJournal(directory, SMALL)
         found = everything(journal)
@@ -117,6 +118,21 @@ def test_cut_and_followed_by_garbage(journal_directory: Path, part: float, tail:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)] + tail)
     check(directory, which)
+
+
+@fuzz
+@given(st.floats(0, 1), st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), max_size=5))
+def test_a_log_that_a_crash_left_cut_or_spoiled(
+    journal_directory: Path, part: float, flips: list[tuple[float, int]]
+) -> None:
+    directory = spoiled(journal_directory, "killed")
+    (log,) = directory.glob("events-*.db-wal")
+    content = bytearray(log.read_bytes()[: int(log.stat().st_size * part)])
+    for place, bit in flips:
+        if content:
+            content[int(place * len(content))] ^= 1 << bit
+    log.write_bytes(content)
+    check(directory, -1)
 
 
 @fuzz

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from chaffinch.config import JournalSettings
 from chaffinch.events import Command, Event
 from chaffinch.journal.ageing import Reading
-from chaffinch.journal.settings import MIB, JournalSettings
+from chaffinch.journal.settings import MIB
 from chaffinch.journal.sqlite import SqliteJournal
 
 SMALL = JournalSettings(max_bytes=4 * MIB, segment_bytes=128 << 10, flush_ms=1)

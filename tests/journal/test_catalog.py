@@ -73,7 +73,7 @@ def test_damaged_it_begins_again(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert (tmp_path / "catalog.db.damaged").read_bytes() == content
 
 
-def test_damaged_within_it_says_so_once_and_begins_again(tmp_path: Path) -> None:
+def test_damaged_within(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = make(tmp_path)
     catalog.move("a", 7, 0)
     catalog.close()
@@ -81,7 +81,22 @@ def test_damaged_within_it_says_so_once_and_begins_again(tmp_path: Path) -> None
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     again = make(tmp_path)
-    with pytest.raises(RunError, match="begun again"):
-        again.cursor("a")
     assert again.cursor("a").seq == 0
+    assert caplog.text.count("journal.catalog_damaged") == 1
+    again.close()
+
+
+def test_damaged_where_opening_does_not_look(tmp_path: Path) -> None:
+    catalog = make(tmp_path)
+    for number in range(2000):
+        catalog.move(f"consumer {number}", 7, 0)
+    catalog.close()
+    path = tmp_path / "catalog.db"
+    again = make(tmp_path)
+    assert again.cursor("consumer 0").seq == 7
+    content = path.read_bytes()
+    path.write_bytes(content[: 6 * 4096] + b"\xff" * (len(content) - 6 * 4096))
+    with pytest.raises(RunError, match=r"was damaged .* and is begun again"):
+        _ = [again.cursor(f"consumer {number}") for number in range(2000)]
+    assert again.cursor("consumer 0").seq == 0
     again.close()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.config import JournalSettings
 from chaffinch.errors import RunError
 from chaffinch.events import JournalLost
-from chaffinch.journal.settings import MIB, JournalSettings
+from chaffinch.journal.settings import MIB
 from chaffinch.journal.sqlite import SqliteJournal
 from tests.journal.events_of import event, everything, fill
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.journal.layout import Layout, SegmentName, parse_name
+from chaffinch.journal.layout import Layout, Listing, SegmentName, parse_name
 
 
 def test_names() -> None:
@@ -61,7 +61,7 @@ def test_strays_go_and_databases_stay(tmp_path: Path) -> None:
     for file in [*kept, "events-0000000000000000009.db-wal", "segment.new", "segment.new.empty-wal"]:
         (tmp_path / file).touch()
     Layout(tmp_path).remove_strays()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "catalog.lock"])
 
 
 def test_publish_replaces_nothing(tmp_path: Path) -> None:
@@ -71,3 +71,15 @@ def test_publish_replaces_nothing(tmp_path: Path) -> None:
     Layout(tmp_path).publish(made, path)
     assert path.read_text() == "first"
     assert not made.exists()
+
+
+def test_a_listing_sees_every_change(tmp_path: Path) -> None:
+    listing = Listing(tmp_path)
+    for number in range(200):
+        (tmp_path / f"{number}").touch()
+        assert len(listing.files()) == number + 1
+    time.sleep(0.1)
+    listing.files()  # the last was too young to be trusted
+    assert listing.files() is listing.files()
+    (tmp_path / "0").unlink()
+    assert len(listing.files()) == 199

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -161,3 +162,29 @@ def test_killed_while_it_starts_a_segment(tmp_path: Path, monkeypatch: pytest.Mo
     journal.enforce_retention()
     assert not list(tmp_path.glob("segment.new*"))
     journal.close()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up rights")
+def test_a_group_without_rights_appends_beside_root() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        directory = Path(name) / "journal"
+        directory.mkdir(mode=0o700)
+        os.chown(directory, 65534, 65534)
+        journal = SqliteJournal(directory, SMALL)
+        fill(journal, 1000)
+
+        def child() -> None:
+            os.setgid(65534)
+            os.setuid(65534)
+            fill(journal, 1000, start=1000)
+            assert len(everything(journal)) == 2000
+            asyncio.run(journal.consumer("one").next_batch(0))
+            journal.enforce_retention()
+            journal.close()
+
+        assert in_child(child) == 0
+        fill(journal, 1000, start=2000)
+        assert [number for _, number in everything(journal)] == list(range(3000))
+        journal.close()

@@ -197,6 +197,28 @@ def test_a_kill_between_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     again.close()
 
 
+def test_a_kill_before_the_next_segment_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    flipped_bit_in_a_body(filled(tmp_path)[-1])
+    journal = SqliteJournal(tmp_path, SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr("chaffinch.journal.recovery.start_segment", die)
+        with pytest.raises(Killed):
+            everything(journal)
+    journal.close()
+    again = SqliteJournal(tmp_path, SMALL)
+    found = everything(again)
+    fill(again, 10, start=5000)
+    assert [number for _, number in everything(again)[len(found) :]] == list(range(5000, 5010))
+    assert again.stats().damaged_events <= 290, "seqs that nobody had are not counted"
+    again.close()
+
+
 def test_set_aside_segments_are_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     filled(tmp_path)
     for number in range(5):

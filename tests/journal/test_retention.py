@@ -3,10 +3,11 @@
 import asyncio
 from pathlib import Path
 
+from chaffinch.config import JournalSettings
 from chaffinch.events import SegmentDropped
 from chaffinch.journal import worker
 from chaffinch.journal.retention import Dropped
-from chaffinch.journal.settings import MIB, JournalSettings
+from chaffinch.journal.settings import MIB
 from chaffinch.journal.sqlite import SqliteJournal
 from tests.journal.events_of import SMALL, Clocks, event, everything, fill, segments
 

@@ -1,5 +1,7 @@
 """Blocks and segment files."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ from chaffinch.journal.segment import (
     Segment,
     VanishedError,
     blocks,
-    check_header,
     checked_block,
+    open_database,
 )
 
 
@@ -70,15 +72,50 @@ def test_a_row_that_is_no_block(row: tuple[object, ...]) -> None:
 def test_headers(tmp_path: Path) -> None:
     path = tmp_path / "file.db"
     with pytest.raises(VanishedError):
-        check_header(path, APPLICATION_ID, FORMAT)
+        open_database(path, APPLICATION_ID, FORMAT)
     for content in (b"", b"SQLite format 3\0", b"x" * 5000):
         path.write_bytes(content)
         with pytest.raises(DamagedError):
-            check_header(path, APPLICATION_ID, FORMAT)
+            open_database(path, APPLICATION_ID, FORMAT)
     path.unlink()
     Segment.create(path)
-    check_header(path, APPLICATION_ID, FORMAT)
+    open_database(path, APPLICATION_ID, FORMAT).close()
     with pytest.raises(RunError, match="has format 1, this release reads up to 0"):
-        check_header(path, APPLICATION_ID, 0)
+        open_database(path, APPLICATION_ID, 0)
     with pytest.raises(DamagedError):
-        check_header(path, APPLICATION_ID + 1, FORMAT)
+        open_database(path, APPLICATION_ID + 1, FORMAT)
+
+
+@pytest.mark.parametrize(("offset", "values"), [(18, [3, 18]), (19, [0, 1, 3, 18])], ids=["write", "read"])
+def test_a_header_that_forbids_to_append_is_damage(tmp_path: Path, offset: int, values: list[int]) -> None:
+    path = tmp_path / "file.db"
+    Segment.create(path)
+    for value in values:
+        content = bytearray(path.read_bytes())
+        content[offset] = value
+        other = tmp_path / f"{value}.db"
+        other.write_bytes(content)
+        with pytest.raises(DamagedError):
+            open_database(other, APPLICATION_ID, FORMAT)
+
+
+def test_opening_twice_in_a_process_keeps_its_locks(tmp_path: Path) -> None:
+    path = tmp_path / "events-0000000000000000001.db"
+    Segment.create(path)
+    writing = Segment(path)
+    writing.append([Block(1, 1, b"{}")])
+    Segment(path).close()
+    open_database(path, APPLICATION_ID, FORMAT).close()
+    script = (
+        "import apsw, sys; db = apsw.Connection(sys.argv[1]); db.execute('SELECT * FROM blocks').fetchall(); db.close()"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert path.with_name(path.name + "-wal").exists(), (
+        "another process that closes must not take the log from under us"
+    )
+    writing.append([Block(2, 1, b"{}")])
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    reading = Segment(path)
+    assert reading.end() == 3
+    reading.close()
+    writing.close()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.config import JournalSettings
 from chaffinch.errors import InputError, RunError
 from chaffinch.events import Command, Event, JournalLost
-from chaffinch.journal.settings import MAX_EVENT_BYTES, MIB, JournalSettings
+from chaffinch.journal.settings import MAX_EVENT_BYTES, MIB
 from chaffinch.journal.sqlite import SqliteJournal
 from tests.journal.events_of import SMALL, event, everything, fill, segments
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from chaffinch.config import JournalSettings
 from chaffinch.events import JournalLost, decode
 from chaffinch.journal.appender import UnavailableError
-from chaffinch.journal.settings import JournalSettings
 from chaffinch.journal.writer import Writer, _fitting
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chaffinch.decoys.http.pages import KINDS
 from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.errors import InputError
 from chaffinch.personas.archetypes import archetypes, load_archetypes
@@ -58,6 +59,13 @@ def test_windows_claims_the_one_openssh_whose_offer_the_decoy_knows() -> None:
     for make in (make for archetype in archetypes() for make in archetype.makes if make.system.family == "windows"):
         if any(rule.name == "ssh" for rule in make.services):
             assert {make.system.version_of("ssh", release) for release in make.system.releases} == {"8.1"}
+
+
+def test_pages_are_ones_that_the_http_decoy_has() -> None:
+    rules = [rule for archetype in archetypes() for make in archetype.makes for rule in make.services]
+    pages = {rule.options["page"] for rule in rules if "page" in rule.options}
+    assert pages
+    assert pages <= set(KINDS)
 
 
 def test_windows_names_fit_into_fifteen_characters() -> None:

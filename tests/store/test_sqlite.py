@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaffinch.config import StoreSettings
 from chaffinch.errors import RunError
 from chaffinch.store.protocol import ServiceCounts, SessionCounts, SessionFilter, SessionRow
-from chaffinch.store.sqlite import SqliteStore, StoreSettings
+from chaffinch.store.sqlite import SqliteStore
 from tests.journal.events_of import Clocks
 
 OPEN = SessionRow(

@@ -1,7 +1,8 @@
 """`chaffinch events`: what was recorded, straight from the journal."""
 
 import collections
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -67,13 +68,12 @@ def command(
         last = ON_A_TERMINAL
     journal = SqliteJournal(_existing(directory / "journal"), settings.journal)
     try:
-        shown = after
-        records = _matching(journal, after, wanted)
+        shown = journal.last_seq()
+        records = _matching(journal, after, shown, wanted)
         for record in records if last is None else collections.deque(records, last):
             print(show(record))
         if follow:
-            shown = max(after, journal.last_seq())
-            _follow(journal, shown, wanted, show)
+            _follow(journal, max(after, shown), wanted, show)
     finally:
         journal.close()
 
@@ -86,45 +86,41 @@ def _existing(directory: Path) -> Path:
     return directory
 
 
-def _matching(journal: SqliteJournal, after: int, wanted: Chosen) -> Iterator[Record]:
-    while records := journal.read(after, BATCH):
-        yield from (record for record in records if wanted.takes(record.event))
+def _matching(journal: SqliteJournal, after: int, upto: int, wanted: Chosen) -> Iterator[Record]:
+    """What is wanted of the events after one sequence number, up to another."""
+    while after < upto and (records := journal.read(after, min(BATCH, upto - after))):
+        yield from (record for record in records if record.seq <= upto and wanted.takes(record.event))
         after = records[-1].seq
-        if len(records) < BATCH:
-            return
 
 
-def _follow(journal: SqliteJournal, after: int, wanted: Chosen, show: "object") -> None:
-    import time
-
+def _follow(journal: SqliteJournal, after: int, wanted: Chosen, show: Callable[[Record], str]) -> None:
     while True:
         records = journal.read(after, BATCH)
         for record in records:
             after = record.seq
             if wanted.takes(record.event):
-                print(show(record), flush=True)  # type: ignore[operator]
+                print(show(record), flush=True)
         if not records:
             time.sleep(POLL_SECONDS)
 
 
 def as_line(record: Record) -> str:
-    """One event as one JSON object: its place, its envelope, its kind, its fact's fields."""
+    """One event as one JSON object: its place, its envelope, its kind, and every field of its fact."""
     event = record.event
-    fact = msgspec.to_builtins(event.fact)
     row = {
         "seq": record.seq,
         "time": text.moment(event.time),
-        "kind": fact.pop("kind"),
+        "kind": event.fact.kind,
         "service": event.service,
         "address": event.address,
         "source": event.source,
         "session": event.session,
     }
-    return msgspec.json.encode(row | fact).decode()
+    return msgspec.json.encode(row | msgspec.structs.asdict(event.fact)).decode()
 
 
 def as_row(record: Record) -> str:
-    """One event as a line to read."""
+    """One event as a line to read: of its fact what differs from the default."""
     event = record.event
     fact = msgspec.to_builtins(event.fact)
     kind = fact.pop("kind")

@@ -1,7 +1,7 @@
 """What a source changed on a decoy host: kept for that source only, within a quota, for a while; and the merged tree.
 
-`Overlay` holds the changes, `Overlays` bounds them all together, and `View` is the host's files with one overlay on top, as one
-account may use them: what the shell, SFTP and FTP see.
+`Overlay` holds the changes, `Overlays` bounds them all together, and `View` is the host's files with one overlay on
+top, as one account may use them: what the shell, SFTP and FTP see.
 """
 
 import errno
@@ -27,8 +27,8 @@ READ, WRITE, EXECUTE = 4, 2, 1
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What stands at a path instead of the host's own file.
 
-    `kind` is that of an entry, or `gone`. A copy of one of the host's own files names it in `origin` and holds no data. Below an
-    `opaque` directory nothing of the host's own shows.
+    `kind` is that of an entry, or `gone`. A copy of one of the host's own files names it in `origin` and holds no
+    data. Below an `opaque` directory nothing of the host's own shows.
     """
 
     kind: str
@@ -91,8 +91,10 @@ class Overlay:
         self._changes = {}
         self._held = 0
 
-    def __len__(self) -> int:
-        return len(self._changes)
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was changed."""
+        return not self._changes
 
 
 def _cost(path: str, change: Change) -> int:
@@ -102,8 +104,9 @@ def _cost(path: str, change: Change) -> int:
 class Overlays:
     """All overlays of a process.
 
-    Bounds: `bytes_per_source` for one source on one host, `total_bytes` for all. An overlay that nobody used for `ttl` seconds is
-    forgotten; past the total the one that was used longest ago goes first. One that holds no change costs nothing here.
+    Bounds: `bytes_per_source` for one source on one host, `total_bytes` for all. An overlay that nobody used for
+    `ttl` seconds is forgotten; past the total the one that was used longest ago goes first. One that holds no change
+    costs nothing here.
     """
 
     def __init__(
@@ -125,11 +128,9 @@ class Overlays:
         """Bytes that all changes count for."""
         return self._held
 
-    def __len__(self) -> int:
-        return len(self._by_key)
-
     def of(self, address: str, source: str) -> Overlay:
-        """What `source` changed on the host `address`: what it left there if that was within the TTL, else an empty overlay."""
+        """What `source` changed on the host `address`: what it left there if that was within the TTL, else an empty
+        overlay."""
         now = self._clock()
         self._forget_old(now)
         key = (address, source)
@@ -285,7 +286,7 @@ class View:
             if entry.kind == "dir":
                 raise FileError(errno.EISDIR, path)
             return  # a device swallows it
-        if where.startswith("/proc/") or where.startswith("/sys/"):
+        if where.startswith(("/proc/", "/sys/")):
             return
         if append:
             data = self._content(where) + data
@@ -381,7 +382,7 @@ class View:
 
     def _lookup(self, path: str) -> Entry | None:
         """What stands at a path whose parents are directories."""
-        if not len(self.overlay):
+        if self.overlay.empty:
             return self.files.entry(path)
         change = self.overlay.get(path)
         if change is None:
@@ -433,7 +434,8 @@ class View:
         return Change(kind, mode, self.user.name, self.groups[0], self._now(), data, size, target, opaque=opaque)
 
     def _parent(self, path: str) -> tuple[str, Entry | None]:
-        """Where `path` is, its last name not followed, and what is there now. Its directory must be writable if nothing is."""
+        """Where `path` is, its last name not followed, and what is there now. Its directory must be writable if
+        nothing is."""
         above, _, name = path.rstrip("/").rpartition("/")
         if name in ("", ".", ".."):
             return self.locate(path)

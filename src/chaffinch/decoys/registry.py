@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
+from chaffinch import plugins
 from chaffinch.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ def load(name: str) -> Handler:
 def find(name: str) -> str:
     """The module that has the service `name`, without importing it. Raises `InputError` as `load` does."""
     built_in = f"chaffinch.decoys.{name}" if name in BUILT_IN else ""
-    plugged = plugins().get(name, "")
+    plugged = plugins.modules(plugins.SERVICES).get(name, "")
     if built_in and plugged:
         raise InputError(f"two modules claim the service {name!r}: {built_in} and {plugged}; rename or remove one")
     if not (built_in or plugged):
-        known = ", ".join((*BUILT_IN, *plugins()))
+        known = ", ".join((*BUILT_IN, *plugins.modules(plugins.SERVICES)))
         raise InputError(f"no module has a service named {name!r}; there are: {known}")
     return built_in or plugged
 
@@ -86,22 +87,3 @@ def _handler_of(module_name: str, name: str) -> Handler:
         if handler.spec.name == name:
             return cast(Handler, handler)
     raise InputError(f"{module_name} has no handler marked @service({name!r}, ...)")
-
-
-def plugins() -> dict[str, str]:
-    """Services that other packages add: name to module, from the entry point group `chaffinch.services`."""
-    return _plugins("chaffinch.services")
-
-
-def _plugins(group: str) -> dict[str, str]:
-    # importlib.metadata costs 3 MB and 20 ms: only a process that asks for plug-ins pays.
-    from importlib import metadata
-
-    found: dict[str, str] = {}
-    for entry in metadata.entry_points(group=group):
-        if entry.name in found:
-            raise InputError(
-                f"two packages claim the service {entry.name!r}: {found[entry.name]} and {entry.module}; remove one"
-            )
-        found[entry.name] = entry.module
-    return found

@@ -55,12 +55,37 @@ class Session:
     """
 
     __slots__ = (
-        "_at_eof", "_buffer", "_closing", "_loop", "_on_read", "_out", "_overlays", "_paused", "_reading", "_recorder", "_socket",
+        "_at_eof",
+        "_buffer",
+        "_closing",
+        "_loop",
+        "_on_read",
+        "_out",
+        "_overlays",
+        "_paused",
+        "_reading",
+        "_recorder",
+        "_socket",
         "_task",
-        "_waiter", "address", "bytes_in", "bytes_out", "deadline", "id", "idle", "last_read", "opened", "persona",
+        "_waiter",
+        "address",
+        "bytes_in",
+        "bytes_out",
+        "deadline",
+        "id",
+        "idle",
+        "last_read",
+        "opened",
+        "persona",
         "port",
-        "quarantine", "reason", "service", "source", "source_port", "spec", "started",
-    )  # fmt: skip
+        "quarantine",
+        "reason",
+        "service",
+        "source",
+        "source_port",
+        "spec",
+        "started",
+    )
 
     def __init__(
         self,
@@ -298,6 +323,8 @@ class Session:
     async def drain(self) -> None:
         """Wait until the peer has taken most of what was written: call it between the parts of a long answer."""
         while len(self._out) > WRITE_BYTES // 4 and not self._closing:
+            if self.reason:  # ended from outside while we waited here
+                raise LimitError(self.reason)
             await asyncio.sleep(0.01)
 
     async def flush(self, seconds: float = 2.0) -> None:

@@ -1,7 +1,8 @@
 """Telnet: the option negotiation of a known daemon, login(1) behind it, and the small shell.
 
-The service's product chooses the daemon: `Linux telnetd` (netkit), `inetutils telnetd` (what Debian 12 installs) or `BusyBox telnetd`.
-Options: `banner` is what stands before the first prompt, `prompt` the login prompt; in both `%h` is the hostname.
+The service's product chooses the daemon: `Linux telnetd` (netkit), `inetutils telnetd` (what Debian 12 installs) or
+`BusyBox telnetd`. Options: `banner` is what stands before the first prompt, `prompt` the login prompt; in both `%h`
+is the hostname.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ TYPED_BYTES = 4096
 class Daemon(msgspec.Struct, frozen=True):
     """How a daemon opens: what it asks first and must have answered, what it asks then, and what it shows.
 
-    `banner` may hold `%h` (hostname), `%k` (kernel), `%c` (the client) and `%s` (the system's name). `tries` is how often login(1)
-    asks.
+    `banner` may hold `%h` (hostname), `%k` (kernel), `%c` (the client) and `%s` (the system's name). `tries` is how
+    often login(1) asks.
     """
 
     first: tuple[tuple[int, int], ...]
@@ -174,7 +175,8 @@ def _banner(session: Session, daemon: Daemon) -> bytes:
 
 async def _login(session: Session, daemon: Daemon, line: _Line) -> User | None:
     """login(1): ask for name and password until they open an account or the tries are used up."""
-    from chaffinch.decoys.shell.terminal import Interrupted, Screen
+    from chaffinch.decoys.shell.shell import Interrupted
+    from chaffinch.decoys.shell.terminal import Screen
 
     screen = Screen(line.read, line.show)
     prompt = _filled(session, session.service.option("prompt", "%h login: "))

@@ -1,11 +1,24 @@
-"""The Telnet protocol as a server sees it (RFC 854, 855, 1143): bytes in; text, replies and answers out. Pure and bounded."""
+"""The Telnet protocol as a server sees it (RFC 854, 855, 1143): bytes in; text, replies and answers out. Pure and
+bounded."""
 
 import msgspec
 
 SE, NOP, BRK, IP, AO, AYT, EC, EL, GA = 240, 241, 243, 244, 245, 246, 247, 248, 249
 SB, WILL, WONT, DO, DONT, IAC = 250, 251, 252, 253, 254, 255
 
-BINARY, ECHO, SGA, STATUS, TIMING_MARK, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, XDISPLOC = 0, 1, 3, 5, 6, 24, 31, 32, 33, 34, 35
+BINARY, ECHO, SGA, STATUS, TIMING_MARK, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, XDISPLOC = (
+    0,
+    1,
+    3,
+    5,
+    6,
+    24,
+    31,
+    32,
+    33,
+    34,
+    35,
+)
 OLD_ENVIRON, AUTHENTICATION, ENCRYPT, NEW_ENVIRON = 36, 37, 38, 39
 
 IS, SEND = 0, 1
@@ -28,8 +41,8 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 class Wire:
     """One connection's protocol state: a few small integers, and the options in force.
 
-    `theirs` and `ours` are the options that are on; `asked` those that we asked about and that were not answered yet, as
-    (WILL or DO, option). Subnegotiations that came stand in `told`, the last of each option.
+    `theirs` and `ours` are the options that are on; `asked` those that we asked about and that were not answered
+    yet, as (WILL or DO, option). Subnegotiations that came stand in `told`, the last of each option.
     """
 
     __slots__ = ("_command", "_held", "_state", "asked", "extra", "ours", "theirs", "told")
@@ -45,7 +58,13 @@ class Wire:
         self._held = bytearray()
 
     def ask(self, *requests: tuple[int, int]) -> bytes:
-        """The bytes that ask for options: (DO, option) of the peer, (WILL, option) for ourselves."""
+        """The bytes that ask for options: (DO, option) of the peer, (WILL, option) for ourselves. What is on is not
+        asked for."""
+        requests = tuple(
+            (command, option)
+            for command, option in requests
+            if option not in (self.ours if command == WILL else self.theirs)
+        )
         self.asked.update(requests)
         return b"".join(bytes((IAC, command, option)) for command, option in requests)
 

@@ -56,9 +56,9 @@ def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dic
     """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
     for name in described.services:
         registry.find(name)
+    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
     listeners = open_all(described.plan)
-    made = Parts(config, state, described.plan, described.personas, listeners)
-    return made, workers.arrange(workers.table(described.services), config.fleet.groups)
+    return Parts(config, state, described.plan, described.personas, listeners), groups
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

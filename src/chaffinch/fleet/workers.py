@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from chaffinch import plugins
 from chaffinch.decoys.worker import PREFIX
+from chaffinch.errors import InputError
 
 if TYPE_CHECKING:
     from chaffinch.fleet.context import Context
@@ -46,9 +48,23 @@ def decoy_worker(service: str) -> Worker:
     )
 
 
-def table(services: Iterable[str]) -> tuple[Worker, ...]:
-    """All workers of a fleet with these services."""
-    return (*(decoy_worker(service) for service in services), *BEHIND)
+def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, ...]:
+    """All workers of a fleet with these services, and those that other packages add by name.
+
+    Raises `InputError` for a name that no package has, or that is taken.
+    """
+    rows = [*(decoy_worker(service) for service in services), *BEHIND]
+    for name in added:
+        taken = next((row.module for row in rows if row.name == name), None)
+        found = plugins.modules(plugins.WORKERS)
+        if taken is not None:
+            raise InputError(
+                f"two modules claim the worker {name!r}: {taken} and {found.get(name)}; rename or remove one"
+            )
+        if name not in found:
+            raise InputError(f"no package has a worker named {name!r}; there are: {', '.join(found) or 'none'}")
+        rows.append(Worker(name, found[name], BACK, "another package's"))
+    return tuple(rows)
 
 
 def arrange(workers: Iterable[Worker], groups: str) -> dict[str, tuple[Worker, ...]]:

@@ -11,7 +11,7 @@ from chaffinch.config import JournalSettings
 from chaffinch.errors import RunError
 from chaffinch.journal import segment
 from chaffinch.journal.catalog import Catalog
-from chaffinch.journal.layout import Layout, SegmentName
+from chaffinch.journal.layout import Layout, Listing, SegmentName
 from chaffinch.journal.recovery import Recovery, start_segment
 from chaffinch.journal.segment import DamagedError, Segment, VanishedError
 
@@ -37,6 +37,7 @@ class Appender:
         self._checkpoint_pages = max(16, min(1000, settings.sealed_at // segment.PAGE_BYTES // 4))
         self._name: SegmentName | None = None
         self._segment: Segment | None = None
+        self._listing = Listing(layout.path)
         self._last = 0
 
     def append(self, lines: Sequence[bytes]) -> bool:
@@ -78,7 +79,7 @@ class Appender:
 
     def _activate(self) -> Segment:
         """The last segment, open; made if there is none."""
-        names = self._layout.segments()
+        names = self._layout.segments(self._listing.files())
         if not names:
             start_segment(self._layout, SegmentName(max(self._catalog.furthest(), self._last) + 1))
             names = self._layout.segments()

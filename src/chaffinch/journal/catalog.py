@@ -117,6 +117,11 @@ class Catalog:
         with self._use() as db:
             return int(db.execute(_FURTHEST).get)
 
+    def furthest_cursor(self) -> int:
+        """The greatest seq that a consumer has done; 0 when none has."""
+        with self._use() as db:
+            return int(db.execute("SELECT coalesce(max(seq), 0) FROM cursors").get)
+
     # Holes ----------------------------------------------------------------------------------------------------------
 
     def note_damage(self, holes: list[Hole]) -> None:
@@ -125,7 +130,7 @@ class Catalog:
             known = 0
             for hole in holes:
                 known += sum(int(row[0]) for row in db.execute(_FORGET_HOLES, (hole.first, hole.last)))
-                db.execute("INSERT INTO holes VALUES (?, ?, ?)", (hole.first, hole.last, hole.events))
+                db.execute("INSERT OR REPLACE INTO holes VALUES (?, ?, ?)", (hole.first, hole.last, hole.events))
             lost = sum(hole.events for hole in holes) - known
             _count(db, {"damaged_segments": 1, "damaged_events": max(0, lost)})
 
@@ -215,9 +220,8 @@ class Catalog:
         for _ in range(3):
             try:
                 self._inode = path.stat().st_ino if path.exists() else 0
-                segment.check_header(path, APPLICATION_ID, FORMAT)
+                connection = segment.open_database(path, APPLICATION_ID, FORMAT)
                 with segment.damage(path):
-                    connection = segment.connect(path)
                     connection.execute(_TUNING)
                     connection.execute(
                         "SELECT count(*) FROM counters, clock, cursors, holes, ages"

@@ -9,7 +9,8 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from chaffinch.errors import RunError
 
 _NAME = re.compile(r"events-([0-9]{19})(?:\.([0-9]+))?\.db")
 _SIDE_FILES = ("-wal", "-shm")
+_TICK_NS = 50_000_000
 
 
 class SegmentName(msgspec.Struct, frozen=True, order=True):
@@ -40,6 +42,28 @@ def parse_name(file: str) -> SegmentName | None:
     """The segment that a file name stands for; None for any other file."""
     match = _NAME.fullmatch(file)
     return SegmentName(int(match[1]), int(match[2] or 0)) if match else None
+
+
+class Listing:
+    """A directory's files, listed again only when one was made, renamed or removed.
+
+    Listing gives the interpreter away once a file, and on a busy event loop each time costs a wait; this costs one.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files: list[str] = []
+        self._changed = 0
+        self._listed = 0
+
+    def files(self) -> list[str]:
+        """The files now. Raises OSError."""
+        changed = os.stat(self._directory).st_mtime_ns
+        # Two changes within one tick of the file system's clock have one time: a listing so young is not trusted.
+        if changed != self._changed or self._listed - changed < _TICK_NS:
+            self._changed, self._listed = changed, time.time_ns()
+            self._files = os.listdir(self._directory)
+        return self._files
 
 
 class Layout:
@@ -67,13 +91,14 @@ class Layout:
     def segment(self, name: SegmentName) -> Path:
         return self.path / name.file
 
-    def all_segments(self) -> list[SegmentName]:
-        """Every segment file, oldest first; of one first seq the newest generation last."""
-        return sorted(name for file in os.listdir(self.path) if (name := parse_name(file)))
+    def all_segments(self, files: Iterable[str] | None = None) -> list[SegmentName]:
+        """Every segment file, oldest first; of one first seq the newest generation last. `files`: a listing to use."""
+        files = os.listdir(self.path) if files is None else files
+        return sorted(name for file in files if (name := parse_name(file)))
 
-    def segments(self) -> list[SegmentName]:
+    def segments(self, files: Iterable[str] | None = None) -> list[SegmentName]:
         """The segments to read, oldest first. The last one is open for appending, the others are sealed."""
-        return list({name.first: name for name in self.all_segments()}.values())
+        return list({name.first: name for name in self.all_segments(files)}.values())
 
     def damaged(self) -> list[Path]:
         """Segments that were set aside, oldest first."""
@@ -82,9 +107,13 @@ class Layout:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the named lock over all processes and threads. Not re-entrant; `segments` is taken before `catalog`."""
-        fd = os.open(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.path / f"{name}.lock"
         try:
-            self.adopt_fd(fd)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.adopt(path)
+        try:
             fcntl.flock(
                 fd, fcntl.LOCK_EX
             )  # a new descriptor each time: threads and forked processes exclude each other too
@@ -98,15 +127,8 @@ class Layout:
             owner = os.stat(self.path)
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
-    def adopt_fd(self, fd: int) -> None:
-        """As `adopt`, for an open file."""
-        if os.geteuid() == 0:
-            owner, held = os.stat(self.path), os.fstat(fd)
-            if (owner.st_uid, owner.st_gid) != (held.st_uid, held.st_gid):
-                os.fchown(fd, owner.st_uid, owner.st_gid)
-
     def publish(self, made: Path, path: Path) -> None:
-        """Give a finished file its name, atomically and durably. Keeps what another process put there before: needs a lock."""
+        """Give a finished file its name, atomically and durably. Keeps what is there already: needs a lock."""
         if path.exists():
             made.unlink()
         else:

@@ -63,10 +63,10 @@ class Recovery:
             self._layout.remove(made)
             Segment.create(made)
             found = self._salvage(name, made, end)
-            if not after:
-                start_segment(self._layout, SegmentName(end))
             holes = self._holes(name, found, end, active=not after, known_last=known_last)
             self._catalog.note_damage(holes)
+            if not after:
+                start_segment(self._layout, SegmentName(end))
             if found.events:
                 self._layout.adopt(made)
                 self._layout.publish(made, self._layout.segment(SegmentName(name.first, name.generation + 1)))
@@ -117,6 +117,7 @@ class Recovery:
             if first > at:
                 events_lost = self._catalog.missing_within(at, first - 1)
                 if active and first == end:
+                    known_last = max(known_last, self._catalog.furthest_cursor())
                     events_lost = max(0, min(known_last, end - 1) - at + 1)
                 holes.append(Hole(at, first - 1, events_lost))
             at = last + 1

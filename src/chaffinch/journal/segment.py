@@ -25,8 +25,6 @@ PAGE_BYTES = 4096
 BLOCK_BYTES = 128 << 10
 """A block is closed when its body reaches this: what one damaged block costs, and what a reader holds at once."""
 
-_MAGIC = b"SQLite format 3\0"
-_WRITE_AHEAD = b"\2\2"  # what SQLite needs to know to write and to read it: at offset 18
 _MAX_BODY = 8 << 20
 _CACHE_KIB = 256
 _CHECKPOINT_PAGES = 1000
@@ -41,7 +39,7 @@ CREATE TABLE blocks (
 ) STRICT
 """
 _INSERT = "INSERT INTO blocks (first, events, crc, body) VALUES (?, ?, ?, ?)"
-_END = "SELECT first + events FROM blocks ORDER BY first DESC LIMIT 1"
+_END = "SELECT first, events FROM blocks ORDER BY first DESC LIMIT 1"
 _BLOCKS = """
 SELECT first, events, crc, body FROM blocks
 WHERE first >= coalesce((SELECT max(first) FROM blocks WHERE first <= ?1), ?1) AND first + events > ?1 ORDER BY first
@@ -54,7 +52,16 @@ _READ_FAULTS = {
     apsw.SQLITE_IOERR_CORRUPTFS,
     apsw.SQLITE_IOERR_DATA,
 }
-_DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.TooBigError, apsw.FormatError, apsw.RangeError)
+_DAMAGE = (
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.SQLError,  # no such table
+    apsw.ConstraintError,  # seqs are given out once
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.FormatError,
+    apsw.RangeError,
+)
 
 
 class DamagedError(Exception):
@@ -91,30 +98,6 @@ def blocks(first: int, lines: Sequence[bytes], limit: int = BLOCK_BYTES) -> Iter
             start, size = at + 1, 0
     if start < len(lines):
         yield Block(first + start, len(lines) - start, b"\n".join(lines[start:]))
-
-
-def check_header(path: Path, application_id: int, version: int) -> None:
-    """See that a file claims to be what its name says, without opening it as a database.
-
-    Raises `DamagedError` for anything that is not an SQLite file of ours, `RunError` for one of a newer version, and
-    `VanishedError` when it is gone.
-    """
-    try:
-        with open(path, "rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
-        raise VanishedError(path.name) from None
-    if len(header) < 100:
-        raise DamagedError(f"it is {len(header)} bytes long, shorter than a header")
-    found_version, found_id = struct.unpack_from(">i4xi", header, 60)
-    if not header.startswith(_MAGIC) or header[18:20] != _WRITE_AHEAD or found_id != application_id:
-        raise DamagedError("its header is not the expected one")
-    if found_version > version:
-        raise RunError(
-            f"{path} has format {found_version}, this release reads up to {version}; run the one that wrote it"
-        )
-    if found_version < 1:
-        raise DamagedError(f"its header names format {found_version}")
 
 
 def extended_code(error: apsw.Error) -> int:
@@ -159,6 +142,40 @@ def connect(path: Path, *, salvage: bool = False) -> apsw.Connection:
     return connection
 
 
+def open_database(path: Path, application_id: int, version: int, *, salvage: bool = False) -> apsw.Connection:
+    """A connection to a file that is what its name says.
+
+    Raises `DamagedError` for anything else, `RunError` for a newer version, `VanishedError` when it is gone. The file
+    is looked at through SQLite alone: in a process that has it open, closing it otherwise would drop SQLite's locks.
+    """
+    with damage(path):
+        if not path.exists():
+            raise VanishedError(path.name)
+        connection = connect(path, salvage=salvage)
+        try:
+            _check(connection, path, application_id, version)
+            if not salvage and (connection.pragma("journal_mode") != "wal" or _unwritable(connection, path)):
+                raise DamagedError("its header does not allow to append")
+        except BaseException:
+            connection.close(True)
+            raise
+    return connection
+
+
+def _check(connection: apsw.Connection, path: Path, application_id: int, version: int) -> None:
+    found = connection.pragma("user_version")
+    if connection.pragma("application_id") != application_id or not isinstance(found, int) or found < 1:
+        raise DamagedError("its header is not the expected one")
+    if found > version:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # leave it as it is
+        raise RunError(f"{path} has format {found}, this release reads up to {version}; run the one that wrote it")
+
+
+def _unwritable(connection: apsw.Connection, path: Path) -> bool:
+    """Whether SQLite finds in the file itself that it must not write to it."""
+    return connection.readonly("main") and os.access(path, os.W_OK)
+
+
 def create(path: Path, application_id: int, version: int, schema: str) -> None:
     """Make a whole, durable database at `path`, in write-ahead mode, with nothing beside it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -178,10 +195,9 @@ class Segment:
 
     def __init__(self, path: Path, *, checkpoint_pages: int = _CHECKPOINT_PAGES, salvage: bool = False) -> None:
         """Raises `DamagedError`, `VanishedError`, or `RunError` for a newer format. `salvage`: see `connect`."""
-        check_header(path, APPLICATION_ID, FORMAT)
         self.path = path
+        self.db = open_database(path, APPLICATION_ID, FORMAT, salvage=salvage)
         with damage(path):
-            self.db = connect(path, salvage=salvage)
             self.db.execute("PRAGMA synchronous = full")
             self.db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
             self.db.execute(f"PRAGMA journal_size_limit = {2 * checkpoint_pages * PAGE_BYTES}")
@@ -194,10 +210,13 @@ class Segment:
     def end(self) -> int | None:
         """The seq after the last event; None when there is none."""
         with damage(self.path):
-            found = self.db.execute(_END).get
-        if found is not None and not isinstance(found, int):
+            row = self.db.execute(_END).fetchone()
+        if row is None:
+            return None
+        first, events = row
+        if not (isinstance(first, int) and isinstance(events, int) and first > 0 and events > 0):
             raise DamagedError("its last row is not a block")
-        return found
+        return first + events
 
     def append(self, made: Sequence[Block]) -> None:
         """Add blocks; the caller holds a transaction."""

@@ -6,6 +6,7 @@ files alone.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -13,6 +14,8 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import apsw
 
 from chaffinch import events
 from chaffinch.config import JournalSettings
@@ -103,9 +106,9 @@ class SqliteJournal:
         checks += [(self._layout.segment(name), segment.APPLICATION_ID, segment.FORMAT) for name in names[-1:]]
         for path, application_id, version in checks:
             try:
-                segment.check_header(path, application_id, version)
-            except (segment.DamagedError, segment.VanishedError):
-                continue  # whoever uses it first sets it aside, and says so
+                segment.open_database(path, application_id, version).close()
+            except (segment.DamagedError, segment.VanishedError, apsw.Error):
+                continue  # whoever uses it first sets it aside, or says what is wrong
 
     # Appending ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +151,7 @@ class SqliteJournal:
         done: asyncio.Future[bool] = loop.create_future()
 
         def call(durable: bool) -> None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(lambda: None if done.done() else done.set_result(durable))
 
         self._writer.when_durable(call)

@@ -11,6 +11,8 @@ import os
 import socket
 from pathlib import Path
 
+from chaffinch.journal.layout import Listing
+
 POLL_SECONDS = 1.0
 
 _numbers = itertools.count()
@@ -28,11 +30,11 @@ class Bell:
     def __init__(self, directory: Path) -> None:
         self._directory = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._path = directory
+        self._listing = Listing(directory)
 
     def ring(self) -> None:
-        """Wake every process that waits. Never blocks, never raises for a listener's sake; OSError without the directory."""
-        for name in os.listdir(self._path):
+        """Wake every process that waits. Never blocks. Raises OSError when the directory is gone."""
+        for name in self._listing.files():
             try:
                 self._socket.sendto(b"\0", _address(self._directory, name))
             except ConnectionRefusedError:

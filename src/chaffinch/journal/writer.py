@@ -6,6 +6,7 @@ second.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,10 @@ log = logging.getLogger("chaffinch.journal")
 _RETRY_SECONDS = 1.0
 _REST_SECONDS = 30.0
 _NEVER = 1 << 62
+
+_SWITCH_SECONDS = 0.0005
+"""How long a busy event loop may keep the interpreter from the thread, each time that SQLite gave it away. With
+Python's 5 ms, a loop that never rests starves the thread: measured, a flush takes seconds and the queue overflows."""
 
 
 class Sink(Protocol):
@@ -155,6 +160,7 @@ class Writer:
 
     def _start(self) -> None:
         # A daemon: an interpreter that exits without `close` must not wait for a disk that is full.
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
         self._thread.start()
 

@@ -8,69 +8,144 @@ from chaffinch.personas.files import Node, Tree, groups_of, tree
 from chaffinch.personas.persona import Persona, User
 
 _DIRECTORIES = """\
-/ /boot /dev /etc /home /media /mnt /opt /srv /usr /var /usr/bin /usr/sbin /usr/lib /usr/lib64 /usr/local /usr/local/bin /usr/local/sbin
-/usr/games /usr/include /usr/share /usr/share/doc /usr/src /usr/lib/systemd /usr/lib/x86_64-linux-gnu /usr/libexec /boot/grub
-/etc/alternatives /etc/apt /etc/apt/apt.conf.d /etc/apt/sources.list.d /etc/apt/trusted.gpg.d /etc/cron.d /etc/cron.daily
-/etc/cron.hourly /etc/cron.monthly /etc/cron.weekly /etc/default /etc/dpkg /etc/init.d /etc/kernel /etc/ld.so.conf.d
-/etc/logrotate.d /etc/modprobe.d /etc/network /etc/network/if-up.d /etc/network/interfaces.d /etc/pam.d /etc/profile.d /etc/rc0.d
-/etc/rc1.d /etc/rc2.d /etc/rc3.d /etc/rc4.d /etc/rc5.d /etc/rc6.d /etc/rcS.d /etc/rsyslog.d /etc/security /etc/skel /etc/ssh
+/ /boot /dev /etc /home /media /mnt /opt /srv /usr /var /usr/bin /usr/sbin /usr/lib /usr/lib64 /usr/local
+/usr/local/bin /usr/local/sbin /usr/games /usr/include /usr/share /usr/share/doc /usr/src /usr/lib/systemd
+/usr/lib/x86_64-linux-gnu /usr/libexec /boot/grub /etc/alternatives /etc/apt /etc/apt/apt.conf.d
+/etc/apt/sources.list.d /etc/apt/trusted.gpg.d /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/cron.monthly
+/etc/cron.weekly /etc/default /etc/dpkg /etc/init.d /etc/kernel /etc/ld.so.conf.d /etc/logrotate.d /etc/modprobe.d
+/etc/network /etc/network/if-up.d /etc/network/interfaces.d /etc/pam.d /etc/profile.d /etc/rc0.d /etc/rc1.d
+/etc/rc2.d /etc/rc3.d /etc/rc4.d /etc/rc5.d /etc/rc6.d /etc/rcS.d /etc/rsyslog.d /etc/security /etc/skel /etc/ssh
 /etc/ssh/ssh_config.d /etc/ssh/sshd_config.d /etc/ssl /etc/ssl/certs /etc/sudoers.d /etc/sysctl.d /etc/systemd
-/etc/systemd/system /etc/udev /etc/update-motd.d /etc/vim /etc/X11 /etc/xdg
-/var/backups /var/cache /var/cache/apt /var/lib /var/lib/apt /var/lib/dpkg /var/lib/systemd /var/log /var/log/apt /var/opt /var/spool
-/var/spool/mail /var/spool/rsyslog"""
+/etc/systemd/system /etc/udev /etc/update-motd.d /etc/vim /etc/X11 /etc/xdg /var/backups /var/cache /var/cache/apt
+/var/lib /var/lib/apt /var/lib/dpkg /var/lib/systemd /var/log /var/log/apt /var/opt /var/spool /var/spool/mail
+/var/spool/rsyslog"""
 
 _BOOTED = """\
-/dev/pts /dev/shm /dev/mapper /dev/disk /dev/input /dev/net /run /run/lock /run/systemd /run/user /run/sshd /run/udev /sys /sys/block
-/sys/bus /sys/class /sys/class/net /sys/dev /sys/devices /sys/firmware /sys/fs /sys/kernel /sys/module /sys/power
-/proc /proc/bus /proc/driver /proc/fs /proc/irq /proc/net /proc/sys /proc/sys/kernel /proc/sys/net /proc/sys/vm /proc/1 /proc/self
-/proc/tty"""
+/dev/pts /dev/shm /dev/mapper /dev/disk /dev/input /dev/net /run /run/lock /run/systemd /run/user /run/sshd /run/udev
+/sys /sys/block /sys/bus /sys/class /sys/class/net /sys/dev /sys/devices /sys/firmware /sys/fs /sys/kernel
+/sys/module /sys/power /proc /proc/bus /proc/driver /proc/fs /proc/irq /proc/net /proc/sys /proc/sys/kernel
+/proc/sys/net /proc/sys/vm /proc/1 /proc/self /proc/tty"""
 
 _LINKS = {
-    "/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib", "/lib64": "usr/lib64", "/var/run": "/run", "/var/lock": "/run/lock",
-    "/etc/os-release": "../usr/lib/os-release", "/etc/localtime": "/usr/share/zoneinfo/Etc/UTC", "/etc/mtab": "../proc/self/mounts",
-    "/etc/rmt": "/usr/sbin/rmt", "/etc/alternatives/vi": "/usr/bin/vim.tiny", "/etc/alternatives/editor": "/bin/nano",
-    "/etc/alternatives/awk": "/usr/bin/mawk", "/etc/alternatives/which": "/usr/bin/which.debianutils",
-    "/etc/alternatives/nc": "/bin/nc.traditional", "/etc/alternatives/pager": "/usr/bin/less", "/proc/mounts": "self/mounts",
-    "/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
-}  # fmt: skip
+    "/bin": "usr/bin",
+    "/sbin": "usr/sbin",
+    "/lib": "usr/lib",
+    "/lib64": "usr/lib64",
+    "/var/run": "/run",
+    "/var/lock": "/run/lock",
+    "/etc/os-release": "../usr/lib/os-release",
+    "/etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+    "/etc/mtab": "../proc/self/mounts",
+    "/etc/rmt": "/usr/sbin/rmt",
+    "/etc/alternatives/vi": "/usr/bin/vim.tiny",
+    "/etc/alternatives/editor": "/bin/nano",
+    "/etc/alternatives/awk": "/usr/bin/mawk",
+    "/etc/alternatives/which": "/usr/bin/which.debianutils",
+    "/etc/alternatives/nc": "/bin/nc.traditional",
+    "/etc/alternatives/pager": "/usr/bin/less",
+    "/proc/mounts": "self/mounts",
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+}
 
 _DEVICES = (
-    ("null", "char", "1, 3", 0o666, "root"), ("zero", "char", "1, 5", 0o666, "root"), ("full", "char", "1, 7", 0o666, "root"),
-    ("random", "char", "1, 8", 0o666, "root"), ("urandom", "char", "1, 9", 0o666, "root"), ("tty", "char", "5, 0", 0o666, "tty"),
-    ("console", "char", "5, 1", 0o600, "root"), ("ptmx", "char", "5, 2", 0o666, "tty"), ("kmsg", "char", "1, 11", 0o644, "root"),
-    ("mem", "char", "1, 1", 0o640, "kmem"), ("fuse", "char", "10, 229", 0o666, "root"), ("rtc0", "char", "250, 0", 0o600, "root"),
-    ("tty0", "char", "4, 0", 0o620, "tty"), ("tty1", "char", "4, 1", 0o620, "tty"), ("ttyS0", "char", "4, 64", 0o660, "dialout"),
-    ("sda", "block", "8, 0", 0o660, "disk"), ("sda1", "block", "8, 1", 0o660, "disk"), ("sda2", "block", "8, 2", 0o660, "disk"),
-    ("sda5", "block", "8, 5", 0o660, "disk"), ("sr0", "block", "11, 0", 0o660, "cdrom"),
-)  # fmt: skip
+    ("null", "char", "1, 3", 0o666, "root"),
+    ("zero", "char", "1, 5", 0o666, "root"),
+    ("full", "char", "1, 7", 0o666, "root"),
+    ("random", "char", "1, 8", 0o666, "root"),
+    ("urandom", "char", "1, 9", 0o666, "root"),
+    ("tty", "char", "5, 0", 0o666, "tty"),
+    ("console", "char", "5, 1", 0o600, "root"),
+    ("ptmx", "char", "5, 2", 0o666, "tty"),
+    ("kmsg", "char", "1, 11", 0o644, "root"),
+    ("mem", "char", "1, 1", 0o640, "kmem"),
+    ("fuse", "char", "10, 229", 0o666, "root"),
+    ("rtc0", "char", "250, 0", 0o600, "root"),
+    ("tty0", "char", "4, 0", 0o620, "tty"),
+    ("tty1", "char", "4, 1", 0o620, "tty"),
+    ("ttyS0", "char", "4, 64", 0o660, "dialout"),
+    ("sda", "block", "8, 0", 0o660, "disk"),
+    ("sda1", "block", "8, 1", 0o660, "disk"),
+    ("sda2", "block", "8, 2", 0o660, "disk"),
+    ("sda5", "block", "8, 5", 0o660, "disk"),
+    ("sr0", "block", "11, 0", 0o660, "cdrom"),
+)
 
 _GENERATED = {
-    "/etc/passwd": contents.passwd, "/etc/group": contents.group, "/etc/hostname": contents.hostname, "/etc/hosts": contents.hosts,
-    "/etc/issue": contents.issue, "/etc/issue.net": contents.issue_net, "/etc/motd": contents.motd,
-    "/etc/debian_version": contents.debian_version, "/usr/lib/os-release": contents.os_release, "/etc/fstab": contents.fstab,
-    "/etc/resolv.conf": contents.resolv_conf, "/etc/ssh/sshd_config": contents.sshd_config, "/etc/crontab": contents.crontab,
-    "/etc/network/interfaces": contents.interfaces, "/etc/machine-id": contents.machine_id, "/etc/timezone": contents.timezone,
-    "/etc/apt/sources.list": contents.sources_list, "/etc/shells": contents.shells, "/etc/profile": contents.profile,
-    "/etc/bash.bashrc": contents.bashrc, "/etc/skel/.bashrc": contents.bashrc, "/etc/skel/.profile": contents.user_profile,
-    "/etc/skel/.bash_logout": contents.bash_logout, "/etc/nsswitch.conf": contents.nsswitch, "/etc/host.conf": contents.host_conf,
-}  # fmt: skip
+    "/etc/passwd": contents.passwd,
+    "/etc/group": contents.group,
+    "/etc/hostname": contents.hostname,
+    "/etc/hosts": contents.hosts,
+    "/etc/issue": contents.issue,
+    "/etc/issue.net": contents.issue_net,
+    "/etc/motd": contents.motd,
+    "/etc/debian_version": contents.debian_version,
+    "/usr/lib/os-release": contents.os_release,
+    "/etc/fstab": contents.fstab,
+    "/etc/resolv.conf": contents.resolv_conf,
+    "/etc/ssh/sshd_config": contents.sshd_config,
+    "/etc/crontab": contents.crontab,
+    "/etc/network/interfaces": contents.interfaces,
+    "/etc/machine-id": contents.machine_id,
+    "/etc/timezone": contents.timezone,
+    "/etc/apt/sources.list": contents.sources_list,
+    "/etc/shells": contents.shells,
+    "/etc/profile": contents.profile,
+    "/etc/bash.bashrc": contents.bashrc,
+    "/etc/skel/.bashrc": contents.bashrc,
+    "/etc/skel/.profile": contents.user_profile,
+    "/etc/skel/.bash_logout": contents.bash_logout,
+    "/etc/nsswitch.conf": contents.nsswitch,
+    "/etc/host.conf": contents.host_conf,
+}
 
 _PLAIN = {
-    "/etc/adduser.conf": 3040, "/etc/ca-certificates.conf": 5989, "/etc/deluser.conf": 604, "/etc/login.defs": 12569,
-    "/etc/services": 12813, "/etc/protocols": 3144, "/etc/rpc": 911, "/etc/sysctl.conf": 2355, "/etc/ld.so.cache": 20918,
-    "/etc/ld.so.conf": 34, "/etc/logrotate.conf": 494, "/etc/mke2fs.conf": 782, "/etc/nanorc": 10593, "/etc/pam.conf": 552,
-    "/etc/rsyslog.conf": 1987, "/etc/ssh/ssh_config": 1650, "/etc/ssh/moduli": 573928, "/etc/wgetrc": 4942, "/etc/xattr.conf": 681,
-    "/boot/config-KERNEL": 259438, "/boot/initrd.img-KERNEL": 38247219, "/boot/System.map-KERNEL": 83, "/boot/vmlinuz-KERNEL": 8169408,
-    "/var/lib/dpkg/status": 498213, "/var/lib/dpkg/available": 0,
-}  # fmt: skip
+    "/etc/adduser.conf": 3040,
+    "/etc/ca-certificates.conf": 5989,
+    "/etc/deluser.conf": 604,
+    "/etc/login.defs": 12569,
+    "/etc/services": 12813,
+    "/etc/protocols": 3144,
+    "/etc/rpc": 911,
+    "/etc/sysctl.conf": 2355,
+    "/etc/ld.so.cache": 20918,
+    "/etc/ld.so.conf": 34,
+    "/etc/logrotate.conf": 494,
+    "/etc/mke2fs.conf": 782,
+    "/etc/nanorc": 10593,
+    "/etc/pam.conf": 552,
+    "/etc/rsyslog.conf": 1987,
+    "/etc/ssh/ssh_config": 1650,
+    "/etc/ssh/moduli": 573928,
+    "/etc/wgetrc": 4942,
+    "/etc/xattr.conf": 681,
+    "/boot/config-KERNEL": 259438,
+    "/boot/initrd.img-KERNEL": 38247219,
+    "/boot/System.map-KERNEL": 83,
+    "/boot/vmlinuz-KERNEL": 8169408,
+    "/var/lib/dpkg/status": 498213,
+    "/var/lib/dpkg/available": 0,
+}
 
 _PROC = {
-    "cpuinfo": contents.proc_cpuinfo, "meminfo": contents.proc_meminfo, "version": contents.proc_version,
-    "uptime": contents.proc_uptime, "loadavg": contents.proc_loadavg, "self/mounts": contents.proc_mounts,
-    "cmdline": contents.proc_cmdline, "filesystems": contents.proc_filesystems, "sys/kernel/hostname": contents.hostname,
-    "sys/kernel/osrelease": contents.proc_osrelease, "net/dev": contents.proc_net_dev, "net/route": contents.proc_net_route,
-    "1/cmdline": contents.proc_init, "1/comm": contents.proc_init_name, "partitions": contents.proc_partitions,
-}  # fmt: skip
+    "cpuinfo": contents.proc_cpuinfo,
+    "meminfo": contents.proc_meminfo,
+    "version": contents.proc_version,
+    "uptime": contents.proc_uptime,
+    "loadavg": contents.proc_loadavg,
+    "self/mounts": contents.proc_mounts,
+    "cmdline": contents.proc_cmdline,
+    "filesystems": contents.proc_filesystems,
+    "sys/kernel/hostname": contents.hostname,
+    "sys/kernel/osrelease": contents.proc_osrelease,
+    "net/dev": contents.proc_net_dev,
+    "net/route": contents.proc_net_route,
+    "1/cmdline": contents.proc_init,
+    "1/comm": contents.proc_init_name,
+    "partitions": contents.proc_partitions,
+}
 
 
 @functools.cache
@@ -81,7 +156,9 @@ def shared() -> Tree:
     nodes |= {path: Node("link", 0o777, target=target) for path, target in _LINKS.items()}
     nodes |= {path: Node("file", 0o644, content=make) for path, make in _GENERATED.items()}
     nodes |= {"/proc/" + path: Node("file", 0o444, when="now", content=make) for path, make in _PROC.items()}
-    nodes |= {path: Node("file", 0o644, size=size, when="package") for path, size in _PLAIN.items() if "KERNEL" not in path}
+    nodes |= {
+        path: Node("file", 0o644, size=size, when="package") for path, size in _PLAIN.items() if "KERNEL" not in path
+    }
     for name, kind, numbers, mode, group in _DEVICES:
         nodes["/dev/" + name] = Node(kind, mode, group=group, target=numbers, when="boot")
     nodes["/tmp"] = Node("dir", 0o1777, when="recent")
@@ -100,7 +177,11 @@ def shared() -> Tree:
     for name, make in (("syslog", contents.syslog), ("auth.log", contents.auth_log), ("dpkg.log", contents.dpkg_log)):
         owner = "root"
         nodes["/var/log/" + name] = Node("file", 0o640, owner, "adm", when="recent", content=make)
-    for name, mode, group, size in (("wtmp", 0o664, "utmp", 18432), ("btmp", 0o660, "utmp", 3840), ("lastlog", 0o664, "utmp", 292292)):
+    for name, mode, group, size in (
+        ("wtmp", 0o664, "utmp", 18432),
+        ("btmp", 0o660, "utmp", 3840),
+        ("lastlog", 0o664, "utmp", 292292),
+    ):
         nodes["/var/log/" + name] = Node("file", mode, group=group, size=size, when="recent")
     nodes |= dict(_program(line) for line in PROGRAMS.splitlines())
     return tree(nodes)
@@ -173,11 +254,14 @@ def _http() -> dict[str, Node]:
 
 def _mysql() -> dict[str, Node]:
     return {
-        "/etc/mysql": Node("dir", 0o755), "/etc/mysql/my.cnf": Node("file", 0o644, content=contents.my_cnf),
-        "/etc/mysql/debian.cnf": Node("file", 0o600, size=544), "/var/lib/mysql": Node("dir", 0o755, "mysql", "mysql"),
-        "/usr/bin/mysql": Node("link", 0o777, target="mariadb"), "/usr/bin/mariadb": Node("file", 0o755, size=5041264, when="package"),
+        "/etc/mysql": Node("dir", 0o755),
+        "/etc/mysql/my.cnf": Node("file", 0o644, content=contents.my_cnf),
+        "/etc/mysql/debian.cnf": Node("file", 0o600, size=544),
+        "/var/lib/mysql": Node("dir", 0o755, "mysql", "mysql"),
+        "/usr/bin/mysql": Node("link", 0o777, target="mariadb"),
+        "/usr/bin/mariadb": Node("file", 0o755, size=5041264, when="package"),
         "/usr/sbin/mariadbd": Node("file", 0o755, size=25123376, when="package"),
-    }  # fmt: skip
+    }
 
 
 def _redis() -> dict[str, Node]:
@@ -208,5 +292,3 @@ def _telnet() -> dict[str, Node]:
 
 
 _SERVICES = {"http": _http, "mysql": _mysql, "redis": _redis, "ftp": _ftp, "smtp": _smtp, "telnet": _telnet}
-
-

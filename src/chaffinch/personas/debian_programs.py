@@ -1,6 +1,7 @@
 """The programs of a Debian 12 host: a data table.
 
-Each line is a path under `/usr`, then `>` and where the link points, or the size in bytes and, unless it is 755, the mode.
+Each line is a path under `/usr`, then `>` and where the link points, or the size in bytes and, unless it is 755, the
+mode.
 """
 
 PROGRAMS = """\

@@ -21,7 +21,8 @@ class FileError(OSError):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One file. `kind` is `file`, `dir`, `link`, `char` or `block`; `target` is where a link points, or a device's numbers."""
+    """One file. `kind` is `file`, `dir`, `link`, `char` or `block`; `target` is where a link points, or a device's
+    numbers."""
 
     name: str
     kind: str
@@ -36,8 +37,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Node(msgspec.Struct, frozen=True, gc=False):
     """What a tree says of one path.
 
-    `content` names the function that makes the bytes; without one, `size` bytes are made up. `when` says which of the host's
-    times is the file's: `package`, `install`, `boot`, `recent` or `now`.
+    `content` names the function that makes the bytes; without one, `size` bytes are made up. `when` says which of
+    the host's times is the file's: `package`, `install`, `boot`, `recent` or `now`.
     """
 
     kind: str
@@ -159,6 +160,9 @@ def made_up(persona: Persona, path: str, node: Node) -> bytes:
     """Bytes for a file that nothing describes: a program's begin with the ELF header of the host's machine."""
     import random
 
+    if path.startswith("/etc/"):  # a configuration that its package ships: all comment
+        line = f"# {path.rpartition('/')[2]}: see the manual page of this file\n#\n".encode()
+        return (line * (node.size // len(line) + 1))[: max(node.size - 1, 0)] + b"\n" * bool(node.size)
     rest = random.Random(f"{persona.os.id}{path}").randbytes(min(node.size, 2 << 20))
     head = elf_header(persona.os.machine) if node.mode & 0o111 else b""
     return (head + rest[len(head) :])[: node.size]
@@ -200,6 +204,10 @@ def _spread_of(path: str, below: int) -> int:
 
 
 def _trees_of(persona: Persona) -> tuple[Tree, Tree]:
+    if persona.os.family == "embedded":
+        from chaffinch.personas import embedded_files
+
+        return embedded_files.shared(), tree(embedded_files.own(persona))
     from chaffinch.personas import debian_files
 
     return debian_files.shared(), tree(debian_files.own(persona))

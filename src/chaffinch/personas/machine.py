@@ -11,9 +11,14 @@ _CPUS = (
     ("AuthenticAMD", "AMD EPYC 7402P 24-Core Processor", 23, 49, 0, 2794.748, 512),
 )
 _FLAGS = (
-    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht syscall nx pdpe1gb"
-    " rdtscp lm constant_tsc rep_good nopl xtopology cpuid tsc_known_freq pni pclmulqdq ssse3 fma cx16 sse4_1 sse4_2 x2apic movbe"
-    " popcnt aes xsave avx f16c rdrand hypervisor lahf_lm abm 3dnowprefetch fsgsbase bmi1 avx2 smep bmi2 erms rdseed adx smap"
+    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush "
+    "mmx fxsr sse sse2 ss ht syscall nx pdpe1gb"
+)(
+    " rdtscp lm constant_tsc rep_good nopl xtopology cpuid tsc_known_freq pni "
+    "pclmulqdq ssse3 fma cx16 sse4_1 sse4_2 x2apic movbe"
+)(
+    " popcnt aes xsave avx f16c rdrand hypervisor lahf_lm abm 3dnowprefetch fsgsbase "
+    "bmi1 avx2 smep bmi2 erms rdseed adx smap"
 )
 
 
@@ -37,7 +42,9 @@ def machine_of(persona: Persona) -> Machine:
     """What the host is built of."""
     draw = persona.derive("machine", 8)
     if persona.os.family == "embedded":
-        return Machine("", "ARMv7 Processor rev 5 (v7l)", 7, 0, 5, 0.0, 0, 1 + draw[0] % 2, 59_000 + draw[1] * 8, 0, 0.7)
+        return Machine(
+            "", "ARMv7 Processor rev 5 (v7l)", 7, 0, 5, 0.0, 0, 1 + draw[0] % 2, 59_000 + draw[1] * 8, 0, 0.7
+        )
     cpu = _CPUS[draw[0] % len(_CPUS)]
     gigabytes = (2, 4, 4, 8, 8, 16, 32)[draw[1] % 7]
     # What firmware and kernel keep: measured on Debian 12 guests, 3 to 4 %.
@@ -80,12 +87,22 @@ def cpuinfo(persona: Persona) -> str:
         )
         return f"{cores}Hardware\t: Generic DT based system\nRevision\t: 0000\nSerial\t\t: 0000000000000000\n"
     return "".join(
-        f"processor\t: {n}\nvendor_id\t: {machine.vendor}\ncpu family\t: {machine.family}\nmodel\t\t: {machine.number}\n"
-        f"model name\t: {machine.model}\nstepping\t: {machine.stepping}\nmicrocode\t: 0x1\ncpu MHz\t\t: {machine.mhz:.3f}\n"
-        f"cache size\t: {machine.cache} KB\nphysical id\t: {n}\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\napicid\t\t: {n}\n"
-        f"initial apicid\t: {n}\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 13\nwp\t\t: yes\nflags\t\t: {_FLAGS}\n"
-        f"bugs\t\t: spectre_v1 spectre_v2 spec_store_bypass\nbogomips\t: {machine.mhz * 2:.2f}\nclflush size\t: 64\n"
-        f"cache_alignment\t: 64\naddress sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n"
+        (
+            f"processor\t: {n}\nvendor_id\t: {machine.vendor}\ncpu family\t: {machine.family}\n"
+            f"model\t\t: {machine.number}\n"
+        )(
+            f"model name\t: {machine.model}\nstepping\t: {machine.stepping}\nmicrocode\t: 0x1\n"
+            f"cpu MHz\t\t: {machine.mhz:.3f}\n"
+        )(
+            f"cache size\t: {machine.cache} KB\nphysical id\t: {n}\nsiblings\t: 1\ncore "
+            f"id\t\t: 0\ncpu cores\t: 1\napicid\t\t: {n}\n"
+        )(
+            f"initial apicid\t: {n}\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 13\n"
+            f"wp\t\t: yes\nflags\t\t: {_FLAGS}\n"
+        )(
+            f"bugs\t\t: spectre_v1 spectre_v2 spec_store_bypass\nbogomips\t: "
+            f"{machine.mhz * 2:.2f}\nclflush size\t: 64\n"
+        )("cache_alignment\t: 64\naddress sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n")
         for n in range(machine.cores)
     )
 
@@ -96,14 +113,29 @@ def meminfo(persona: Persona, now: float) -> str:
     used, free, shared, cached = memory_of(persona, now)
     buffers = cached // 12
     fields = (
-        ("MemTotal", machine.memory), ("MemFree", free), ("MemAvailable", free + cached * 9 // 10), ("Buffers", buffers),
-        ("Cached", cached - buffers), ("SwapCached", 0), ("Active", used + cached // 3), ("Inactive", cached // 2),
+        ("MemTotal", machine.memory),
+        ("MemFree", free),
+        ("MemAvailable", free + cached * 9 // 10),
+        ("Buffers", buffers),
+        ("Cached", cached - buffers),
+        ("SwapCached", 0),
+        ("Active", used + cached // 3),
+        ("Inactive", cached // 2),
         ("SwapTotal", 0 if persona.os.family == "embedded" else 998_396),
         ("SwapFree", 0 if persona.os.family == "embedded" else 998_396),
-        ("Dirty", 48), ("Writeback", 0), ("AnonPages", used * 3 // 4), ("Mapped", used // 3), ("Shmem", shared),
-        ("Slab", cached // 9), ("PageTables", used // 90), ("CommitLimit", machine.memory // 2),
-        ("Committed_AS", used * 2), ("VmallocTotal", 34_359_738_367), ("VmallocUsed", 15_012), ("VmallocChunk", 0),
-    )  # fmt: skip
+        ("Dirty", 48),
+        ("Writeback", 0),
+        ("AnonPages", used * 3 // 4),
+        ("Mapped", used // 3),
+        ("Shmem", shared),
+        ("Slab", cached // 9),
+        ("PageTables", used // 90),
+        ("CommitLimit", machine.memory // 2),
+        ("Committed_AS", used * 2),
+        ("VmallocTotal", 34_359_738_367),
+        ("VmallocUsed", 15_012),
+        ("VmallocChunk", 0),
+    )
     return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in fields)
 
 

@@ -193,8 +193,7 @@ class SqliteStore:
             _inherited.append(self._connection)  # closing it here would fold the parent's log
         if not self._path.exists():
             self._create()
-        segment.check_header(self._path, APPLICATION_ID, FORMAT)
-        self._connection, self._pid = segment.connect(self._path), os.getpid()
+        self._connection, self._pid = segment.open_database(self._path, APPLICATION_ID, FORMAT), os.getpid()
         self._connection.execute("PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 500")
         self._connection.execute(f"PRAGMA journal_size_limit = {1000 * segment.PAGE_BYTES}")
         return self._connection

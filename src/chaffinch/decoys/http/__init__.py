@@ -10,7 +10,7 @@ from chaffinch.decoys.registry import service
 from chaffinch.decoys.session import Session
 
 
-@service("http", tcp=80, idle=HEAD_SECONDS, bytes_in=256 << 20)
+@service("http", tcp=80, idle=HEAD_SECONDS, bytes_in=64 << 20)
 async def serve(session: Session) -> None:
     # Nothing is built for a client that only connects: before its first byte it holds this frame and a read.
     data = await session.read()

@@ -3,12 +3,11 @@
 import re
 import time
 
-_GZIP = re.compile(
-    rb"(?:^|[, ])gzip *(?:,|$|;[ ]*(?:$|[qQ]=(?!0(?:\.0{0,3})?(?:[, ]|$))(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)))", re.I
-)
+_QUANTITY = rb"[qQ]=(?!0(?:\.0{0,3})?(?:[, ]|$))(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)(?=[, ]|$)"
+_GZIP = re.compile(rb"(?:^|[, ])gzip *(?:,|$|; *(?:$|" + _QUANTITY + rb"))", re.I)
 _DATES = (
-    re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT"),
-    re.compile(r"\w+, (\d\d)-(\w{3})-(\d\d) (\d\d):(\d\d):(\d\d) GMT"),
+    re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d)"),
+    re.compile(r"\w+, (\d\d)-(\w{3})-(\d\d) (\d\d):(\d\d):(\d\d)"),
     re.compile(r"\w{3} (\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})"),
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -22,7 +21,7 @@ def format_date(seconds: int) -> str:
 
 
 def parse_date(value: bytes) -> int:
-    """Seconds since the epoch of a date in one of the three forms of RFC 9110, or -1."""
+    """Seconds since the epoch of a date in one of the three forms of RFC 9110, or -1. What follows it is not looked at."""
     text = value.decode("latin-1")
     for form, pattern in enumerate(_DATES):
         found = pattern.match(text)
@@ -105,7 +104,7 @@ def ranges(fields: dict[bytes, bytes], size: int, etag: bytes, modified: int) ->
     return None if total > size else found
 
 
-_SPEC = re.compile(rb"(\d{1,18}) *- *(\d{1,18})?|- *(\d{1,18})")
+_SPEC = re.compile(rb"(\d{1,18}) *- *(\d{1,18})?|-(\d{1,18})")
 
 
 def _bounds(spec: bytes, size: int) -> tuple[int, int] | None:

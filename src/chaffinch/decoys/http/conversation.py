@@ -81,11 +81,12 @@ async def _refuse(session: Session, its_site: Site, head: Head, data: bytes, ref
     if head.version == 9:
         session.write(answer.body)
     else:
-        session.write(answer.render(False, body=head.method != b"HEAD"))
+        session.write(answer.render(False, body=not head.bodyless))
     if head.method:
         _record(session, head, refusal.status, None)
     else:
-        _record_rest(session, head, data, "not HTTP" if refusal.status == 400 else f"answered {refusal.status}")
+        note = "TLS" if data[:2] == b"\x16\x03" else "not HTTP"
+        _record_rest(session, head, data, note if refusal.status == 400 else f"answered {refusal.status}")
     if len(data) > 4096:
         await _linger(session, None)
 
@@ -180,7 +181,7 @@ def _send(session: Session, head: Head, answer: Answer, keep: bool) -> None:
         return
     if answer.status in (200, 206, 304) and head.method != b"POST" and _expects(head):
         session.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    session.write(answer.render(keep, body=head.method != b"HEAD"))
+    session.write(answer.render(keep, body=not head.bodyless))
 
 
 def _expects(head: Head) -> bool:

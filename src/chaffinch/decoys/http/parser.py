@@ -26,7 +26,16 @@ _UNFINISHED_LINE = re.compile(
     + rb"]*)(?: +(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[0-9]+ *)?)?)?)?)?)?)?)?)?\r?)?)?"
 )
 _TOO_NEW = re.compile(
-    rb"[A-Z_\-]+ +(?:" + _SCHEME + rb"://" + _HOST + rb"|/)[^" + _CONTROL + rb"]* +HTTP/(?:[2-9]|1[0-9])"
+    rb"[A-Z_\-]+ +(?:"
+    + _SCHEME
+    + rb"://"
+    + _HOST
+    + rb"(?::[0-9]*)?(?:[/?][^"
+    + _CONTROL
+    + rb"]*)?|/[^"
+    + _CONTROL
+    + rb"]*)"
+    rb" +HTTP/(?:[2-9]|1[0-9])"
 )
 _HEADER = re.compile(rb"([A-Za-z0-9\-]+):([^\x00\r]*)\r*")
 _ODD_HEADER = re.compile(rb"([^" + _CONTROL + rb":]+)(?::([^\x00\r]*))?\r*")
@@ -55,17 +64,19 @@ class Refusal(Exception):  # noqa: N818  (an answer to the peer, not a fault)
 class Head:
     """One request's head while it is read, and after.
 
+    `bodyless`: it is for HEAD, which is known before the rest of its line is good.
     `version` is 9 for HTTP/0.9, else 1000 and the minor number; `fields` holds the first value of each header that an
     answer depends on, under its lower-case name. `length` is -1 where no Content-Length was sent.
     """
 
     __slots__ = (
-        "_large", "_room", "chunked", "closes", "complete", "fields", "headers", "host", "keeps", "length", "method",
-        "path", "target", "version",
+        "_large", "_room", "bodyless", "chunked", "closes", "complete", "fields", "headers", "host", "keeps", "length",
+        "method", "path", "target", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.method = b""
+        self.bodyless = False
         self.target = b""
         self.path = b""
         self.version = 0
@@ -125,11 +136,13 @@ class Head:
             return
         pattern = _UNFINISHED_LINE if in_line else _UNFINISHED_HEADER
         if not pattern.fullmatch(rest):
+            self.bodyless = self.bodyless or (in_line and rest.startswith(b"HEAD "))
             raise Refusal(505 if in_line and _TOO_NEW.match(rest) else 400)
         if len(rest) >= LINE_BYTES or (self._large == LARGE_BUFFERS and len(rest) >= self._room):
             raise Refusal(414 if in_line else 400, large=not in_line)
 
     def _request_line(self, line: bytes) -> None:
+        self.bodyless = line.startswith(b"HEAD ")
         found = _REQUEST_LINE.fullmatch(line[:-1] if line[-1:] == b"\r" else line)
         if found is None:
             raise Refusal(505 if _TOO_NEW.match(line) else 400)

@@ -76,7 +76,7 @@ class Site(msgspec.Struct, frozen=True, gc=False):
             padded=bool(agent) and _hides_short_errors(agent),
             gzipped=wants_gzip(head.fields, head.version),
             large=large,
-            head=head.method == b"HEAD",
+            head=head.bodyless,
             fields=fields,
         )
 
@@ -116,7 +116,7 @@ class Site(msgspec.Struct, frozen=True, gc=False):
 
     def _page(self, head: Head, page: Page) -> Answer:
         gzipped = page.content_type == "text/html" and wants_gzip(head.fields, head.version)
-        return _prepared(page, self.server, gzipped, head.method == b"HEAD")
+        return _prepared(page, self.server, gzipped, head.bodyless)
 
     def _dynamic(self, head: Head, body: bytes) -> Answer:
         # What stands behind the server is always asked for the whole page; nginx compresses it for who can read it.
@@ -125,7 +125,7 @@ class Site(msgspec.Struct, frozen=True, gc=False):
         if not wants_gzip(head.fields, head.version):
             return answer(self.server, 200, content_type=content_type, body=body, fields=fields)
         fields = (*fields, ("Content-Encoding", "gzip"))
-        chunked = head.method != b"HEAD"
+        chunked = not head.bodyless
         return answer(
             self.server, 200, content_type=content_type, body=gzip(body), length=None, chunked=chunked, fields=fields
         )

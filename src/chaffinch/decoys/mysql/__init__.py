@@ -1,7 +1,7 @@
 """MySQL: a MariaDB server that lets the host's weak accounts in and answers what clients, dumps and bots ask.
 
-Options: `users` (`name:password,...`) are its accounts, by default the host's own with weak passwords; `database` names the
-application's schema; `wait_timeout` (seconds) is how long a logged-in client may be silent.
+Options: `users` (`name:password,...`) are its accounts, by default the host's own with weak passwords; `database` names
+the application's schema; `wait_timeout` (seconds) is how long a logged-in client may be silent.
 """
 
 from chaffinch.decoys.mysql.connection import Connection, OrderError, ProxyError

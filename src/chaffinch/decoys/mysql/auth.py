@@ -26,11 +26,15 @@ def accounts(persona: Persona, service: Service) -> dict[str, str]:
     return {user.name: user.password for user in persona.users if user.password}
 
 
+def _sha1(data: bytes) -> bytes:
+    return hashlib.sha1(data, usedforsecurity=False).digest()  # what the protocol prescribes
+
+
 def scramble(password: bytes, salt: bytes) -> bytes:
     """What a client sends for a password: SHA1(password) XOR SHA1(salt + SHA1(SHA1(password)))."""
-    once = hashlib.sha1(password).digest()
-    twice = hashlib.sha1(once).digest()
-    mask = hashlib.sha1(salt + twice).digest()
+    once = _sha1(password)
+    twice = _sha1(once)
+    mask = _sha1(salt + twice)
     return bytes(a ^ b for a, b in zip(once, mask, strict=True))
 
 
@@ -38,7 +42,7 @@ def stored_hash(password: str) -> str:
     """The password as the server keeps and shows it: `*` and 40 hex digits, or nothing for none."""
     if not password:
         return ""
-    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
+    return "*" + _sha1(_sha1(password.encode())).hex().upper()
 
 
 def matches(password: str, salt: bytes, answer: bytes) -> bool:
@@ -47,5 +51,5 @@ def matches(password: str, salt: bytes, answer: bytes) -> bool:
 
 
 def crackable(salt: bytes, answer: bytes) -> str:
-    """The attempt as `$mysqlna$SALT*HASH` in hex, which password crackers read as it stands; empty for an empty password."""
+    """The attempt as `$mysqlna$SALT*HASH` in hex, as password crackers read it; empty for an empty password."""
     return f"$mysqlna${salt.hex()}*{answer.hex()}" if answer else ""

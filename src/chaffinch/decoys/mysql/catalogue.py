@@ -1,4 +1,4 @@
-"""What schemas, tables and columns there are: the system's from data files, the application's from the host's content."""
+"""What schemas, tables and columns there are: the system's from data files, the application's as content."""
 
 import os
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def tables(state: State, schema: str) -> list[Table]:
         if name and owner == schema
     ]
     if schema in SYSTEM:
-        found += [Table(*row[:4]) for row in lines("tables.tsv", schema)]
+        found += [Table(row[0], row[1], row[2], row[3]) for row in lines("tables.tsv", schema)]
     if schema == content.schema_name(state.server.persona) and schema not in state.created:
         found += [Table(schema, name) for name in content.TABLES if f"{schema}.{name}" not in state.dropped]
     return sorted(found, key=lambda table: table.name)
@@ -102,11 +102,22 @@ def _fields(state: State, known: Table) -> tuple[Field, ...]:
 
 
 _TYPES = {
-    "int": (results.LONG, 11), "bigint": (results.LONGLONG, 20), "decimal": (results.DECIMAL, 0), "datetime": (results.DATETIME, 19),
-    "timestamp": (results.DATETIME, 19), "date": (results.DATE, 10), "double": (results.DOUBLE, 22),
-    "varchar": (results.VARCHAR, 255), "char": (results.CHAR, 255), "enum": (results.CHAR, 20), "set": (results.CHAR, 100),
-    "longtext": (results.BLOB, 196605), "text": (results.BLOB, 65535), "tinyint": (results.LONG, 4), "smallint": (results.LONG, 6),
-}  # fmt: skip
+    "int": (results.LONG, 11),
+    "tinyint": (results.LONG, 4),
+    "smallint": (results.LONG, 6),
+    "bigint": (results.LONGLONG, 20),
+    "decimal": (results.DECIMAL, 0),
+    "double": (results.DOUBLE, 22),
+    "datetime": (results.DATETIME, 19),
+    "timestamp": (results.DATETIME, 19),
+    "date": (results.DATE, 10),
+    "varchar": (results.VARCHAR, 255),
+    "char": (results.CHAR, 255),
+    "enum": (results.CHAR, 20),
+    "set": (results.CHAR, 100),
+    "text": (results.BLOB, 65535),
+    "longtext": (results.BLOB, 196605),
+}
 
 
 def column(of: Table, alias: str, field: Field, name: str = "") -> Column:

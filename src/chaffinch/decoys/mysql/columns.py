@@ -61,10 +61,8 @@ def describe(node: Node, alias: str, value: Value, resolve: Resolve) -> Column:
         source, field = resolve(node)
         name = field.name if source.table.kind == "VIEW" and not alias else name
         return catalogue.column(source.table, source.alias, field, name)
-    if node.op == "literal":
-        return _literal(node, name)
-    if node.op == "variable":
-        return _variable(node, name, value)
+    if node.op in ("literal", "variable"):
+        return _literal(node, name) if node.op == "literal" else _variable(node, name, value)
     if node.op == "call":
         return _call(node, name, value, resolve)
     if node.op in ("+", "-", "*", "negative", "div", "%"):
@@ -74,9 +72,7 @@ def describe(node: Node, alias: str, value: Value, resolve: Resolve) -> Column:
         return results.whole(name, max(width, len(string(value))))
     if node.op == "/":
         return Column(name, results.DECIMAL, max(7, len(string(value))), BINARY, 4)
-    if node.op == "subquery":
-        return _by_value(name, value)
-    return results.whole(name, 1)
+    return _by_value(name, value) if node.op == "subquery" else results.whole(name, 1)
 
 
 def _literal(node: Node, name: str) -> Column:
@@ -85,7 +81,7 @@ def _literal(node: Node, name: str) -> Column:
         return Column(name, results.NULL, 0, BINARY, 0)
     if isinstance(value, int):
         kind = results.LONG if len(str(value)) < 10 else results.LONGLONG
-        return results.whole(name, 5 if node.name in ("true", "false") else len(node.source), type=kind)
+        return results.whole(name, 5 if node.name in ("true", "false") else len(node.source), kind=kind)
     if isinstance(value, float):
         decimals = len(node.source.partition(".")[2])
         return Column(name, results.DECIMAL, len(node.source) + 1, NOT_NULL | BINARY, decimals)
@@ -98,13 +94,13 @@ def _variable(node: Node, name: str, value: Value) -> Column:
     if not node.name.startswith("@@"):
         return Column(name, results.LONG_BLOB, 1 << 24, BINARY)
     if isinstance(value, int):
-        return results.whole(name, 21, type=results.LONGLONG, flags=BINARY | UNSIGNED)
+        return results.whole(name, 21, kind=results.LONGLONG, flags=BINARY | UNSIGNED)
     return results.text(name, len(string(value)), flags=NOT_NULL if node.name.lower() == "@@version_x" else 0)
 
 
 def _call(node: Node, name: str, value: Value, resolve: Resolve) -> Column:
     if node.name == "count":
-        return results.whole(name, 21, type=results.LONGLONG)
+        return results.whole(name, 21, kind=results.LONGLONG)
     if node.name in ("min", "max") and node.arguments and node.arguments[0].op == "column":
         inner = describe(node.arguments[0], name, value, resolve)
         return msgspec.structs.replace(inner, schema="", table="", of_table="", of_column="", flags=inner.flags & 0xA0)
@@ -119,7 +115,7 @@ def _call(node: Node, name: str, value: Value, resolve: Resolve) -> Column:
 
 def _by_value(name: str, value: Value) -> Column:
     if isinstance(value, int):
-        return results.whole(name, 21, type=results.LONGLONG, flags=BINARY)
+        return results.whole(name, 21, kind=results.LONGLONG, flags=BINARY)
     if isinstance(value, float):
         return Column(name, results.DECIMAL, 34, BINARY, 2)
     return results.text(name, max(1, len(string(value))), flags=0)

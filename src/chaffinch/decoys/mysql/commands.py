@@ -85,7 +85,7 @@ class Commands:
         payload = packets.ok(done.affected, done.insert_id, status, done.warnings, done.info.encode(), changes)
         self.connection.send(payload)
 
-    # Statements ----------------------------------------------------------------------------------------------------------
+    # Statements
 
     async def query(self, payload: bytes) -> bool:
         self.session.record(Command(line=printable(payload, 4096)))
@@ -126,7 +126,7 @@ class Commands:
         else:
             await self.connection.send_result(answer, self.state.status | more)
 
-    # Prepared statements ---------------------------------------------------------------------------------------------------
+    # Prepared statements
 
     async def prepare(self, payload: bytes) -> bool:
         self.session.record(Command(line="PREPARE " + printable(payload, 4096)))
@@ -179,7 +179,7 @@ class Commands:
     async def long_data(self, payload: bytes) -> bool:
         return True  # answered by nothing, and not kept
 
-    # Everything else -----------------------------------------------------------------------------------------------------
+    # Everything else
 
     async def init_db(self, payload: bytes) -> bool:
         self._note("USE", payload)

@@ -1,4 +1,4 @@
-"""The application's data on a host: made up from the host's own randomness, the same on every visit and never stored."""
+"""The application's data on a host: made from the host's own randomness, the same on every visit, never stored."""
 
 import base64
 import random
@@ -60,10 +60,14 @@ TABLES: dict[str, tuple[Field, ...]] = {
 }
 
 _SCHEMAS = ("shop", "crm", "billing", "webapp", "store", "portal", "inventory", "bookings")
-_FIRST = ("Anna", "Ben", "Carla", "David", "Elena", "Frank", "Grace", "Henry", "Ines", "Jonas", "Karen", "Liam", "Maria", "Nils",
-          "Olivia", "Peter", "Rosa", "Simon", "Tina", "Victor")  # fmt: skip
-_LAST = ("Adams", "Becker", "Carter", "Dietz", "Ellis", "Fischer", "Garcia", "Hughes", "Ivanov", "Jensen", "Keller", "Lopez",
-         "Meyer", "Nolan", "Olsen", "Price", "Quinn", "Rossi", "Schmidt", "Turner", "Vogel", "Weber", "Young")  # fmt: skip
+_FIRST = (
+    *("Anna", "Ben", "Carla", "David", "Elena", "Frank", "Grace", "Henry", "Ines", "Jonas"),
+    *("Karen", "Liam", "Maria", "Nils", "Olivia", "Peter", "Rosa", "Simon", "Tina", "Victor"),
+)
+_LAST = (
+    *("Adams", "Becker", "Carter", "Dietz", "Ellis", "Fischer", "Garcia", "Hughes", "Ivanov", "Jensen", "Keller"),
+    *("Lopez", "Meyer", "Nolan", "Olsen", "Price", "Quinn", "Rossi", "Schmidt", "Turner", "Vogel", "Weber", "Young"),
+)
 _CITIES = (
     "Bristol",
     "Dresden",

@@ -2,10 +2,12 @@
 
 from chaffinch.decoys.mysql.results import Result, SqlError, plain
 
-_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/var/lib/mysql", "/run/mysqld")
-_REFUSED = ("/", "/etc", "/home", "/opt", "/root", "/srv", "/usr/bin", "/usr/lib", "/usr/lib/mysql/plugin", "/usr/local", "/usr/sbin",
-            "/usr/share", "/var", "/var/lib", "/var/log", "/var/spool/cron", "/var/spool/cron/crontabs", "/var/www",
-            "/var/www/html", "/etc/cron.d", "/etc/mysql", "/root/.ssh")  # fmt: skip
+_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/var/lib/mysql", "/run/mysqld")  # noqa: S108 - paths of the decoy host
+_REFUSED = (
+    *("/", "/etc", "/etc/cron.d", "/etc/mysql", "/home", "/opt", "/root", "/root/.ssh", "/srv", "/usr/bin", "/usr/lib"),
+    *("/usr/lib/mysql/plugin", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/log"),
+    *("/var/spool/cron", "/var/spool/cron/crontabs", "/var/www", "/var/www/html"),
+)
 
 
 def content(result: Result, kind: str) -> bytes:

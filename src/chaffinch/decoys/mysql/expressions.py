@@ -1,4 +1,4 @@
-"""Expressions: parsed into a small tree, then computed for a row. No expression can reach anything outside its statement."""
+"""Expressions: parsed into a small tree, then computed for a row. None can reach anything outside its statement."""
 
 import math
 from collections.abc import Callable
@@ -11,12 +11,14 @@ from chaffinch.decoys.mysql.sql import Statement
 
 MAX_DEPTH = 40
 MAX_OPERATIONS = 200
-"""How deeply a statement's expressions may nest and how many operations they may hold: past that the answer is the server's when its
-stack is used up."""
+"""How deeply a statement's expressions may nest and how many operations they may hold.
+
+Past that the answer is the server's when its stack is used up.
+"""
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One operation. `op` is `literal`, `column`, `variable`, `call`, `subquery`, or an operator's spelling in lower case.
+    """One operation. `op` is `literal`, `column`, `variable`, `call`, `subquery`, or an operator in lower case.
 
     `source` is the text it was read from, which names its column.
     """
@@ -46,8 +48,12 @@ _BINARY = (
 )
 _SPELLINGS = {"||": "or", "&&": "and", "!=": "<>", "mod": "%"}
 _RESERVED = frozenset(
-    "from where limit order group having union into and or xor not as is in like between div mod for lock on inner left right "
-    "join cross using asc desc set values procedure then when else end select regexp rlike collate offset".split()
+    (
+        *("from", "where", "limit", "order", "group", "having", "union", "into", "and", "or", "xor", "not", "as", "is"),
+        *("in", "like", "between", "div", "mod", "for", "lock", "on", "inner", "left", "right", "join", "cross"),
+        *("using", "asc", "desc", "set", "values", "procedure", "then", "when", "else", "end", "select", "regexp"),
+        *("rlike", "collate", "offset"),
+    )
 )
 
 
@@ -228,20 +234,15 @@ def overrun() -> SqlError:
     )
 
 
-# Computing ---------------------------------------------------------------------------------------------------------------
+# Computing
 
 
 def evaluate(node: Node, scope: Scope) -> Value:
     """The expression's value in `scope`."""
     if node.op == "literal":
         return node.value
-    if node.op == "column":
-        return scope.column(node)
-    if node.op == "variable":
-        return scope.variable(node.name)
-    if node.op == "subquery":
-        found = scope.subquery(node)
-        return found[0] if found else None
+    if node.op in ("column", "variable", "subquery"):
+        return _looked_up(node, scope)
     if node.op in ("and", "or", "xor"):
         return _logic(node, scope)
     if node.op == "in":
@@ -252,6 +253,15 @@ def evaluate(node: Node, scope: Scope) -> Value:
     if node.op == "is null":
         return int(values[0] is None)
     return None if None in values and node.op != "<=>" else _OPERATIONS[node.op](values)
+
+
+def _looked_up(node: Node, scope: Scope) -> Value:
+    if node.op == "column":
+        return scope.column(node)
+    if node.op == "variable":
+        return scope.variable(node.name)
+    found = scope.subquery(node)
+    return found[0] if found else None
 
 
 def truth(value: Value) -> bool:
@@ -333,7 +343,7 @@ def _remainder(values: list[Value]) -> Value:
     return left - divisor * int(left / divisor)
 
 
-def _ranged(result: int | float) -> Value:
+def _ranged(result: float) -> Value:
     if not -(2**63) <= result < 2**64 and isinstance(result, int):
         raise SqlError(1690, "22003", "BIGINT value is out of range")
     return result

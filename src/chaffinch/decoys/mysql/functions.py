@@ -21,7 +21,7 @@ Compute = Callable[[State, list[Value]], Value]
 
 
 class Function(msgspec.Struct, frozen=True):
-    """`least` to `most` arguments; `column` is its result's, with the length to be taken from the value where that is -1.
+    """`least` to `most` arguments; `column` is its result's, of the value's own length where that is -1.
 
     A `strict` function of NULL is NULL.
     """
@@ -88,6 +88,10 @@ def _raw(value: Value) -> bytes:
     return value if isinstance(value, bytes) else string(value).encode("utf-8", "surrogateescape")
 
 
+def _digest(name: str, arguments: list[Value]) -> str:
+    return hashlib.new(name, _raw(arguments[0]), usedforsecurity=False).hexdigest()
+
+
 def _hex(state: State, arguments: list[Value]) -> Value:
     value = arguments[0]
     return f"{value:X}" if isinstance(value, int) else _raw(value).hex().upper()
@@ -117,9 +121,9 @@ _DOUBLE = Column("", results.DOUBLE, 23, NOT_NULL | BINARY, 31)
 _VERSION = results.text("", -1)
 _ACCOUNT = results.text("", 384, flags=0)
 _SCHEMA = results.text("", 64, flags=0)
-_NOW = results.whole("", 19, type=results.DATETIME)
-_TODAY = results.whole("", 10, type=results.DATE)
-_LONG = results.whole("", 17, type=results.LONGLONG, flags=BINARY)
+_NOW = results.whole("", 19, kind=results.DATETIME)
+_TODAY = results.whole("", 10, kind=results.DATE)
+_LONG = results.whole("", 17, kind=results.LONGLONG, flags=BINARY)
 _CONNECTION = results.whole("", 10, flags=NOT_NULL | BINARY | results.UNSIGNED)
 
 FUNCTIONS: dict[str, Function] = {
@@ -131,9 +135,9 @@ FUNCTIONS: dict[str, Function] = {
     "database": Function(lambda s, a: s.schema or None, 0, 0, _SCHEMA),
     "schema": Function(lambda s, a: s.schema or None, 0, 0, _SCHEMA),
     "connection_id": Function(lambda s, a: s.connection_id, 0, 0, _CONNECTION),
-    "found_rows": Function(lambda s, a: s.found_rows, 0, 0, results.whole("", 21, type=results.LONGLONG)),
-    "row_count": Function(lambda s, a: -1, 0, 0, results.whole("", 21, type=results.LONGLONG)),
-    "last_insert_id": Function(lambda s, a: 0, 0, 1, results.whole("", 21, type=results.LONGLONG)),
+    "found_rows": Function(lambda s, a: s.found_rows, 0, 0, results.whole("", 21, kind=results.LONGLONG)),
+    "row_count": Function(lambda s, a: -1, 0, 0, results.whole("", 21, kind=results.LONGLONG)),
+    "last_insert_id": Function(lambda s, a: 0, 0, 1, results.whole("", 21, kind=results.LONGLONG)),
     "now": Function(lambda s, a: moment("%Y-%m-%d %H:%M:%S"), 0, 1, _NOW),
     "sysdate": Function(lambda s, a: moment("%Y-%m-%d %H:%M:%S"), 0, 1, _NOW),
     "current_timestamp": Function(lambda s, a: moment("%Y-%m-%d %H:%M:%S"), 0, 1, _NOW),
@@ -166,13 +170,13 @@ FUNCTIONS: dict[str, Function] = {
     "substr": Function(_substring, 2, 3, _TEXT),
     "mid": Function(_substring, 2, 3, _TEXT),
     "ascii": Function(lambda s, a: (_raw(a[0]) or b"\0")[0], 1, 1, results.whole("", 3)),
-    "ord": Function(lambda s, a: (_raw(a[0]) or b"\0")[0], 1, 1, results.whole("", 21, type=results.LONGLONG)),
+    "ord": Function(lambda s, a: (_raw(a[0]) or b"\0")[0], 1, 1, results.whole("", 21, kind=results.LONGLONG)),
     "char": Function(_char, 1, 256, _BYTES),
     "hex": Function(_hex, 1, 1, _TEXT),
     "unhex": Function(_unhex, 1, 1, _BYTES),
-    "md5": Function(lambda s, a: hashlib.md5(_raw(a[0])).hexdigest(), 1, 1, results.text("", 32, flags=0)),
-    "sha": Function(lambda s, a: hashlib.sha1(_raw(a[0])).hexdigest(), 1, 1, results.text("", 40, flags=0)),
-    "sha1": Function(lambda s, a: hashlib.sha1(_raw(a[0])).hexdigest(), 1, 1, results.text("", 40, flags=0)),
+    "md5": Function(lambda s, a: _digest("md5", a), 1, 1, results.text("", 32, flags=0)),
+    "sha": Function(lambda s, a: _digest("sha1", a), 1, 1, results.text("", 40, flags=0)),
+    "sha1": Function(lambda s, a: _digest("sha1", a), 1, 1, results.text("", 40, flags=0)),
     "cast": Function(lambda s, a: a[0], 1, 1, _TEXT),
     "convert": Function(lambda s, a: a[0], 1, 2, _TEXT, strict=False),
     "if": Function(lambda s, a: a[1] if truth(a[0]) else a[2], 3, 3, _TEXT, strict=False),

@@ -1,6 +1,6 @@
 """The client/server protocol as bytes: packets in, packets out. Nothing here waits, and nothing here knows a session.
 
-A packet is three bytes of length, one sequence number, and a payload. What follows is protocol version 10 as MariaDB speaks it.
+A packet is three bytes of length, one sequence number, and a payload: protocol version 10, as MariaDB speaks it.
 """
 
 import struct
@@ -172,7 +172,7 @@ class Cursor:
         first = self.number(1)
         if first < 0xFB:
             return first
-        if first == 0xFB or first == 0xFF:
+        if first in (0xFB, 0xFF):
             raise MalformedError
         return self.number({0xFC: 2, 0xFD: 3, 0xFE: 8}[first])
 

@@ -34,7 +34,7 @@ class SqlError(Exception):
 class Column(msgspec.Struct, frozen=True):
     """One column of a result. `length` is in characters for text and in bytes otherwise.
 
-    `schema`, `table` (as the query calls it), `of_table` and `of_column` say where it comes from; an expression has none.
+    `schema`, `table` (as the query calls it), `of_table` and `of_column` say whence it comes; expressions have none.
     """
 
     name: str
@@ -79,9 +79,9 @@ def text(name: str, characters: int, *, flags: int = NOT_NULL) -> Column:
     return Column(name, VARCHAR, characters, flags)
 
 
-def whole(name: str, length: int, *, type: int = LONG, flags: int = NOT_NULL | BINARY) -> Column:
+def whole(name: str, length: int, *, kind: int = LONG, flags: int = NOT_NULL | BINARY) -> Column:
     """A column of whole numbers."""
-    return Column(name, type, length, flags, 0)
+    return Column(name, kind, length, flags, 0)
 
 
 def schema_text(table: str, name: str, of_column: str, characters: int, *, null: bool = False) -> Column:

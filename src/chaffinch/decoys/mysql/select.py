@@ -9,7 +9,7 @@ from chaffinch.decoys.mysql import catalogue, columns, expressions, functions, r
 from chaffinch.decoys.mysql.catalogue import Table
 from chaffinch.decoys.mysql.content import Field
 from chaffinch.decoys.mysql.expressions import Node, Scope, compare, evaluate, truth
-from chaffinch.decoys.mysql.results import Column, Result, Row, SqlError, Value
+from chaffinch.decoys.mysql.results import Result, Row, SqlError, Value
 from chaffinch.decoys.mysql.sql import Statement
 from chaffinch.decoys.mysql.state import State
 
@@ -42,7 +42,7 @@ class Select(msgspec.Struct):
     into: tuple[str, str] = ("", "")
 
 
-# Parsing -----------------------------------------------------------------------------------------------------------------
+# Parsing
 
 
 def parse(state: State, statement: Statement) -> Select:
@@ -74,26 +74,39 @@ def _items(statement: Statement) -> list[tuple[Node, str]]:
     while True:
         node = expressions.parse(statement)
         name = ""
-        here = statement.here
-        if statement.skip("as"):
-            name = statement.next().text
-        elif (
-            here is not None
-            and here.kind in (sql.WORD, sql.QUOTED, sql.STRING)
-            and not _is_clause(here.text, here.kind)
-        ):
+        if statement.skip("as") or _names_something(statement, sql.WORD, sql.QUOTED, sql.STRING):
             name = statement.next().text
         items.append((node, name))
         if not statement.skip_operator(","):
             return items
 
 
-_CLAUSES = frozenset("from into where group having order limit union procedure for lock as on using join inner left right "
-                     "cross natural straight_join set values".split())  # fmt: skip
+_CLAUSES = frozenset(
+    (
+        *(
+            "from",
+            "into",
+            "where",
+            "group",
+            "having",
+            "order",
+            "limit",
+            "union",
+            "procedure",
+            "for",
+            "lock",
+            "as",
+            "on",
+        ),
+        *("using", "join", "inner", "left", "right", "cross", "natural", "straight_join", "set", "values"),
+    )
+)
 
 
-def _is_clause(text: str, kind: int) -> bool:
-    return kind == sql.WORD and text.lower() in _CLAUSES
+def _names_something(statement: Statement, *kinds: int) -> bool:
+    """Whether an alias comes next, not a further clause."""
+    here = statement.here
+    return here is not None and here.kind in kinds and not (here.kind == sql.WORD and here.text.lower() in _CLAUSES)
 
 
 def _into(statement: Statement, select: Select) -> None:
@@ -124,10 +137,7 @@ def _sources(state: State, statement: Statement, select: Select) -> None:
             raise SqlError(1235, "42000", "This version of MariaDB doesn't yet support 'derived tables here'")
         schema, name = statement.qualified()
         alias = name
-        here = statement.here
-        if statement.skip("as"):
-            alias = statement.name()
-        elif here is not None and here.kind in (sql.WORD, sql.QUOTED) and not _is_clause(here.text, here.kind):
+        if statement.skip("as") or _names_something(statement, sql.WORD, sql.QUOTED):
             alias = statement.name()
         select.sources.append(Source(catalogue.table(state, schema, name), alias))
         while statement.skip_operator(")"):
@@ -180,7 +190,7 @@ def _count(statement: Statement) -> int:
     return int(token.text)
 
 
-# Computing ---------------------------------------------------------------------------------------------------------------
+# Computing
 
 
 class Reader:

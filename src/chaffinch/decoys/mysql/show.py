@@ -16,7 +16,7 @@ def show(state: State, statement: Statement) -> Result:
     """The answer to the SHOW whose keyword was just taken. Raises `SqlError`."""
     if statement.sees("count") and len(statement.tokens) > 4:
         statement.at = len(statement.tokens)
-        return Result((whole("@@session.warning_count", 21, type=results.LONGLONG, flags=0xA0),), [(0,)])
+        return Result((whole("@@session.warning_count", 21, kind=results.LONGLONG, flags=0xA0),), [(0,)])
     full = statement.skip_any("full", "extended")
     while statement.skip_any("global", "session", "local", "storage"):
         pass
@@ -104,13 +104,27 @@ def _tables(state: State, statement: Statement, full: bool) -> Result:
 
 
 _STATUS = (
-    ("Name", "TABLE_NAME"), ("Engine", "ENGINE"), ("Version", "VERSION"), ("Row_format", "ROW_FORMAT"), ("Rows", "TABLE_ROWS"),
-    ("Avg_row_length", "AVG_ROW_LENGTH"), ("Data_length", "DATA_LENGTH"), ("Max_data_length", "MAX_DATA_LENGTH"),
-    ("Index_length", "INDEX_LENGTH"), ("Data_free", "DATA_FREE"), ("Auto_increment", "AUTO_INCREMENT"),
-    ("Create_time", "CREATE_TIME"), ("Update_time", "UPDATE_TIME"), ("Check_time", "CHECK_TIME"),
-    ("Collation", "TABLE_COLLATION"), ("Checksum", "CHECKSUM"), ("Create_options", "CREATE_OPTIONS"),
-    ("Comment", "TABLE_COMMENT"), ("Max_index_length", "MAX_INDEX_LENGTH"), ("Temporary", "TEMPORARY"),
-)  # fmt: skip
+    ("Name", "TABLE_NAME"),
+    ("Engine", "ENGINE"),
+    ("Version", "VERSION"),
+    ("Row_format", "ROW_FORMAT"),
+    ("Rows", "TABLE_ROWS"),
+    ("Avg_row_length", "AVG_ROW_LENGTH"),
+    ("Data_length", "DATA_LENGTH"),
+    ("Max_data_length", "MAX_DATA_LENGTH"),
+    ("Index_length", "INDEX_LENGTH"),
+    ("Data_free", "DATA_FREE"),
+    ("Auto_increment", "AUTO_INCREMENT"),
+    ("Create_time", "CREATE_TIME"),
+    ("Update_time", "UPDATE_TIME"),
+    ("Check_time", "CHECK_TIME"),
+    ("Collation", "TABLE_COLLATION"),
+    ("Checksum", "CHECKSUM"),
+    ("Create_options", "CREATE_OPTIONS"),
+    ("Comment", "TABLE_COMMENT"),
+    ("Max_index_length", "MAX_INDEX_LENGTH"),
+    ("Temporary", "TEMPORARY"),
+)
 
 
 def _table_status(state: State, statement: Statement, full: bool) -> Result:
@@ -214,7 +228,7 @@ def _grants(state: State, statement: Statement, full: bool) -> Result:
 def processes(state: State, info: str | None) -> Result:
     """The list of connections: this one. Its `info` is the statement that asks."""
     columns = (
-        whole("Id", 11, type=results.LONGLONG),
+        whole("Id", 11, kind=results.LONGLONG),
         text("User", 128),
         text("Host", 64),
         text("db", 64, flags=0),
@@ -255,12 +269,22 @@ def _engines(state: State, statement: Statement, full: bool) -> Result:
 
 
 _PLUGINS = (
-    ("binlog", "STORAGE ENGINE"), ("mysql_native_password", "AUTHENTICATION"), ("mysql_old_password", "AUTHENTICATION"),
-    ("CSV", "STORAGE ENGINE"), ("MEMORY", "STORAGE ENGINE"), ("Aria", "STORAGE ENGINE"), ("MyISAM", "STORAGE ENGINE"),
-    ("MRG_MyISAM", "STORAGE ENGINE"), ("wsrep", "REPLICATION"), ("SQL_SEQUENCE", "STORAGE ENGINE"), ("InnoDB", "STORAGE ENGINE"),
-    ("PERFORMANCE_SCHEMA", "STORAGE ENGINE"), ("SEQUENCE", "STORAGE ENGINE"), ("unix_socket", "AUTHENTICATION"),
+    ("binlog", "STORAGE ENGINE"),
+    ("mysql_native_password", "AUTHENTICATION"),
+    ("mysql_old_password", "AUTHENTICATION"),
+    ("CSV", "STORAGE ENGINE"),
+    ("MEMORY", "STORAGE ENGINE"),
+    ("Aria", "STORAGE ENGINE"),
+    ("MyISAM", "STORAGE ENGINE"),
+    ("MRG_MyISAM", "STORAGE ENGINE"),
+    ("wsrep", "REPLICATION"),
+    ("SQL_SEQUENCE", "STORAGE ENGINE"),
+    ("InnoDB", "STORAGE ENGINE"),
+    ("PERFORMANCE_SCHEMA", "STORAGE ENGINE"),
+    ("SEQUENCE", "STORAGE ENGINE"),
+    ("unix_socket", "AUTHENTICATION"),
     ("partition", "STORAGE ENGINE"),
-)  # fmt: skip
+)
 
 
 def _plugins(state: State, statement: Statement, full: bool) -> Result:
@@ -279,8 +303,22 @@ def _warnings(state: State, statement: Statement, full: bool) -> Result:
     return Result(columns, [])
 
 
-_INDEX = ("Table", "Non_unique", "Key_name", "Seq_in_index", "Column_name", "Collation", "Cardinality", "Sub_part", "Packed",
-          "Null", "Index_type", "Comment", "Index_comment", "Ignored")  # fmt: skip
+_INDEX = (
+    "Table",
+    "Non_unique",
+    "Key_name",
+    "Seq_in_index",
+    "Column_name",
+    "Collation",
+    "Cardinality",
+    "Sub_part",
+    "Packed",
+    "Null",
+    "Index_type",
+    "Comment",
+    "Index_comment",
+    "Ignored",
+)
 
 
 def _index(state: State, statement: Statement, full: bool) -> Result:
@@ -289,10 +327,25 @@ def _index(state: State, statement: Statement, full: bool) -> Result:
     table = catalogue.table(state, *statement.qualified())
     rows_in = rows.count(state, table)
     found = [
-        (table.name, int(field.key == "MUL"), "PRIMARY" if field.key == "PRI" else field.name, 1, field.name, "A", rows_in, None,
-         None, "YES" if field.null else "", "BTREE", "", "", "NO")
-        for field in table.fields if field.key
-    ]  # fmt: skip
+        (
+            table.name,
+            int(field.key == "MUL"),
+            "PRIMARY" if field.key == "PRI" else field.name,
+            1,
+            field.name,
+            "A",
+            rows_in,
+            None,
+            None,
+            "YES" if field.null else "",
+            "BTREE",
+            "",
+            "",
+            "NO",
+        )
+        for field in table.fields
+        if field.key
+    ]
     columns = tuple(schema_text("STATISTICS", name, name.upper(), 64, null=True) for name in _INDEX)
     return _listing(statement, columns, found)
 
@@ -313,9 +366,13 @@ def _empty(table: str, *names: str) -> Callable[[State, Statement, bool], Result
 def _charsets(state: State, statement: Statement, full: bool) -> Result:
     columns = tuple(
         schema_text("CHARACTER_SETS", name, of, 60)
-        for name, of in (("Charset", "CHARACTER_SET_NAME"), ("Description", "DESCRIPTION"),
-                         ("Default collation", "DEFAULT_COLLATE_NAME"), ("Maxlen", "MAXLEN"))
-    )  # fmt: skip
+        for name, of in (
+            ("Charset", "CHARACTER_SET_NAME"),
+            ("Description", "DESCRIPTION"),
+            ("Default collation", "DEFAULT_COLLATE_NAME"),
+            ("Maxlen", "MAXLEN"),
+        )
+    )
     found: tuple[Row, ...] = (
         ("latin1", "cp1252 West European", "latin1_swedish_ci", 1),
         ("ascii", "US ASCII", "ascii_general_ci", 1),

@@ -1,4 +1,4 @@
-"""Statements as tokens: a bounded lexer that knows enough of MariaDB's syntax to split, quote and complain as it does."""
+"""Statements as tokens: a bounded lexer that knows enough of MariaDB to split, quote and complain as it does."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WORD, QUOTED, STRING, NUMBER, HEX, VARIABLE, OPERATOR, PARAMETER = range(8)
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
-    """`text` is the value: a word as typed, a string without its quotes. `start` and `end` are offsets in the statement."""
+    """`text` is the value: a word as typed, a string without quotes. `start` and `end` are offsets."""
 
     kind: int
     text: str
@@ -93,8 +93,8 @@ def syntax_error(statement: str, at: int) -> SqlError:
     return SqlError(
         1064,
         "42000",
-        "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for the right "
-        f"syntax to use near '{near}' at line {line}",
+        "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version for "
+        f"the right syntax to use near '{near}' at line {line}",
     )
 
 

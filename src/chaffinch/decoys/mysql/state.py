@@ -21,8 +21,8 @@ class Server(msgspec.Struct, frozen=True):
 class State(msgspec.Struct):
     """A session after its login. `user` is as the client gave it, `host` as the server names the client's.
 
-    `export` is what the statement that runs asks to be written into a file: `outfile` or `dumpfile`, and the path. `delay` is
-    how long its SLEEP calls last, in seconds.
+    `export` is what the statement that runs asks to be written into a file: `outfile` or `dumpfile`, and the path.
+    `delay` is how long its SLEEP calls last, in seconds.
     """
 
     server: Server

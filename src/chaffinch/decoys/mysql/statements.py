@@ -1,4 +1,4 @@
-"""What each kind of statement answers. Nothing is written: what a session makes or drops is remembered by name, for that session."""
+"""What each kind of statement answers. Nothing is written: a session remembers the names it made or dropped."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def answer(state: State, statement: Statement) -> Answer:
     return handler(state, statement)
 
 
-# Reading -----------------------------------------------------------------------------------------------------------------
+# Reading
 
 
 def _select(state: State, statement: Statement) -> Answer:
@@ -44,10 +44,17 @@ def _describe(state: State, statement: Statement) -> Answer:
     statement.skip_any("extended")
     if statement.skip_any("select", "update", "delete", "insert"):
         columns = (
-            whole("id", 3, type=8, flags=0xA0), text("select_type", 19), text("table", 64, flags=0), text("type", 10, flags=0),
-            text("possible_keys", 4096, flags=0), text("key", 64, flags=0), text("key_len", 4096, flags=0),
-            text("ref", 2048, flags=0), text("rows", 64, flags=0), text("Extra", 255),
-        )  # fmt: skip
+            whole("id", 3, kind=8, flags=0xA0),
+            text("select_type", 19),
+            text("table", 64, flags=0),
+            text("type", 10, flags=0),
+            text("possible_keys", 4096, flags=0),
+            text("key", 64, flags=0),
+            text("key_len", 4096, flags=0),
+            text("ref", 2048, flags=0),
+            text("rows", 64, flags=0),
+            text("Extra", 255),
+        )
         return Result(columns, [(1, "SIMPLE", None, None, None, None, None, None, None, "No tables used")])
     return show.describe(state, statement)
 
@@ -65,7 +72,7 @@ def _help(state: State, statement: Statement) -> Answer:
     return Result(columns, [])
 
 
-# The session -------------------------------------------------------------------------------------------------------------
+# The session
 
 _CHARSETS = {
     "utf8mb4": 45,
@@ -197,7 +204,7 @@ def _kill(state: State, statement: Statement) -> Answer:
     raise SqlError(1094, "HY000", f"Unknown thread id: {statement.next().text[:20]}")
 
 
-# Writing -----------------------------------------------------------------------------------------------------------------
+# Writing
 
 
 def _target(state: State, statement: Statement) -> tuple[str, str]:
@@ -322,7 +329,8 @@ def _drop_function(state: State, statement: Statement) -> Answer:
     schema, name = statement.qualified()
     if lenient:
         return Done(warnings=1)
-    raise SqlError(1305, "42000", f"FUNCTION {schema or state.schema}.{name[:64]} does not exist")
+    within = f"{schema or state.schema}." if schema or state.schema else "(UDF) "
+    raise SqlError(1305, "42000", f"FUNCTION {within}{name[:64]} does not exist")
 
 
 def _drop_schema(state: State, statement: Statement) -> Answer:
@@ -372,8 +380,7 @@ def _insert(state: State, statement: Statement) -> Answer:
         statement.next()
     if statement.here is None:
         raise statement.error()
-    while statement.here is not None:
-        token = statement.next()
+    for token in statement.tokens[statement.at :]:
         inserted += depth == 0 and token.is_operator("(")
         depth += token.is_operator("(") - token.is_operator(")")
     info = f"Records: {inserted}  Duplicates: 0  Warnings: 0" if inserted > 1 else ""
@@ -418,8 +425,8 @@ def _load(state: State, statement: Statement) -> Answer:
         raise statement.error()
     statement.skip_any("low_priority", "concurrent")
     if statement.skip("local"):
-        raise SqlError(4166, "HY000", "The used command is not allowed because the MariaDB server or client has disabled the local infile "
-                       "capability")  # fmt: skip
+        why = "the MariaDB server or client has disabled the local infile capability"
+        raise SqlError(4166, "HY000", f"The used command is not allowed because {why}")
     if not statement.skip("infile"):
         raise statement.error()
     path = statement.next().text[:256]
@@ -442,11 +449,40 @@ def _shutdown(state: State, statement: Statement) -> Answer:
 
 
 _STATEMENTS: dict[str, Callable[[State, Statement], Answer]] = {
-    "select": _select, "show": _show, "describe": _describe, "desc": _describe, "explain": _describe, "use": _use,
-    "help": _help, "set": _set, "begin": _begin, "start": _start, "commit": _end, "rollback": _end,
-    "flush": _nothing, "lock": _nothing, "unlock": _nothing, "do": _nothing, "grant": _nothing, "revoke": _nothing,
-    "analyze": _nothing, "optimize": _nothing, "rename": _nothing, "savepoint": _nothing, "release": _nothing,
-    "kill": _kill, "create": _create, "drop": _drop, "insert": _insert, "replace": _insert, "update": _update,
-    "delete": _delete, "truncate": _truncate, "alter": _alter, "load": _load, "install": _install, "call": _call,
+    "select": _select,
+    "show": _show,
+    "describe": _describe,
+    "desc": _describe,
+    "explain": _describe,
+    "use": _use,
+    "help": _help,
+    "set": _set,
+    "begin": _begin,
+    "start": _start,
+    "commit": _end,
+    "rollback": _end,
+    "flush": _nothing,
+    "lock": _nothing,
+    "unlock": _nothing,
+    "do": _nothing,
+    "grant": _nothing,
+    "revoke": _nothing,
+    "analyze": _nothing,
+    "optimize": _nothing,
+    "rename": _nothing,
+    "savepoint": _nothing,
+    "release": _nothing,
+    "kill": _kill,
+    "create": _create,
+    "drop": _drop,
+    "insert": _insert,
+    "replace": _insert,
+    "update": _update,
+    "delete": _delete,
+    "truncate": _truncate,
+    "alter": _alter,
+    "load": _load,
+    "install": _install,
+    "call": _call,
     "shutdown": _shutdown,
-}  # fmt: skip
+}

@@ -1,10 +1,12 @@
 """Redis: a server without a password, as careless people leave it open, with a small application's keys.
 
-Every reply follows Redis 7.0 of Debian 12. What a source changes is kept for that source for an hour, within a quota, so that a
-second connection finds what the first one wrote. Scripts are not run, files are not written, no master is ever connected to.
+Every reply follows Redis 7.0 of Debian 12. What a source changes is kept for that source for an hour, within a quota,
+so that a second connection finds what the first one wrote. Scripts are not run, files are not written, no master is
+ever connected to.
 
-Options: `requirepass` (no password by default), `keyspace` (`app`, or `empty`), `build-id`, `enable-protected-configs` (`yes` by
-default here, so that the way to code execution through `CONFIG SET dir` looks open), and any directive of CONFIG GET.
+Options: `requirepass` (no password by default), `keyspace` (`app`, or `empty`), `build-id`, `enable-protected-configs`
+(`yes` by default here, so that the way to code execution through `CONFIG SET dir` looks open), and any directive of
+CONFIG GET.
 """
 
 from chaffinch.decoys.redis import (  # noqa: F401  # each registers its commands

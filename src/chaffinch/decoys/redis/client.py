@@ -1,4 +1,4 @@
-"""One client of the decoy: what its connection has set, and how replies are written in the protocol version it asked for."""
+"""One client of the decoy: what its connection has set, and replies in the protocol version it asked for."""
 
 import itertools
 import time
@@ -142,7 +142,7 @@ def milliseconds() -> int:
 
 
 def connections_since_boot(session: Session, now: float) -> int:
-    """How many connections the server had from its own applications by `now`: a rate of this host's, times its uptime."""
+    """How many connections the server had from its own applications by `now`: a host's rate, times its uptime."""
     persona = session.persona
     rate = 0.002 + persona.derive("redis connection rate", 1)[0] / 5000
     return 3 + int((now - persona.booted(now)) * rate)

@@ -3,7 +3,7 @@
 import re
 import time
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
@@ -63,7 +63,7 @@ class Setting(msgspec.Struct, frozen=True, gc=False):
 @cache
 def settings() -> dict[str, Setting]:
     """All directives by name; read once, when a client first asks."""
-    lines = files(__package__).joinpath("config.txt").read_text().splitlines()
+    lines = Path(__file__).parent.joinpath("config.txt").read_text().splitlines()
     found = (Setting(*line.split("\t")) for line in lines if not line.startswith("#"))
     return {setting.name: setting for setting in found}
 
@@ -124,7 +124,7 @@ def config_done(client: Client, args: list[bytes]) -> bytes:
 
 
 def _keep_dump(client: Client) -> None:
-    """What a dump would put on the disk: the strings that this source wrote, kept under the file's name. Nothing is written."""
+    """Keep what a dump would put on the disk: the strings that this source wrote. No file is written."""
     store, session = client.store, client.session
     store.saved = int(time.time())
     store.grow(0)

@@ -49,16 +49,15 @@ def hello(client: Client, args: list[bytes]) -> bytes:
         version = integer_in(args[1], b"ERR Protocol version is not an integer or out of range")
         if version not in (2, 3):
             raise CommandError(b"NOPROTO unsupported protocol version")
-    login, name = _hello_options(args)
+    login = _hello_options(client, args)
     if login is not None and not _log_in(client, *login):
         raise CommandError(WRONG_PASSWORD)
     if not client.trusted:
         raise CommandError(
-            b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+            b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+            b"<proto> AUTH <user> <pass> "
             b"option can be used to authenticate the client and select the RESP protocol version at the same time"
         )
-    if name is not None:
-        client.name = name
     client.protocol = version
     role = b"master" if client.store.master is None else b"replica"
     words = (b"server", b"redis", b"version", client.session.service.version.encode(), b"proto")
@@ -67,19 +66,20 @@ def hello(client: Client, args: list[bytes]) -> bytes:
     return client.mapping(items)
 
 
-def _hello_options(args: list[bytes]) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
-    login, name, at = None, None, 2
+def _hello_options(client: Client, args: list[bytes]) -> tuple[bytes, bytes] | None:
+    """The login that HELLO brings. A name is set at once, even if a later option is wrong."""
+    login, at = None, 2
     while at < len(args):
         option = args[at].upper()
         if option == b"AUTH" and at + 2 < len(args):
             login = (args[at + 1], args[at + 2])
             at += 3
         elif option == b"SETNAME" and at + 1 < len(args):
-            name = _valid_name(args[at + 1])
+            client.name = _valid_name(args[at + 1])
             at += 2
         else:
             raise CommandError(b"ERR Syntax error in HELLO option '%b'" % args[at])
-    return login, name
+    return login
 
 
 def _valid_name(name: bytes) -> bytes:
@@ -128,10 +128,13 @@ def _described(client: Client, shown: bytes) -> bytes:
     age = session.elapsed_ms // 1000
     request = len(shown) + 2
     return (
-        f"id={client.id} addr={session.source}:{session.source_port} laddr={session.address}:{session.service.port} fd=8 "
-        f"name={client.name.decode()} age={age} idle=0 flags={'P' if client.subscriptions else 'N'} db={client.database} "
+        f"id={client.id} addr={session.source}:{session.source_port} "
+        f"laddr={session.address}:{session.service.port} fd=8 "
+        f"name={client.name.decode()} age={age} idle=0 flags={'P' if client.subscriptions else 'N'} "
+        f"db={client.database} "
         f"sub={len(client.channels or ())} psub={len(client.patterns or ())} ssub=0 multi=-1 qbuf={request} "
-        f"qbuf-free={20474 - request} argv-mem=10 multi-mem=0 rbs={16384 if age < 5 else 1024} rbp={16384 if age < 5 else 0} "
+        f"qbuf-free={20474 - request} argv-mem=10 multi-mem=0 rbs={16384 if age < 5 else 1024} "
+        f"rbp={16384 if age < 5 else 0} "
         f"obl=0 oll=0 omem=0 tot-mem={22298 if age >= 5 else 37658} events=r cmd={client.last.decode()} user=default "
         f"redir=-1 resp={client.protocol}\n"
     ).encode()
@@ -148,9 +151,12 @@ def _applications(client: Client) -> bytes:
         age, port = max(1, up - dice.randrange(30, 600)), dice.randrange(32768, 60999)
         idle = int(now) % dice.randrange(7, 60)
         lines.append(
-            f"id={number + 3} addr=127.0.0.1:{port} laddr=127.0.0.1:{session.service.port} fd={9 + number} name= age={age} "
-            f"idle={idle} flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 "
-            f"obl=0 oll=0 omem=0 tot-mem=1800 events=r cmd={dice.choice(('get', 'set', 'lpop', 'expire'))} user=default "
+            f"id={number + 3} addr=127.0.0.1:{port} laddr=127.0.0.1:{session.service.port} "
+            f"fd={9 + number} name= age={age} "
+            f"idle={idle} flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 "
+            f"multi-mem=0 rbs=1024 rbp=0 "
+            f"obl=0 oll=0 omem=0 tot-mem=1800 events=r "
+            f"cmd={dice.choice(('get', 'set', 'lpop', 'expire'))} user=default "
             f"redir=-1 resp=2\n"
         )
     return "".join(lines).encode()

@@ -233,7 +233,8 @@ def object_freq(client: Client, args: list[bytes]) -> bytes:
     if value(client, args[2]) is None:
         return client.nil
     raise CommandError(
-        b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between "
+        b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+        b"when switching between "
         b"policies at runtime LRU and LFU data will take some time to adjust."
     )
 

@@ -17,7 +17,7 @@ _TERM = rb"(?:" + _STRING + rb"|-?\d{1,15}|KEYS\[\d{1,3}\]|ARGV\[\d{1,3}\])"
 _RETURN = re.compile(rb"\s*return\s+(" + _TERM + rb")\s*;?\s*")
 _CALL = re.compile(rb"\s*return\s+redis\.p?call\(\s*(" + _TERM + rb"(?:\s*,\s*" + _TERM + rb"){0,30})\s*\)\s*;?\s*")
 _EMPTY = re.compile(rb"\s*(?:return(?:\s+nil|\s+false)?)?\s*;?\s*")
-_FORBIDDEN = re.compile(rb"\b(package|io|require|dofile|loadfile|debug|print|module)\b\s*[.(]|\bos\s*\.\s*(?!clock)")
+_FORBIDDEN = re.compile(rb"\b(package|io|require|dofile|loadfile|debug|print|module)\b|\bos\s*\.\s*(?!clock)")
 _WORD = re.compile(rb"\s*[A-Za-z_]\w*\s*")
 _NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
 
@@ -60,8 +60,8 @@ def _answer(client: Client, script: bytes, keys: list[bytes], arguments: list[by
         if found := _FORBIDDEN.search(script):
             name = found[1] or b"os"
             raise CommandError(
-                b"ERR user_script:1: Script attempted to access nonexistent global variable '%b' script: %b, on @user_script:1."
-                % (name, digest)
+                b"ERR user_script:1: Script attempted to access nonexistent global variable '%b' "
+                b"script: %b, on @user_script:1." % (name, digest)
             )
     return client.nil
 

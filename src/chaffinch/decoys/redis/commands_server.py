@@ -13,13 +13,15 @@ Tree = str | int | list["Tree"] | dict[str, "Tree"]
 """What the documentation of a command is made of."""
 
 _NOT_ALLOWED = (
-    b'ERR %b command not allowed. If the enable-%b-command option is set to "local", you can run it from a local connection, '
+    b'ERR %b command not allowed. If the enable-%b-command option is set to "local", you can run it '
+    b"from a local connection, "
     b"otherwise you need to set this option in the configuration file, and then restart the server."
 )
 _FLAGS = ("flags", "doc_flags")
 _NO_CLUSTER = b"ERR This instance has cluster support disabled"
 _CATEGORIES = (
-    b"keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking dangerous "
+    b"keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin "
+    b"fast slow blocking dangerous "
     b"connection transaction scripting"
 ).split()
 
@@ -82,7 +84,8 @@ def zero(client: Client, args: list[bytes]) -> bytes:
 def latency_doctor(client: Client, args: list[bytes]) -> bytes:
     return client.verbatim(
         b"I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this Redis instance. You may use "
-        b'"CONFIG SET latency-monitor-threshold <milliseconds>." in order to enable it. If we weren\'t in a deep space mission '
+        b'"CONFIG SET latency-monitor-threshold <milliseconds>." in order to enable it. If we '
+        b"weren't in a deep space mission "
         b"I'd suggest to take a look at https://redis.io/topics/latency-monitor.\n"
     )
 
@@ -90,19 +93,15 @@ def latency_doctor(client: Client, args: list[bytes]) -> bytes:
 @command("memory|doctor")
 def memory_doctor(client: Client, args: list[bytes]) -> bytes:
     return client.verbatim(
-        b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these conditions. "
-        b"Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be back to our programming "
+        b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be "
+        b"used in these conditions. "
+        b"Please, leave for your mission on Earth and fill it with some data. The new Sam and I will "
+        b"be back to our programming "
         b"as soon as I finished rebooting.\n"
     )
 
 
-@command(
-    *(
-        "cluster|" + name
-        for name in ("info", "nodes", "slots", "shards", "myid", "meet", "reset", "keyslot", "countkeysinslot")
-    ),
-    *("asking", "readonly", "readwrite"),
-)
+@command(*(name.decode() for name in table.SPECS if name.startswith(b"cluster|")), "asking", "readonly", "readwrite")
 def cluster(client: Client, args: list[bytes]) -> bytes:
     raise CommandError(_NO_CLUSTER)
 

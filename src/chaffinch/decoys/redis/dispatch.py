@@ -24,9 +24,11 @@ _NOT_QUEUED = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"res
 _ABUSES = frozenset((b"post", b"host:"))
 
 _ABSENT = {
-    b":0": b"pfcount xlen xack xdel xtrim geosearchstore bitcount zremrangebyscore zremrangebylex zlexcount wait zunionstore "
+    b":0": b"pfcount xlen xack xdel xtrim geosearchstore bitcount zremrangebyscore zremrangebylex "
+    b"zlexcount wait zunionstore "
     b"zinterstore zdiffstore sinterstore sunionstore sdiffstore xgroup",
-    b"*0": b"xrange xrevrange sinter sunion sdiff zinter zunion zdiff geosearch georadius georadius_ro georadiusbymember "
+    b"*0": b"xrange xrevrange sinter sunion sdiff zinter zunion zdiff geosearch georadius "
+    b"georadius_ro georadiusbymember "
     b"georadiusbymember_ro sort_ro",
     b"$-1": b"dump lpos geodist",
     b"*-1": b"xread xreadgroup blpop brpop bzpopmin bzpopmax lmpop zmpop blmpop bzmpop",
@@ -76,7 +78,7 @@ def call(client: Client, spec: CommandSpec, args: list[bytes]) -> bytes:
 
 
 def find(name: bytes, args: list[bytes]) -> CommandSpec:
-    """The command or subcommand that a request names. Raises `CommandError` when there is none, or when it does not fit."""
+    """The command or subcommand that a request names. Raises `CommandError` when none fits."""
     spec = SPECS.get(name) if b"|" not in name else None
     if spec is None:
         raise CommandError(_unknown(args))
@@ -107,8 +109,8 @@ def _check(client: Client, spec: CommandSpec, name: bytes, args: list[bytes]) ->
         raise CommandError(b"NOAUTH Authentication required.")
     if client.subscriptions and client.protocol == 2 and name not in _SUBSCRIBED:
         raise CommandError(
-            b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-            % spec.name
+            b"ERR Can't execute '%b': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+            b"are allowed in this context" % spec.name
         )
     if client.queue is not None and "no_multi" in spec.flags:
         raise CommandError(b"ERR Command not allowed inside a transaction")

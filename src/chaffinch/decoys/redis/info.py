@@ -1,4 +1,4 @@
-"""INFO: the sections of Redis 7.0 in their order, with values that are this host's, hold together, and move with time."""
+"""INFO: the sections of Redis 7.0 in their order, with this host's values, which move with time."""
 
 import math
 import time

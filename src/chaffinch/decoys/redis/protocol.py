@@ -12,7 +12,7 @@ BULK_BYTES = 512 << 20
 """The largest argument that the server accepts (`proto-max-bulk-len`)."""
 
 REQUEST_BYTES = 1 << 20
-"""How much of one request is held, in bytes; what is longer is read and thrown away, and the request is marked as cut."""
+"""How much of one request is held, in bytes; the rest is read and thrown away, and the request marked as cut."""
 
 REPLY_BYTES = 4 << 20
 """How large one reply may get; a client that asks for more loses its connection."""
@@ -24,7 +24,7 @@ _ESCAPES = {0x6E: 10, 0x72: 13, 0x74: 9, 0x62: 8, 0x61: 7}
 
 
 class ProtocolError(Exception):
-    """The request cannot be parsed: the server says `reply`, then closes. `rejected` is the start of what it could not read."""
+    """The request cannot be parsed: the server says `reply`, then closes. `rejected` is how the request began."""
 
     def __init__(self, reply: bytes, rejected: bytes = b"") -> None:
         super().__init__(reply)
@@ -43,7 +43,7 @@ def integer_of(text: bytes) -> int | None:
 class RequestReader:
     """Takes bytes as they come and gives requests: lists of arguments.
 
-    Holds at most `REQUEST_BYTES` of arguments and one unfinished line. `cut` says whether the request given last was longer.
+    Holds at most `REQUEST_BYTES` of arguments and one unfinished line. `cut`: the request given last was longer.
     `trusted` is whether the client is past the password, where there is one: others get low limits.
     """
 

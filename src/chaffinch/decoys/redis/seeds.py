@@ -5,6 +5,8 @@ They follow from the persona and the time: counters grow, sessions come and go o
 
 from collections.abc import Iterator
 
+import msgspec
+
 from chaffinch.personas.persona import Persona
 
 Seed = tuple[bytes, bytes | list[bytes] | set[bytes] | dict[bytes, bytes] | dict[bytes, float], int]
@@ -66,19 +68,18 @@ def persona_option(persona: Persona) -> str:
     return service.option("keyspace", "app") if service is not None else "app"
 
 
+def _json(**fields: object) -> bytes:
+    """An object as the application writes it."""
+    return msgspec.json.encode(fields)
+
+
 def _session(persona: Persona, prefix: bytes, slot: int, phase: int, now: float) -> Seed:
     turn = int((now + phase) // SESSION_SECONDS)
     began = turn * SESSION_SECONDS - phase
     dice = persona.random(f"redis session {slot} {turn}")
     users = [user for user in persona.users if user.uid >= 1000] or list(persona.users)
     name = dice.choice(users).name if users else "admin"
-    body = '{"user":"%s","ip":"10.%d.%d.%d","csrf":"%032x","login":%d}' % (
-        name,
-        dice.randrange(256),
-        dice.randrange(256),
-        dice.randrange(2, 250),
-        dice.getrandbits(128),
-        began + dice.randrange(30),
-    )
+    ip = f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(2, 250)}"
+    body = _json(user=name, ip=ip, csrf=f"{dice.getrandbits(128):032x}", login=began + dice.randrange(30))
     key = prefix + b":session:%032x" % dice.getrandbits(128)
-    return key, body.encode(), (began + SESSION_SECONDS) * 1000
+    return key, body, (began + SESSION_SECONDS) * 1000

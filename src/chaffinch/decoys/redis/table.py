@@ -1,11 +1,11 @@
 """The commands of Redis 7.0: names, arity and keys, read once; their documentation, read when asked for."""
 
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-_DATA = files(__package__)
+_DATA = Path(__file__).parent
 
 
 class CommandSpec(msgspec.Struct, frozen=True, gc=False):

@@ -8,12 +8,89 @@ from chaffinch.decoys.shell.call import Call, Command
 from chaffinch.decoys.shell.printing import unescaped
 from chaffinch.personas.files import FileError
 
-_NAMES = (
-    ". : [ alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown echo enable eval exec"
-    " exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read readarray"
-    " readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait"
-).split()
-RESERVED = ("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "{", "}", "!", "time", "function")
+_NAMES = [
+    ".",
+    ":",
+    "[",
+    "alias",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "cd",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "declare",
+    "dirs",
+    "disown",
+    "echo",
+    "enable",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "wait",
+]
+RESERVED = (
+    "if",
+    "then",
+    "else",
+    "elif",
+    "fi",
+    "for",
+    "while",
+    "until",
+    "do",
+    "done",
+    "case",
+    "esac",
+    "in",
+    "{",
+    "}",
+    "!",
+    "time",
+    "function",
+)
 
 
 async def cd(call: Call) -> int:
@@ -34,7 +111,9 @@ async def cd(call: Call) -> int:
         if not call.view.allows(entry, EXECUTE):
             return call.builtin_fault(f"{to}: Permission denied")
     except FileError as error:
-        return call.builtin_fault(f"can't cd to {to}" if shell.flavor != "bash" else f"{to}: {error.strerror}")
+        if shell.flavor == "bash":
+            return call.builtin_fault(f"{to}: {error.strerror}")
+        return call.builtin_fault(f"can't cd to {to}", 2 if shell.flavor == "dash" else 1)
     shell.variables["OLDPWD"], shell.cwd = shell.cwd, where
     shell.variables["PWD"] = where
     return 0
@@ -74,7 +153,11 @@ async def export(call: Call) -> int:
     names = [arg for arg in call.args if not arg.startswith("-")]
     if not names:
         for name in sorted(shell.exported & shell.variables.keys()):
-            call.print(f'declare -x {name}="{shell.variables[name]}"' if shell.flavor == "bash" else f"export {name}='{shell.variables[name]}'")
+            call.print(
+                f'declare -x {name}="{shell.variables[name]}"'
+                if shell.flavor == "bash"
+                else f"export {name}='{shell.variables[name]}'"
+            )
         return 0
     for arg in names:
         name, equals, value = arg.partition("=")
@@ -106,7 +189,7 @@ async def set_(call: Call) -> int:
 
 async def history(call: Call) -> int:
     shell = call.shell
-    if "-c" in call.args:
+    if "-c" in call.args or not shell.interactive:
         shell.history.clear()
         return 0
     lines = [*shell.view.files.read(f"{shell.user.home}/.bash_history").decode().splitlines(), *shell.history]
@@ -117,8 +200,6 @@ async def history(call: Call) -> int:
 
 
 async def type_(call: Call) -> int:
-    from chaffinch.decoys.shell.table import find
-
     status = 0
     for name in [arg for arg in call.args if not arg.startswith("-")]:
         path = located(call, name)
@@ -129,7 +210,7 @@ async def type_(call: Call) -> int:
         elif path:
             call.print(f"{name} is {path}")
         else:
-            status = call.builtin_fault(f"{name}: not found") if find(call.shell, name) else 1
+            status = call.builtin_fault(f"{name}: not found")
     return status
 
 
@@ -271,9 +352,8 @@ async def times(call: Call) -> int:
 
 async def test(call: Call) -> int:
     args = list(call.args)
-    if call.name == "[":
-        if not args or args.pop() != "]":
-            return call.builtin_fault("missing `]'", 2)
+    if call.name == "[" and (not args or args.pop() != "]"):
+        return call.builtin_fault("missing `]'", 2)
     return int(not _true(call, args))
 
 
@@ -323,7 +403,14 @@ def _binary(left: str, operator: str, right: str) -> bool:
         return (left == right) != (operator == "!=")
     numbers = [int(text) if re.fullmatch(r"\s*-?\d{1,18}\s*", text) else 0 for text in (left, right)]
     one, two = numbers
-    return {"-eq": one == two, "-ne": one != two, "-lt": one < two, "-le": one <= two, "-gt": one > two, "-ge": one >= two}.get(operator, False)
+    return {
+        "-eq": one == two,
+        "-ne": one != two,
+        "-lt": one < two,
+        "-le": one <= two,
+        "-gt": one > two,
+        "-ge": one >= two,
+    }.get(operator, False)
 
 
 async def time_(call: Call) -> int:
@@ -335,11 +422,50 @@ async def time_(call: Call) -> int:
 
 
 COMMANDS: dict[str, Command] = {
-    "cd": cd, "pwd": pwd, "echo": echo, "exit": exit_, "logout": exit_, "export": export, "declare": export, "typeset": export,
-    "unset": unset, "set": set_, "history": history, "type": type_, "command": command, "builtin": command, "eval": eval_, ".": source,
-    "source": source, "exec": exec_, "read": read, "shift": shift, "umask": umask, "ulimit": ulimit, "enable": enable, "help": help_,
-    "break": jump, "continue": jump, ":": nothing, "true": nothing, "false": false, "times": times, "test": test, "[": test,
-    "alias": nothing, "unalias": nothing, "shopt": nothing, "trap": nothing, "wait": nothing, "jobs": nothing, "hash": nothing,
-    "disown": nothing, "local": export, "readonly": export, "return": exit_, "bg": nothing, "fg": nothing,
-}  # fmt: skip
+    "cd": cd,
+    "pwd": pwd,
+    "echo": echo,
+    "exit": exit_,
+    "logout": exit_,
+    "export": export,
+    "declare": export,
+    "typeset": export,
+    "unset": unset,
+    "set": set_,
+    "history": history,
+    "type": type_,
+    "command": command,
+    "builtin": command,
+    "eval": eval_,
+    ".": source,
+    "source": source,
+    "exec": exec_,
+    "read": read,
+    "shift": shift,
+    "umask": umask,
+    "ulimit": ulimit,
+    "enable": enable,
+    "help": help_,
+    "break": jump,
+    "continue": jump,
+    ":": nothing,
+    "true": nothing,
+    "false": false,
+    "times": times,
+    "test": test,
+    "[": test,
+    "alias": nothing,
+    "unalias": nothing,
+    "shopt": nothing,
+    "trap": nothing,
+    "wait": nothing,
+    "jobs": nothing,
+    "hash": nothing,
+    "disown": nothing,
+    "local": export,
+    "readonly": export,
+    "return": exit_,
+    "bg": nothing,
+    "fg": nothing,
+}
 PROGRAMS: dict[str, Command] = {"which": which, "time": time_}

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """A command's arguments and streams. `name` is what it was called as."""
+    """A command's arguments and streams. `called` is the word it was called by, `name` its last part."""
 
-    __slots__ = ("args", "err", "name", "out", "shell", "stdin")
+    __slots__ = ("args", "called", "err", "name", "out", "shell", "stdin")
 
     def __init__(self, shell: "Shell", name: str, args: list[str], stdin: Input, out: Output, err: Output) -> None:
         self.shell = shell
-        self.name = name
+        self.called = name
+        self.name = name.rpartition("/")[2] or name
         self.args = args
         self.stdin = stdin
         self.out = out
@@ -93,15 +94,20 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def quoted(text: str) -> str:
+    """Text in the quotation marks that GNU's messages have in a UTF-8 locale."""
+    return f"\u2018{text}\u2019"
+
+
 def decode(data: bytes) -> str:
     """The peer's bytes as text; what is not UTF-8 is carried along."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def options(args: list[str], flags: str, valued: str = "") -> tuple[dict[str, str], list[str], str]:
-    """Split arguments as getopt(3) does: options with their values (empty for a flag), the rest, and the first option that is
-    not known (`-x`, `--long`) or lacks its value (`-x:`), else an empty string. Long options stand in `flags` as given by
-    `_LONG`; unknown ones are reported."""
+    """Split arguments as getopt(3) does: options with their values (empty for a flag), the rest, and the first
+    option that is not known (`-x`, `--long`) or lacks its value (`-x:`), else an empty string. Long options stand in
+    `flags` as given by `_LONG`; unknown ones are reported."""
     found: dict[str, str] = {}
     rest: list[str] = []
     at = 0

@@ -4,7 +4,7 @@ import errno
 import re
 
 from chaffinch.decoys.overlay import READ, join
-from chaffinch.decoys.shell.call import Call, Command, options
+from chaffinch.decoys.shell.call import Call, Command, options, quoted
 from chaffinch.decoys.shell.listing import inode, ls, permissions, uid_of
 from chaffinch.personas.files import Entry, FileError
 
@@ -36,7 +36,7 @@ def walk(call: Call, path: str, depth: int = 12) -> list[str]:
             entries = call.view.entries(call.path(here)) if level < depth else []
         except FileError as error:
             call.fail(f"cannot open directory '{here}': {error.strerror}") if call.name != "find" else call.complain(
-                f"find: ‘{here}’: {error.strerror}"
+                f"find: {quoted(here)}: {error.strerror}"
             )
             continue
         below = [(join(here, entry.name), entry) for entry in entries]
@@ -109,10 +109,12 @@ async def mkdir(call: Call) -> int:
             if len(steps) > 1 and call.view.exists(call.path(step)):
                 continue
             try:
-                call.view.mkdir(call.path(step), int(flags.get("m") or "755", 8) if flags.get("m", "755").isdecimal() else 0o755)
+                call.view.mkdir(
+                    call.path(step), int(flags.get("m") or "755", 8) if flags.get("m", "755").isdecimal() else 0o755
+                )
             except FileError as error:
                 if not ("p" in flags and error.errno == errno.EEXIST):
-                    status = call.fail(f"cannot create directory ‘{path}’: {error.strerror}")
+                    status = call.fail(f"cannot create directory {quoted(path)}: {error.strerror}")
                 break
             if "v" in flags:
                 call.print(f"mkdir: created directory '{step}'")
@@ -138,8 +140,18 @@ async def rm(call: Call) -> int:
         return 0 if force else missing(call)
     status = 0
     for path in paths:
-        if deep and call.view.exists(call.path(path)) and call.view.locate(call.path(path))[0] == "/" and "--no-preserve-root" not in flags:
-            call.complain("rm: it is dangerous to operate recursively on '/'\nrm: use --no-preserve-root to override this failsafe")
+        if (
+            deep
+            and call.view.exists(call.path(path))
+            and call.view.locate(call.path(path))[0] == "/"
+            and "--no-preserve-root" not in flags
+        ):
+            call.complain(
+                (
+                    "rm: it is dangerous to operate recursively on '/'\nrm: use --no-preserve-root "
+                    "to override this failsafe"
+                )
+            )
             status = 1
         elif not _removed(call, path, deep=deep, force=force):
             status = 1
@@ -182,7 +194,9 @@ async def cp(call: Call) -> int:
     if unknown:
         return bad_usage(call, unknown)
     if len(paths) < 2:
-        return missing(call, f"missing destination file operand after '{paths[0]}'" if paths else "missing file operand")
+        return missing(
+            call, f"missing destination file operand after '{paths[0]}'" if paths else "missing file operand"
+        )
     *sources, to = paths
     status = 0
     for source in sources:
@@ -205,7 +219,9 @@ async def cp(call: Call) -> int:
 
 def _copied(call: Call, source: str, entry: Entry, target: str) -> bool:
     try:
-        if call.view.exists(call.path(target)) and call.view.locate(call.path(source)) == call.view.locate(call.path(target)):
+        if call.view.exists(call.path(target)) and call.view.locate(call.path(source)) == call.view.locate(
+            call.path(target)
+        ):
             call.fail(f"'{source}' and '{target}' are the same file")
             return False
         if not call.view.allows(entry, READ):
@@ -234,7 +250,9 @@ async def mv(call: Call) -> int:
     if unknown:
         return bad_usage(call, unknown)
     if len(paths) < 2:
-        return missing(call, f"missing destination file operand after '{paths[0]}'" if paths else "missing file operand")
+        return missing(
+            call, f"missing destination file operand after '{paths[0]}'" if paths else "missing file operand"
+        )
     *sources, to = paths
     status = 0
     for source in sources:
@@ -264,7 +282,9 @@ def new_mode(old: int, text: str, *, directory: bool) -> int | None:
             return None
         who, operator, letters = found.groups()
         who = "ugo" if not who or "a" in who else who
-        bits = sum({"r": 4, "w": 2, "x": 1, "X": int(directory or bool(old & 0o111))}.get(letter, 0) for letter in set(letters))
+        bits = sum(
+            {"r": 4, "w": 2, "x": 1, "X": int(directory or bool(old & 0o111))}.get(letter, 0) for letter in set(letters)
+        )
         mask = sum(bits << {"u": 6, "g": 3, "o": 0}[one] for one in set(who))
         mask |= (0o4000 if "u" in who and "s" in letters else 0) | (0o1000 if "t" in letters else 0)
         every = sum(7 << {"u": 6, "g": 3, "o": 0}[one] for one in set(who))
@@ -275,7 +295,7 @@ def new_mode(old: int, text: str, *, directory: bool) -> int | None:
 async def chmod(call: Call) -> int:
     args = [arg for arg in call.args if arg not in ("-R", "-f", "-v", "-c", "--recursive")]
     if len(args) < 2:
-        return missing(call, f"missing operand after ‘{args[0]}’" if args else "missing operand")
+        return missing(call, f"missing operand after {quoted(args[0])}" if args else "missing operand")
     mode, *paths = args
     status = 0
     for path in paths:
@@ -283,7 +303,7 @@ async def chmod(call: Call) -> int:
             entry = call.view.entry(call.path(path))
             changed = new_mode(entry.mode, mode, directory=entry.kind == "dir")
             if changed is None:
-                return call.fail(f"invalid mode: ‘{mode}’\nTry 'chmod --help' for more information.")
+                return call.fail(f"invalid mode: {quoted(mode)}\nTry 'chmod --help' for more information.")
             call.view.chmod(call.path(path), changed)
         except FileError as error:
             words = f"cannot access '{path}'" if error.errno == errno.ENOENT else f"changing permissions of '{path}'"
@@ -294,13 +314,13 @@ async def chmod(call: Call) -> int:
 async def chown(call: Call) -> int:
     args = [arg for arg in call.args if not arg.startswith("-")]
     if len(args) < 2:
-        return missing(call, f"missing operand after ‘{args[0]}’" if args else "missing operand")
+        return missing(call, f"missing operand after {quoted(args[0])}" if args else "missing operand")
     who, *paths = args
     owner, _, group = (who.replace(".", ":", 1) if ":" not in who else who).partition(":")
     if call.name == "chgrp":
         owner, group = "", who
     if owner and owner not in ("root", "www-data", "nobody") and call.shell.persona.user(owner) is None:
-        return call.fail(f"invalid user: ‘{who}’")
+        return call.fail(f"invalid user: {quoted(who)}")
     status = 0
     for path in paths:
         try:
@@ -345,7 +365,7 @@ async def find(call: Call) -> int:
         try:
             call.view.entry(call.path(root))
         except FileError as error:
-            call.complain(f"find: ‘{root}’: {error.strerror}")
+            call.complain(f"find: {quoted(root)}: {error.strerror}")
             status = 1
             continue
         limit = int(tests["-maxdepth"]) if tests.get("-maxdepth", "").isdecimal() else 12
@@ -367,7 +387,10 @@ def _wanted(call: Call, path: str, tests: dict[str, str]) -> bool:
         return False
     if "-iname" in tests and not fnmatch.fnmatchcase(name.lower(), tests["-iname"][:256].lower()):
         return False
-    if "-type" in tests and tests["-type"] != {"file": "f", "dir": "d", "link": "l", "char": "c", "block": "b"}[entry.kind]:
+    if (
+        "-type" in tests
+        and tests["-type"] != {"file": "f", "dir": "d", "link": "l", "char": "c", "block": "b"}[entry.kind]
+    ):
         return False
     if "-user" in tests and tests["-user"] != entry.owner:
         return False
@@ -388,7 +411,13 @@ async def stat(call: Call) -> int:
         except FileError as error:
             status = call.fail(f"cannot statx '{path}': {error.strerror}")
             continue
-        kind = {"file": "regular file", "dir": "directory", "link": "symbolic link", "char": "character special file", "block": "block special file"}[entry.kind]
+        kind = {
+            "file": "regular file",
+            "dir": "directory",
+            "link": "symbolic link",
+            "char": "character special file",
+            "block": "block special file",
+        }[entry.kind]
         if entry.kind == "file" and not entry.size:
             kind = "regular empty file"
         when = time.strftime("%Y-%m-%d %H:%M:%S.000000000 +0000", time.gmtime(entry.mtime))
@@ -396,7 +425,12 @@ async def stat(call: Call) -> int:
         call.print(f"  File: {path}")
         call.print(f"  Size: {entry.size:<10}\tBlocks: {-(-entry.size // 4096) * 8:<10} IO Block: 4096   {kind}")
         call.print(f"Device: 8,1\tInode: {inode(entry):<11} Links: {2 if entry.kind == 'dir' else 1}")
-        call.print(f"Access: ({entry.mode:04o}/{permissions(entry)})  Uid: ({uid:>5}/{entry.owner:>8})   Gid: ({gid:>5}/{entry.group:>8})")
+        call.print(
+            (
+                f"Access: ({entry.mode:04o}/{permissions(entry)})  Uid: "
+                f"({uid:>5}/{entry.owner:>8})   Gid: ({gid:>5}/{entry.group:>8})"
+            )
+        )
         call.print(f"Access: {when}\nModify: {when}\nChange: {when}\n Birth: {when}")
     return status if call.args else missing(call)
 
@@ -462,9 +496,9 @@ def _kind(entry: Entry, data: bytes) -> str:
 
 async def dd(call: Call) -> int:
     given = dict(arg.partition("=")[::2] for arg in call.args)
-    for key in given:
+    for key, value in given.items():
         if key not in ("if", "of", "bs", "count", "skip", "seek", "conv", "status", "ibs", "obs", "iflag", "oflag"):
-            return call.fail(f"unrecognized operand ‘{key}’\nTry 'dd --help' for more information.")
+            return call.fail(f"unrecognized operand {quoted(key + '=' + value)}\nTry 'dd --help' for more information.")
     sizes = {"k": 1024, "K": 1024, "M": 1 << 20, "G": 1 << 30, "": 1}
     size = re.fullmatch(r"(\d{1,9})([kKMG]?)B?", given.get("bs", "512"))
     block = int(size[1]) * sizes[size[2]] if size else 512
@@ -479,7 +513,13 @@ async def dd(call: Call) -> int:
         else:
             call.write(data)
     except FileError as error:
-        return call.fail(f"failed to open '{error.filename.rpartition('/')[2] if not given.get('if') else given['if']}': {error.strerror}")
+        return call.fail(
+            (
+                f"failed to open "
+                f"'{error.filename.rpartition('/')[2] if not given.get('if') else given['if']}': "
+                f"{error.strerror}"
+            )
+        )
     whole, part = divmod(len(data), max(block, 1))
     if given.get("status") != "none":
         took = max(len(data) / 2.1e8, 0.000041)
@@ -492,11 +532,32 @@ async def dd(call: Call) -> int:
 def _si(size: int) -> str:
     if size < 1000:
         return ""
-    return f" ({size / 1000:.1f} kB, {size / 1024:.1f} KiB)" if size < 1_000_000 else f" ({size / 1e6:.1f} MB, {size / 1048576:.1f} MiB)"
+    return (
+        f" ({size / 1000:.1f} kB, {size / 1024:.1f} KiB)"
+        if size < 1_000_000
+        else f" ({size / 1e6:.1f} MB, {size / 1048576:.1f} MiB)"
+    )
 
 
 COMMANDS: dict[str, Command] = {
-    "ls": ls, "dir": ls, "cat": cat, "touch": touch, "mkdir": mkdir, "rmdir": rmdir, "rm": rm, "cp": cp, "mv": mv, "chmod": chmod,
-    "chown": chown, "chgrp": chown, "ln": ln, "find": find, "stat": stat, "du": du, "readlink": readlink, "realpath": readlink,
-    "file": file, "dd": dd,
-}  # fmt: skip
+    "ls": ls,
+    "dir": ls,
+    "cat": cat,
+    "touch": touch,
+    "mkdir": mkdir,
+    "rmdir": rmdir,
+    "rm": rm,
+    "cp": cp,
+    "mv": mv,
+    "chmod": chmod,
+    "chown": chown,
+    "chgrp": chown,
+    "ln": ln,
+    "find": find,
+    "stat": stat,
+    "du": du,
+    "readlink": readlink,
+    "realpath": readlink,
+    "file": file,
+    "dd": dd,
+}

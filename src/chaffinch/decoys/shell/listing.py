@@ -139,20 +139,24 @@ class _Listing:
         blocks = sum(-(-entry.size // 4096) * 4 for entry, _ in found if entry.kind in ("file", "dir"))
         if total:
             self.call.print(f"total {human(blocks * 1024) if big else blocks}")
-        rows = []
+        rows: list[tuple[Entry, list[str], str]] = []
         for entry, name in found:
-            size = entry.target if entry.kind in ("char", "block") else human(entry.size) if big else str(entry.size)
+            size = str(entry.size)
+            if entry.kind in ("char", "block"):
+                size = entry.target
+            elif big:
+                size = human(entry.size)
             path = name if name.startswith("/") else join(where, name)
-            links = self._links(path, entry)
             owner, group = entry.owner, entry.group
             if "n" in self.flags:
                 owner, group = str(uid_of(self.call, owner)), str(uid_of(self.call, group))
             arrow = f" -> {entry.target}" if entry.kind == "link" else ""
-            rows.append((permissions(entry), str(links), owner, group, size, stamp(entry.mtime, now), self.shown(entry, name) + arrow, entry))
-        widths = [max((len(row[i]) for row in rows), default=0) for i in range(1, 5)]
-        for mode, links, owner, group, size, when, text, entry in rows:
-            parts = [links.rjust(widths[0]), owner.ljust(widths[1]), group.ljust(widths[2]), size.rjust(widths[3])]
-            self.call.print(f"{self._numbered(entry)}{mode} {' '.join(parts)} {when} {text}")
+            rows.append((entry, [str(self._links(path, entry)), owner, group, size], self.shown(entry, name) + arrow))
+        widths = [max((len(cells[at]) for _, cells, _ in rows), default=0) for at in range(4)]
+        for entry, (links, owner, group, size), text in rows:
+            cells = f"{links:>{widths[0]}} {owner:<{widths[1]}} {group:<{widths[2]}} {size:>{widths[3]}}"
+            mode = self._numbered(entry) + permissions(entry)
+            self.call.print(f"{mode} {cells} {stamp(entry.mtime, now)} {text}")
 
     def _links(self, path: str, entry: Entry) -> int:
         if entry.kind != "dir":
@@ -178,7 +182,9 @@ def inode(entry: Entry) -> int:
 def uid_of(call: Call, name: str) -> int:
     """The number of an account."""
     user = call.shell.persona.user(name)
-    return user.uid if user is not None else {"root": 0, "shadow": 42, "adm": 4, "www-data": 33, "tty": 5}.get(name, 1000)
+    return (
+        user.uid if user is not None else {"root": 0, "shadow": 42, "adm": 4, "www-data": 33, "tty": 5}.get(name, 1000)
+    )
 
 
 async def ls(call: Call) -> int:
@@ -218,7 +224,11 @@ async def ls(call: Call) -> int:
             continue
         listing.print(found, total=True, where=call.path(path))
         if "R" in flags:
-            below = [join(path, name) for entry, name in listing.ordered(found) if entry.kind == "dir" and name not in (".", "..")]
+            below = [
+                join(path, name)
+                for entry, name in listing.ordered(found)
+                if entry.kind == "dir" and name not in (".", "..")
+            ]
             pending[:0] = below
     return status
 
@@ -228,7 +238,11 @@ def _directory(call: Call, flags: dict[str, str], path: str) -> list[tuple[Entry
     try:
         if not view.allows(view.entry(where), READ):
             raise FileError(13, path)
-        found = [(entry, entry.name) for entry in view.entries(where) if not entry.name.startswith(".") or "a" in flags or "A" in flags]
+        found = [
+            (entry, entry.name)
+            for entry in view.entries(where)
+            if not entry.name.startswith(".") or "a" in flags or "A" in flags
+        ]
         if "a" in flags:
             above = view.entry(view.locate(where)[0].rpartition("/")[0] or "/")
             found += [(view.entry(where), "."), (above, "..")]

@@ -4,12 +4,24 @@ import re
 
 from chaffinch.decoys.shell.call import Call
 
-_PLAIN = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "E": "\x1b", "\\": "\\"}
+_PLAIN = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "e": "\x1b",
+    "E": "\x1b",
+    "\\": "\\",
+}
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|0[0-7]{0,3}|[0-7]{1,3}|.)", re.S)
 
 
 def unescaped(text: str, *, octal_needs_zero: bool = False) -> tuple[str, bool]:
-    """Text with its escapes put into place, and whether `\\c` cut it short. Bytes past 127 are carried as surrogates."""
+    """Text with its escapes put into place, and whether `\\c` cut it short. Bytes past 127 are carried as
+    surrogates."""
     cut = text.find("\\c")
     stopped = cut >= 0
 
@@ -36,7 +48,7 @@ _DIRECTIVE = re.compile(r"%(%|[-+ 0#]*\d{0,4}(?:\.\d{0,4})?[diouxXcsbq])")
 async def printf(call: Call) -> int:
     args = call.args[1:] if call.args[:1] == ["--"] else call.args
     if not args:
-        return call.builtin_fault("usage: printf [-v var] format [arguments]", 2)
+        return call.fail("usage: printf [-v var] format [arguments]", 2)
     form, values = unescaped(args[0])[0], list(args[1:])
     for _ in range(1024):
         before = len(values)

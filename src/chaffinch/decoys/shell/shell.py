@@ -1,4 +1,5 @@
-"""The shell itself: it runs a parsed line, step by step and within bounds, against the persona's files and command table."""
+"""The shell itself: it runs a parsed line, step by step and within bounds, against the persona's files and command
+table."""
 
 import asyncio
 import random
@@ -13,7 +14,7 @@ from chaffinch.decoys.shell import syntax, table
 from chaffinch.decoys.shell.call import Call, decode, encode
 from chaffinch.decoys.shell.expansion import expand, expand_one
 from chaffinch.decoys.shell.streams import FileOutput, Input, Output
-from chaffinch.events import Fact
+from chaffinch.events import Fact, Probe, printable
 from chaffinch.personas.files import FileError
 from chaffinch.personas.persona import Persona, User
 
@@ -82,12 +83,27 @@ class _Streams(msgspec.Struct, frozen=True):
     err: Output
 
 
+class _State(msgspec.Struct, frozen=True):
+    """What a subshell may change and its end puts back."""
+
+    cwd: str
+    variables: dict[str, str]
+    exported: set[str]
+    flavor: str
+    interactive: bool
+    zero: str
+    arguments: list[str]
+    user: User
+    view: View
+
+
 class Shell:
     """One account's shell on one host.
 
-    `interactive` shells speak as a login shell at a terminal does; others as `sh -c` does, for ssh's exec. `on_output` is told what
-    is printed in its order (1 is standard output, 2 standard error); `on_fact` what is worth recording; `terminal` is set by who
-    has one. All state is this object's: working directory, variables, history (at most 500 lines).
+    `interactive` shells speak as a login shell at a terminal does; others as `sh -c` does, for ssh's exec.
+    `on_output` is told what is printed in its order (1 is standard output, 2 standard error); `on_fact` what is
+    worth recording; `terminal` is set by who has one. All state is this object's: working directory, variables,
+    history (at most 500 lines).
     """
 
     def __init__(
@@ -118,6 +134,7 @@ class Shell:
         self.commands = table.commands_of(persona)
         self.since = now()
         self.cwd = user.home if view.exists(user.home) else "/"
+        self.zero = ""
         self.arguments: list[str] = []
         self.variables: dict[str, str] = table.environment(self)
         self.exported = set(self.variables)
@@ -128,6 +145,7 @@ class Shell:
         self._steps = 0
         self._waited = 0.0
         self._depth = 0
+        self._outer: list[_State] = []
 
     # What the terminal shows ---------------------------------------------------------------------------------------------
 
@@ -137,8 +155,8 @@ class Shell:
         return encode(table.prompt(self))
 
     def login_text(self, *, remote_login: bool = False) -> bytes:
-        """What a login prints before the first prompt, with `\\n` line ends: the message of the day and the last login, as sshd
-        does, or as login(1) does for `remote_login`."""
+        """What a login prints before the first prompt, with `\\n` line ends: the message of the day and the last
+        login, as sshd does, or as login(1) does for `remote_login`."""
         return encode(table.login_text(self, remote_login=remote_login))
 
     def speaker(self) -> str:
@@ -165,7 +183,7 @@ class Shell:
             case "!":
                 return ""
             case "0":
-                return self.speaker().partition(":")[0]
+                return self.zero or self.speaker().partition(":")[0]
             case "RANDOM" if self.flavor == "bash":
                 return str(self.random.randrange(32768))
             case "SECONDS" if self.flavor == "bash":
@@ -192,7 +210,11 @@ class Shell:
             streams = _Streams(Input(stdin, interactive=self.terminal is not None), out, err)
             self.status = await self._text(line, streams)
         except _Exit as ended:
-            self.status, exited = ended.status, True
+            self.status, exited = ended.status, not self.leave()
+            if self.interactive and exited and self.flavor == "bash":
+                err.write(b"logout\n")
+            elif self.interactive and not exited:
+                err.write(b"exit\n" if self.flavor == "bash" else b"")
         except _Jump:
             self.status = 0
         except _Limit:
@@ -214,6 +236,7 @@ class Shell:
         """A command was asked to fetch `url`; nothing is fetched."""
         if len(self.urls) < 64:
             self.urls.append(url[:2048])
+            self.record(Probe(printable(url, 2048), "asked to fetch"))
 
     async def sleep(self, seconds: float) -> None:
         """Let a command take its time; past `SECONDS` in one line it is ended."""
@@ -226,6 +249,26 @@ class Shell:
     async def ask(self, prompt: bytes, *, echo: bool) -> bytes | None:
         """A line from the terminal; None without one."""
         return await self.terminal.ask(prompt, echo=echo) if self.terminal is not None else None
+
+    def enter(self, flavor: str, user: User, *, login: bool) -> None:
+        """Begin another interactive shell inside this one: `sh`, `su`. Its `exit` leads back."""
+        if len(self._outer) >= NESTING:
+            raise _Limit
+        self._outer.append(self._state())
+        self.variables, self.exported = dict(self.variables), set(self.exported)
+        if user.uid != self.user.uid:
+            self.user, self.view = user, self.view.as_user(user)
+            self.variables |= {"USER": user.name, "LOGNAME": user.name, "HOME": user.home}
+        if login:
+            self.cwd = user.home if self.view.exists(user.home) else "/"
+        self.flavor = flavor
+
+    def leave(self) -> bool:
+        """Go back to the shell around the innermost one; False when there is none."""
+        if not self._outer:
+            return False
+        self._restore(self._outer.pop())
+        return True
 
     def exit(self, status: int) -> None:
         """End the shell (or the innermost subshell)."""
@@ -242,11 +285,15 @@ class Shell:
         self.status = await self._apart(lambda: self._text(text, _Streams(Input(), out, err)))
         return bytes(out.data)
 
-    async def nested(self, text: str, call: Call, *, flavor: str, arguments: list[str]) -> int:
-        """Run text as another shell would (`sh -c`, a script, a piped script)."""
+    async def nested(
+        self, text: str, call: Call, *, flavor: str, arguments: list[str], user: User | None = None, zero: str = ""
+    ) -> int:
+        """Run text as another shell would (`sh -c`, a script, a piped script), as another account if one is given."""
 
         async def inside() -> int:
-            self.flavor, self.interactive, self.arguments = flavor, False, arguments
+            if user is not None:
+                self.user, self.view = user, self.view.as_user(user)
+            self.flavor, self.interactive, self.arguments, self.zero = flavor, False, arguments, zero or call.name
             return await self._text(text, _Streams(call.stdin, call.out, call.err))
 
         return await self._apart(inside)
@@ -271,16 +318,7 @@ class Shell:
 
     async def _apart(self, body: Callable[[], Awaitable[int]]) -> int:
         """Run something that must not change this shell's state; `exit` ends only it."""
-        kept = (
-            self.cwd,
-            self.variables,
-            self.exported,
-            self.flavor,
-            self.interactive,
-            self.arguments,
-            self.user,
-            self.view,
-        )
+        kept = self._state()
         self.variables, self.exported = dict(self.variables), set(self.exported)
         self._depth += 1
         try:
@@ -291,16 +329,25 @@ class Shell:
             return ended.status
         finally:
             self._depth -= 1
-            (
-                self.cwd,
-                self.variables,
-                self.exported,
-                self.flavor,
-                self.interactive,
-                self.arguments,
-                self.user,
-                self.view,
-            ) = kept
+            self._restore(kept)
+
+    def _state(self) -> _State:
+        return _State(
+            cwd=self.cwd,
+            variables=self.variables,
+            exported=self.exported,
+            flavor=self.flavor,
+            interactive=self.interactive,
+            zero=self.zero,
+            arguments=self.arguments,
+            user=self.user,
+            view=self.view,
+        )
+
+    def _restore(self, kept: _State) -> None:
+        self.cwd, self.variables, self.exported, self.flavor = kept.cwd, kept.variables, kept.exported, kept.flavor
+        self.zero = kept.zero
+        self.interactive, self.arguments, self.user, self.view = kept.interactive, kept.arguments, kept.user, kept.view
 
     async def _text(self, text: str, streams: _Streams) -> int:
         try:
@@ -357,18 +404,21 @@ class Shell:
                         return await self._sequence(body, streams)
                 return await self._sequence(command.otherwise, streams) if command.otherwise else 0
             case syntax.For():
-                words = await expand(self, command.words)
-                for word in words:
+                self.status = 0
+                for word in await expand(self, command.words):
                     self.assign(command.name, word)
                     if not await self._round(command.body, streams):
                         break
                 return self.status
             case syntax.While():
+                status = 0
                 while (await self._sequence(command.condition, streams) == 0) != command.until:
                     await self._step()
-                    if not await self._round(command.body, streams):
+                    again = await self._round(command.body, streams)
+                    status = self.status
+                    if not again:
                         break
-                return self.status
+                return status
         return 0
 
     async def _round(self, body: syntax.Sequence, streams: _Streams) -> bool:
@@ -383,7 +433,7 @@ class Shell:
         words = await expand(self, command.words)
         opened = await self._redirected(command.redirects, streams)
         if opened is None:
-            return 1
+            return 2 if self.flavor == "dash" else 1
         before = None
         try:
             if not words:
@@ -410,7 +460,7 @@ class Shell:
         if command is None:
             streams.err.write(encode(table.not_run(self, name, status)))
             return status
-        call = Call(self, name.rpartition("/")[2] or name, args, streams.stdin, streams.out, streams.err)
+        call = Call(self, name, args, streams.stdin, streams.out, streams.err)
         return await command(call)
 
     async def _step(self) -> None:

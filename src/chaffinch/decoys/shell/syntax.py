@@ -27,7 +27,8 @@ class Unfinished(SyntaxFault):
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """A piece of a word. `kind`: `text`, `variable` (`text` is what stands between the braces), `command`, `arithmetic`."""
+    """A piece of a word. `kind`: `text`, `variable` (`text` is what stands between the braces), `command`,
+    `arithmetic`."""
 
     kind: str
     text: str
@@ -251,7 +252,9 @@ class _Parser:
             raise SyntaxFault(self.peek_operator() or self.peek_word())
         if not found.items:
             raise SyntaxFault(self.peek_word())
-        return found if len(ends) > 1 or not self.word() else found
+        if len(ends) == 1:
+            self.word()
+        return found
 
     def conditional(self) -> If:
         branches: list[tuple[Sequence, Sequence]] = []
@@ -317,7 +320,7 @@ class _Parser:
         return Simple(tuple(assignments), tuple(words), tuple(redirects))
 
     def redirects(self) -> tuple[Redirect, ...]:
-        found = []
+        found: list[Redirect] = []
         while True:
             self.blank()
             redirect = self.redirect()

@@ -1,11 +1,14 @@
 """Which commands a host has, and what its shell says around them: prompt, greeting, complaints."""
 
+import errno
+import functools
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from chaffinch.decoys.overlay import EXECUTE, absolute
 from chaffinch.decoys.shell import syntax
-from chaffinch.decoys.shell.call import Command, decode
+from chaffinch.decoys.shell.call import Call, Command, decode
 from chaffinch.personas.files import FileError, installed
 from chaffinch.personas.persona import Persona
 
@@ -16,11 +19,27 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 
 
+@functools.cache
+def _every() -> dict[str, Command]:
+    from chaffinch.decoys.shell import accounts, builtins, files, network, system, text
+
+    programs = (
+        files.COMMANDS | text.COMMANDS | system.COMMANDS | network.COMMANDS | accounts.COMMANDS | builtins.PROGRAMS
+    )
+    return programs | builtins.COMMANDS
+
+
+@functools.cache
+def _embedded() -> dict[str, Command]:
+    from chaffinch.decoys.shell import builtins, network
+
+    known = {*network.BUSYBOX_APPLETS, *builtins.COMMANDS} - {"enable", "help", "shopt", "declare", "typeset"}
+    return {name: command for name, command in (_every() | network.BUSYBOX_ONLY).items() if name in known}
+
+
 def commands_of(persona: Persona) -> Mapping[str, Command]:
     """The commands that a host of this kind answers."""
-    from chaffinch.decoys.shell import files, network, system, text
-
-    return {**files.COMMANDS, **text.COMMANDS, **system.COMMANDS, **network.COMMANDS}
+    return _embedded() if persona.os.family == "embedded" else _every()
 
 
 def environment(shell: "Shell") -> dict[str, str]:
@@ -47,24 +66,65 @@ def find(shell: "Shell", name: str) -> tuple[Command | None, int]:
         command = shell.commands.get(name)
         return command, 0 if command else 127
     try:
-        where, entry = shell.view.locate(name if name.startswith("/") else f"{shell.cwd}/{name}")
+        where, entry = shell.view.locate(absolute(name, shell.cwd))
     except FileError as error:
-        return None, 127 if error.errno == 2 else 126
-    if entry.kind == "dir" or not shell.view.allows(entry, 1):
+        return None, 126 if error.errno == errno.EACCES else 127
+    if entry.kind == "dir" or not shell.view.allows(entry, EXECUTE):
         return None, 126
-    command = shell.commands.get(where.rpartition("/")[2]) if shell.view.overlay.get(where) is None else None
-    return command, 0 if command else 126
+    change = shell.view.overlay.get(where)
+    if change is not None and not change.origin:
+        return _written, 0
+    program = (change.origin if change is not None else where).rpartition("/")[2]
+    command = shell.commands.get(program) or shell.commands.get(name.rpartition("/")[2])
+    return command or _silent, 0
+
+
+async def _silent(call: Call) -> int:
+    """A program that this shell knows nothing of ends without a word."""
+    return 0
+
+
+async def _written(call: Call) -> int:
+    """A file that the peer wrote: a script is read as one, a program breaks."""
+    from chaffinch.decoys.shell.accounts import script
+
+    shell = call.shell
+    path = call.called
+    try:
+        data = call.view.read(call.path(path))
+    except FileError:
+        return 126
+    if data.startswith(b"\x7fELF"):
+        await shell.sleep(0.3)
+        call.complain(
+            "Segmentation fault"
+            if len(data) > 4096
+            else f"{shell.speaker()}{path}: cannot execute binary file: Exec format error"
+        )
+        return 139 if len(data) > 4096 else 126
+    return await script(
+        call, path, "bash" if b"bash" in data[:32] else "dash" if shell.flavor != "ash" else "ash", call.args
+    )
 
 
 def not_run(shell: "Shell", name: str, status: int) -> str:
     """What the shell says of a command that it could not run."""
-    if status == 127 and "/" not in name:
+    if status == 126 and _is_directory(shell, name):
+        words = "Is a directory"
+    elif status == 127 and "/" not in name:
         words = "command not found" if shell.flavor == "bash" else "not found"
     else:
         words = "No such file or directory" if status == 127 else "Permission denied"
         if shell.flavor != "bash" and status == 127:
             words = "not found"
     return f"{shell.speaker()}{name}: {words}\n"
+
+
+def _is_directory(shell: "Shell", name: str) -> bool:
+    try:
+        return shell.flavor == "bash" and shell.view.entry(absolute(name, shell.cwd)).kind == "dir"
+    except FileError:
+        return False
 
 
 def cannot_open(shell: "Shell", word: str, words: str, *, reading: bool) -> str:
@@ -79,9 +139,11 @@ def cannot_open(shell: "Shell", word: str, words: str, *, reading: bool) -> str:
             if shell.flavor == "dash"
             else "nonexistent directory"
         )
-    if shell.flavor == "ash" and reading:
-        words = "no such file" if words == "No such file" else words
-    return f"{shell.speaker()}{'cannot open' if reading else 'cannot create' if shell.flavor == 'dash' else chr(99) + 'an' + chr(39) + 't create'} {word}: {words}\n"
+    if shell.flavor == "ash":
+        return (
+            f"{shell.speaker()}can't {'open' if reading else 'create'} {word}: {words.lower() if reading else words}\n"
+        )
+    return f"{shell.speaker()}cannot {'open' if reading else 'create'} {word}: {words}\n"
 
 
 def syntax_fault(shell: "Shell", text: str, fault: syntax.SyntaxFault) -> str:
@@ -92,7 +154,8 @@ def syntax_fault(shell: "Shell", text: str, fault: syntax.SyntaxFault) -> str:
             return f"{shell.speaker()}Syntax error: Unterminated quoted string\n"
         if near in "\"'`})":
             return f"{shell.speaker()}unexpected EOF while looking for matching `{near}'\n"
-        return f"{shell.speaker()}syntax error: unexpected end of file\n"
+        end = shell.speaker().replace("line 1", f"line {text.count(chr(10)) + 2}")
+        return f"{end}syntax error: unexpected end of file\n"
     if shell.flavor != "bash":
         return f'{shell.speaker()}Syntax error: "{near}" unexpected\n'
     first = f"{shell.speaker()}syntax error near unexpected token `{near}'\n"
@@ -121,7 +184,10 @@ def login_text(shell: "Shell", *, remote_login: bool) -> str:
     if last is not None:
         when, source = last
         if remote_login:
-            lines.insert(0, time.strftime("Last login: %a %b %e %H:%M:%S UTC %Y", time.gmtime(when)) + f" from {source} on pts/0\n")
+            lines.insert(
+                0,
+                time.strftime("Last login: %a %b %e %H:%M:%S UTC %Y", time.gmtime(when)) + f" from {source} on pts/0\n",
+            )
         else:
             lines.append(time.strftime("Last login: %a %b %e %H:%M:%S %Y", time.gmtime(when)) + f" from {source}\n")
     return "".join(lines)
@@ -143,8 +209,8 @@ def busybox_version(persona: Persona) -> str:
 
 
 def last_login(shell: "Shell") -> tuple[float, str] | None:
-    """When and from where the account was last used by its owner: an address near the host's, in the last days, in working hours.
-    None for the one in eight that never logged in."""
+    """When and from where the account was last used by its owner: an address near the host's, in the last days, in
+    working hours. None for the one in eight that never logged in."""
     persona = shell.persona
     draw = persona.derive(f"last login {shell.user.name}", 8)
     if draw[0] % 8 == 0:

@@ -22,8 +22,8 @@ EOF = object()
 class LineDiscipline:
     """Keys in, echo and lines out. Pure.
 
-    `feed` gives the bytes to show and what was completed: a line as bytes, `INTERRUPT` for Ctrl-C, `EOF` for Ctrl-D on an empty line.
-    Enter is any of CR, LF, CR LF and CR NUL. Set `echo` to False while a password is typed.
+    `feed` gives the bytes to show and what was completed: a line as bytes, `INTERRUPT` for Ctrl-C, `EOF` for Ctrl-D
+    on an empty line. Enter is any of CR, LF, CR LF and CR NUL. Set `echo` to False while a password is typed.
     """
 
     def __init__(self, history: list[bytes] | None = None) -> None:
@@ -45,7 +45,8 @@ class LineDiscipline:
         self._at_history = len(self.history)
 
     def feed(self, data: bytes) -> tuple[bytes, list[object], bytes]:
-        """Take keys up to the first completed line: what to show, what was completed, and the keys that were not taken."""
+        """Take keys up to the first completed line: what to show, what was completed, and the keys that were not
+        taken."""
         shown = bytearray()
         for at in range(len(data)):
             key = data[at]
@@ -158,7 +159,7 @@ class LineDiscipline:
         del self._line[self._cursor - count : self._cursor]
         self._cursor -= count
         if self.echo:
-            shown += b"\b" * count + tail + b" " * count + b"\b" * (count + len(tail))
+            shown += b"\b" * count + tail + b" " * count + b"\b" * (count + len(tail)) if tail else b"\b \b" * count
 
     def _delete(self, count: int, shown: bytearray) -> None:
         """Take `count` characters at the cursor away."""
@@ -183,7 +184,8 @@ class LineDiscipline:
 
 
 class Screen:
-    """A terminal over a peer's connection: asks, waits, shows, and records both ways within a bound if it is given a `record`."""
+    """A terminal over a peer's connection: asks, waits, shows, and records both ways within a bound if it is given a
+    `record`."""
 
     def __init__(
         self,
@@ -265,8 +267,8 @@ async def interact(
 ) -> int:
     """Run an interactive shell over a connection; returns its exit status when it ends.
 
-    `read` gives the next keys, empty when the peer closed (which raises `PeerClosedError` here). Each line is recorded as a Command,
-    keys and screen as Terminal facts, up to `RECORDED_BYTES` for the session.
+    `read` gives the next keys, empty when the peer closed (which raises `PeerClosedError` here). Each line is
+    recorded as a Command, keys and screen as Terminal facts, up to `RECORDED_BYTES` for the session.
     """
     screen = Screen(read, write, record, elapsed_ms)
     shell.terminal = screen
@@ -278,7 +280,10 @@ async def interact(
         try:
             line = await _whole_line(screen, shell, record)
             if line is None:
-                screen.show(b"logout\n")
+                if shell.leave():
+                    screen.show(b"\n")
+                    continue
+                screen.show(b"logout\n" if shell.flavor == "bash" else b"\n")
                 return shell.status
             if not line.strip():
                 continue

@@ -32,29 +32,29 @@ class State(enum.Enum):
     MAIL = "sender given"
     RCPT = "a recipient accepted"
     BDAT = "chunks taken"
+    BROKEN = "a chunk refused"
+    LOST = "a chunk refused before a sender"
 
 
-_NESTED = "503 5.5.1 Error: nested MAIL command"
+_TRANSACTION = (State.MAIL, State.RCPT, State.BDAT, State.BROKEN)
+_NEED_MAIL = "503 5.5.1 Error: need MAIL command"
 _NEED_RCPT = "503 5.5.1 Error: need RCPT command"
 _NO_RCPT = "554 5.5.1 Error: no valid recipients"
-_IN_PROGRESS = "503 5.5.1 Error: MAIL transaction in progress"
+_DISCARDED = "551 5.0.0 Discarded {} bytes after earlier error"
 _REFUSED = {
-    (b"MAIL", State.MAIL): _NESTED,
-    (b"MAIL", State.RCPT): _NESTED,
-    (b"MAIL", State.BDAT): _NESTED,
-    (b"RCPT", State.IDLE): "503 5.5.1 Error: need MAIL command",
-    (b"RCPT", State.BDAT): "503 5.5.1 Error: RCPT after BDAT",
+    **{(b"MAIL", state): "503 5.5.1 Error: nested MAIL command" for state in _TRANSACTION},
+    **{(b"AUTH", state): "503 5.5.1 Error: MAIL transaction in progress" for state in _TRANSACTION},
+    **{(b"XCLIENT", state): "503 5.5.1 Error: MAIL transaction in progress" for state in _TRANSACTION},
+    **{(b"ETRN", state): "503 Error: MAIL transaction in progress" for state in _TRANSACTION},
+    **{(b"DATA", state): "503 5.5.1 Error: DATA after BDAT" for state in (State.BDAT, State.BROKEN, State.LOST)},
+    **{(b"RCPT", state): "503 5.5.1 Error: RCPT after BDAT" for state in (State.BDAT, State.BROKEN)},
+    **{(b"RCPT", state): _NEED_MAIL for state in (State.IDLE, State.LOST)},
+    **{(b"BDAT", state): _DISCARDED for state in (State.BROKEN, State.LOST)},
+    (b"MAIL", State.LOST): "503 5.5.1 Error: MAIL after BDAT",
     (b"DATA", State.IDLE): _NEED_RCPT,
     (b"DATA", State.MAIL): _NO_RCPT,
-    (b"DATA", State.BDAT): "503 5.5.1 Error: DATA after BDAT",
     (b"BDAT", State.IDLE): _NEED_RCPT,
     (b"BDAT", State.MAIL): _NO_RCPT,
-    (b"AUTH", State.MAIL): _IN_PROGRESS,
-    (b"AUTH", State.RCPT): _IN_PROGRESS,
-    (b"AUTH", State.BDAT): _IN_PROGRESS,
-    (b"ETRN", State.MAIL): "503 Error: MAIL transaction in progress",
-    (b"ETRN", State.RCPT): "503 Error: MAIL transaction in progress",
-    (b"ETRN", State.BDAT): "503 Error: MAIL transaction in progress",
 }
 """Which command is refused in which state, and how. All others are taken."""
 
@@ -154,7 +154,8 @@ class Dialogue:
             self.junk += 1
             self.errors += self.junk > JUNK_COMMANDS + 1
         refused = _REFUSED.get((line.verb, self.state))
-        if refused is not None and line.verb != b"BDAT":
+        takes_more = line.verb == b"BDAT" or (line.verb == b"AUTH" and not self.login.offered)
+        if refused is not None and not takes_more:
             return refused
         return await action(self, line.rest)
 
@@ -237,10 +238,32 @@ class Dialogue:
             self.ended = True
             return "521 5.5.4 Syntax: BDAT count [LAST]"
         left, last = size
-        refused = _REFUSED.get((b"BDAT", self.state))
+        refused = self._refuse_chunk(left, last)
         message = self.message or Message()
         if refused is None:
             self.message, self.state = message, State.BDAT
+        else:
+            self.state = State.LOST if self.state in (State.IDLE, State.LOST) else State.BROKEN
+        await self._take_chunk(message, left)
+        if refused is not None:
+            if last:
+                self._reset()
+            return refused
+        if not last:
+            return f"250 2.0.0 Ok: {message.size} bytes"
+        message.finish_line()
+        return self._accept(message, f"Ok: {message.size} bytes queued as {{}}")
+
+    def _refuse_chunk(self, size: int, last: bool) -> str | None:
+        if not (size or last):
+            return "551 5.7.1 Null BDAT request"
+        refused = _REFUSED.get((b"BDAT", self.state))
+        if refused is None and size + (self.message.size if self.message else 0) > SIZE_LIMIT:
+            return "552 5.3.4 Chunk exceeds message size limit"
+        return refused.format(size) if refused is not None else None
+
+    async def _take_chunk(self, message: Message, left: int) -> None:
+        """Read a chunk, into the message or, when it was refused, past it."""
         while left:
             data = await self.session.read(min(left, 1 << 14))
             if not data:
@@ -248,12 +271,6 @@ class Dialogue:
                 raise PeerClosedError
             left -= len(data)
             message.add(data)
-        if refused is not None:
-            return refused
-        if not last:
-            return f"250 2.0.0 Ok: {message.size} bytes"
-        message.finish_line()
-        return self._accept(message, f"Ok: {message.size} bytes queued as {{}}")
 
     async def rset(self, rest: bytes) -> str:
         if rest:

@@ -5,10 +5,11 @@ import re
 import msgspec
 
 _HEADER = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")
-_PATH = re.compile(rb"(?:<((?:\"(?:[^\"\\]|\\.)*\"|[^\"<>])*)>|((?:\"(?:[^\"\\]|\\.)*\"|[^\s\"<>])+))(?=\s|$)")
+_PATH = re.compile(rb"(?:<((?:\"(?:[^\"\\]|\\.)*\"|[^\"<>])*)>|((?:\"(?:[^\"\\]|\\.)*\"|[^\s\"<>])+)>?)(?=\s|$)")
 _ROUTE = re.compile(rb"@[^:]*:")
+_BALANCED = re.compile(rb"(?:\"(?:[^\"\\]|\\.)*+\"|[^\"\\])*+", re.S)
 _QUOTED = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"")
-_LABEL = re.compile(rb"[A-Za-z0-9_\x80-\xff](?:[A-Za-z0-9_\x80-\xff\-]{0,61}[A-Za-z0-9_\x80-\xff])?")
+_LABEL = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?")
 _LITERAL = re.compile(rb"\[(?:\d{1,3}(?:\.\d{1,3}){3}|[Ii][Pp][Vv]6:[0-9A-Fa-f:.]+)\]")
 _NUMERIC = re.compile(rb"[\d.]+")
 _CHUNK = re.compile(rb"(\d{1,10})(?:\s+(LAST))?", re.I)
@@ -66,8 +67,11 @@ def path(rest: bytes, keyword: bytes) -> tuple[Address | None, list[bytes]] | No
 def address(inner: bytes) -> Address | None:
     """The address between the brackets; None when Postfix finds its syntax bad. The empty address is one."""
     text = _ROUTE.sub(b"", inner.strip(), count=1) if inner.lstrip()[:1] == b"@" and b":" in inner else inner.strip()
+    if not _BALANCED.fullmatch(text):
+        return None
+    text = re.sub(rb"\s*+@\s*+", b"@", text)
     bare = _QUOTED.sub(b"", text)
-    if re.search(rb"[\s<>()\",;:\\]", _LITERAL.sub(b"", bare)):
+    if re.search(rb"[\s<>()\[\]\",;\\]", _LITERAL.sub(b"", bare)):
         return None
     text = _QUOTED.sub(lambda found: re.sub(rb"\\(.)", rb"\1", found[1]), text)
     local, at, domain = text.rpartition(b"@")

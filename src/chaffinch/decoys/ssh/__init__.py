@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import importlib
 import os
+from types import ModuleType
 
 from chaffinch.decoys.registry import service
 from chaffinch.decoys.session import Session
@@ -22,6 +23,22 @@ LOGIN_GRACE_SECONDS = 120.0
 """LoginGraceTime of sshd_config(5): who is not in by then is cut off."""
 
 _PROBE_BYTES = 256
+
+
+def _handover() -> ModuleType:
+    """Import what stands on asyncssh.
+
+    asyncssh asks for liboqs, which `ctypes.util.find_library` looks for by running a C compiler and a linker with
+    temporary files: a decoy starts no program and can write none, and `sntrup` does what the library would.
+    """
+    import ctypes.util
+
+    look = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: None
+    try:
+        return importlib.import_module("chaffinch.decoys.ssh.handover")
+    finally:
+        ctypes.util.find_library = look
 
 
 @service("ssh", tcp=22, idle=900.0, total=4 * 3600.0, bytes_in=64 << 20)
@@ -78,7 +95,7 @@ async def _packets(session: Session, opening: Opening) -> None:
                 session.record(Fingerprint("hassh", digest, printable(algorithms)))
                 if step.agreement is not None:
                     # The import takes a sixth of a second the first time: in a thread, so that no other session waits.
-                    handover = await asyncio.to_thread(importlib.import_module, "chaffinch.decoys.ssh.handover")
+                    handover = await asyncio.to_thread(_handover)
                     await handover.converse(session, opening, plain, step, steps, sent)
                 return
             if isinstance(step, Close):

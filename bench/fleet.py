@@ -1,0 +1,99 @@
+"""The fleet's memory: idle in each arrangement, with more addresses, and for each idle open connection."""
+
+import contextlib
+import json
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+OFFSET = 19000
+SETTLE_SECONDS = 4.0
+CONNECTIONS = 5000
+SERVICES = ("ssh", "telnet", "http", "ftp", "smtp", "redis", "mysql", "memcached")
+
+
+def chaffinch(state: Path, *arguments: str) -> str:
+    """Run one command; its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chaffinch", *arguments, "--state", str(state)],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout
+
+
+@contextlib.contextmanager
+def fleet(*flags: str) -> Iterator[Path]:
+    """A detached fleet in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="chaffinch-bench-") as folder:
+        state = Path(folder) / "state"
+        chaffinch(state, "up", "--detach", "--port-offset", str(OFFSET), "--metrics-port", "9479", *flags)
+        try:
+            time.sleep(SETTLE_SECONDS)
+            yield state
+        finally:
+            chaffinch(state, "stop")
+
+
+def pss(state: Path) -> int:
+    """Bytes of PSS over all processes of the fleet, from the kernel."""
+    status: dict[str, Any] = json.loads(chaffinch(state, "status", "--json"))
+    pids = [status["pid"], *(group["pid"] for group in status["groups"])]
+    return sum(pss_of(pid) for pid in pids)
+
+
+def pss_of(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"no PSS for {pid}")
+
+
+def idle() -> None:
+    """PSS of an idle fleet, by arrangement and number of addresses."""
+    for flags, said in (
+        (("--groups", "default"), "default groups, 65,536 addresses"),
+        (("--groups", "one"), "one process, 65,536 addresses"),
+        (("--groups", "split"), "a process a worker, 65,536 addresses"),
+        (("--hosts", "127.77.0.0/16", "--hosts", "127.78.0.0/18"), "default groups, 81,920 addresses"),
+    ):
+        with fleet(*flags) as state:
+            print(f"idle PSS, {said}: {pss(state) / 1e6:.1f} MB ({pss(state) / 2**20:.1f} MiB)")
+
+
+def endpoint(state: Path, service: str) -> tuple[str, int]:
+    host = json.loads(chaffinch(state, "hosts", "--service", service, "--limit", "1", "--json"))[0]
+    return host["address"], next(one["port"] for one in host["services"] if one["name"] == service)
+
+
+def connections() -> None:
+    """Growth of PSS for each of 5,000 open connections that send nothing."""
+    for service in SERVICES:
+        with fleet() as state:
+            where = endpoint(state, service)
+            warm = [socket.create_connection(where) for _ in range(50)]
+            time.sleep(1.5)
+            before = pss(state)
+            opened = [socket.create_connection(where) for _ in range(CONNECTIONS)]
+            time.sleep(2.5)
+            grown = pss(state) - before
+            seen = json.loads(chaffinch(state, "status", "--json"))["sessions_open"]
+            for sock in (*warm, *opened):
+                sock.close()
+            print(f"{service:10} {grown / CONNECTIONS / 1024:5.1f} KiB an idle connection ({seen} open)")
+
+
+def main() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    idle()
+    connections()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The numbers of `test_floor.py`: what each entry point may add to a fresh interpreter, in bytes. A data table."""
+
+from typing import NamedTuple
+
+# `ssl` is not among them: asyncio itself imports it.
+HEAVY = ("asyncssh", "cryptography", "ctypes", "email", "http", "unittest", "importlib.metadata", "numpy")
+
+
+class Floor(NamedTuple):
+    """One entry point: the code that brings it in, how much memory it may add, what must not come with it."""
+
+    name: str
+    code: str
+    grows_by: int
+    forbidden: tuple[str, ...]
+
+
+MB = 1_000_000
+
+FLOORS = (
+    Floor("chaffinch", "import chaffinch", 1 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click", "tomllib")),
+    Floor("the core", "import chaffinch._core", 2 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
+    Floor("command line", "import chaffinch.cli", 7 * MB, (*HEAVY, "asyncio", "msgspec", "apsw")),
+    Floor("configuration", "import chaffinch.config; chaffinch.config.load(None, None, {})", 9 * MB, (*HEAVY, "asyncio", "apsw", "tomllib")),
+    Floor("events", "import chaffinch.events", 9 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("journal", "import chaffinch.journal.sqlite", 18 * MB, (*HEAVY, "click")),
+    Floor("store", "import chaffinch.store.sqlite", 18 * MB, (*HEAVY, "click")),
+    Floor("personas", "import chaffinch.personas.build, chaffinch.personas.archetypes as a; a.archetypes()", 12 * MB, (*HEAVY, "asyncio", "apsw", "click")),
+    Floor("a session", "import chaffinch.decoys.session", 18 * MB, (*HEAVY, "apsw", "click")),
+    *(
+        Floor(f"decoy {name}", f"from chaffinch.decoys import registry; registry.load({name!r})", 20 * MB, (*HEAVY, "apsw", "click"))
+        for name in ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
+    ),
+    Floor("supervisor", "import chaffinch.fleet.supervisor, chaffinch.fleet.assemble", 24 * MB, (*HEAVY, "click")),
+    Floor("up", "from chaffinch.cli import cli; cli.get_command(None, 'up')", 28 * MB, HEAVY),
+    Floor("status", "from chaffinch.cli import cli; cli.get_command(None, 'status')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("logs", "from chaffinch.cli import cli; cli.get_command(None, 'logs')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("init", "from chaffinch.cli import cli; cli.get_command(None, 'init')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("events command", "from chaffinch.cli import cli; cli.get_command(None, 'events')", 24 * MB, HEAVY),
+    Floor("sessions command", "from chaffinch.cli import cli; cli.get_command(None, 'sessions')", 24 * MB, HEAVY),
+    Floor("hosts command", "from chaffinch.cli import cli; cli.get_command(None, 'hosts')", 26 * MB, HEAVY),
+    Floor("doctor", "from chaffinch.cli import cli; cli.get_command(None, 'doctor')", 26 * MB, HEAVY),
+)  # fmt: skip
