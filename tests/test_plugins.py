@@ -16,7 +16,9 @@ def install(folder: Path, package: str, text: str) -> None:
 
 
 def test_names_of_a_group_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "[console_scripts]\nx = y:z\n\n[chaffinch.services]\ngopher = decoy_gopher  # old\nfinger= a.b:serve [extra]\n"
+    text = (
+        "[console_scripts]\nx = y:z\n\n[chaffinch.services]\ngopher = decoy_gopher  # old\nfinger= a.b:serve [extra]\n"
+    )
     install(tmp_path, "one", text)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path), str(tmp_path)])
     found = plugins.modules(plugins.SERVICES)

@@ -101,7 +101,11 @@ def test_three_refused_logins_end_the_session_and_all_are_recorded() -> None:
             assert await server.talk(sent) == GREETING + (ASK + refused) * 3
             await server.settled()
         tried = server.recorded.of(Credential)
-        assert [(fact.username, fact.secret) for fact in tried] == [("root", "root1"), ("a", "a1"), ("mdavis", "mdavis1")]
+        assert [(fact.username, fact.secret) for fact in tried] == [
+            ("root", "root1"),
+            ("a", "a1"),
+            ("mdavis", "mdavis1"),
+        ]
         assert "PASS ***" in [fact.line for fact in server.recorded.of(Command)]
         assert server.recorded.of(SessionClosed)[0].reason == "service"
 
@@ -109,12 +113,12 @@ def test_three_refused_logins_end_the_session_and_all_are_recorded() -> None:
 
 
 def test_root_may_not_log_in_unless_the_host_lets_it() -> None:
-    async def attempt(**options: str) -> bytes:
-        async with decoy("ftp", persona("ftp", **options)) as server:
+    async def attempt(root_login: str) -> bytes:
+        async with decoy("ftp", persona("ftp", root_login=root_login)) as server:
             return await server.talk(b"USER root\r\nPASS letmein\r\n", wait=0.1)
 
-    assert asyncio.run(attempt()).endswith(b"530 Login incorrect.\r\n")
-    assert asyncio.run(attempt(root_login="yes")).endswith(b"230 Login successful.\r\n")
+    assert asyncio.run(attempt("no")).endswith(b"530 Login incorrect.\r\n")
+    assert asyncio.run(attempt("yes")).endswith(b"230 Login successful.\r\n")
 
 
 def test_a_logged_in_user_sees_the_hosts_files() -> None:
@@ -125,7 +129,9 @@ def test_a_logged_in_user_sees_the_hosts_files() -> None:
             assert await client.say("CWD /etc") == b"250 Directory successfully changed.\r\n"
             said, got = await client.transfer("LIST hostname")
             assert said == b"150 Here comes the directory listing.\r\n226 Directory send OK.\r\n"
-            assert re.fullmatch(rb"-rw-r--r--    1 0        0 {15}\d [A-Z][a-z]{2} \d\d [ \d:]{5} hostname\r\n", got), got
+            assert re.fullmatch(rb"-rw-r--r--    1 0        0 {15}\d [A-Z][a-z]{2} \d\d [ \d:]{5} hostname\r\n", got), (
+                got
+            )
             said, got = await client.transfer("RETR hostname")
             assert got == b"atlas\n"
             assert said.startswith(b"150 Opening BINARY mode data connection for hostname (6 bytes).\r\n226 ")
@@ -149,7 +155,7 @@ def test_what_is_uploaded_is_kept_and_found_again() -> None:
             assert said == b"150 Ok to send data.\r\n226 Transfer complete.\r\n"
             assert (await client.transfer("APPE tool.sh", b"id\n"))[0].endswith(b"226 Transfer complete.\r\n")
             assert (await client.transfer("RETR tool.sh"))[1] == b"#!/bin/sh\nid\n"
-            assert await client.say("MKD a\"b") == b'257 "/home/backup/a""b" created\r\n'
+            assert await client.say('MKD a"b') == b'257 "/home/backup/a""b" created\r\n'
             assert await client.say("RNFR tool.sh") == b"350 Ready for RNTO.\r\n"
             assert await client.say('RNTO a"b/t') == b"250 Rename successful.\r\n"
             assert await client.say('SITE CHMOD 755 a"b/t') == b"200 SITE CHMOD command ok.\r\n"
@@ -173,7 +179,9 @@ def test_a_decoy_never_connects_out() -> None:
             assert await client.say("EPRT |1|8.8.8.8|5555|") == b"500 Illegal EPRT command.\r\n"
             listening = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
             port = listening.sockets[0].getsockname()[1]
-            assert (await client.say(f"PORT 127,0,0,1,{port >> 8},{port & 255}")).startswith(b"200 PORT command successful.")
+            assert (await client.say(f"PORT 127,0,0,1,{port >> 8},{port & 255}")).startswith(
+                b"200 PORT command successful."
+            )
             assert await client.say("LIST") == b"425 Failed to establish connection.\r\n"
             assert await client.say("LIST") == b"425 Use PORT or PASV first.\r\n"
             listening.close()

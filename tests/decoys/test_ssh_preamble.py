@@ -44,7 +44,8 @@ def decided(*data: bytes) -> list[Step]:
 @pytest.mark.parametrize(
     "line",
     [
-        b"SSH-2.0-foo\r\n", b"SSH-2.0-foo\n", b"SSH-1.99-foo\r\n", b"SSH-2.1-foo\r\n", b"SSH-2.0-foo\r\r\n", b"SSH-2.0--\r\n",
+        b"SSH-2.0-foo\r\n", b"SSH-2.0-foo\n", b"SSH-1.99-foo\r\n", b"SSH-2.1-foo\r\n", b"SSH-2.0-foo\r\r\n",
+        b"SSH-2.0--\r\n",
         b"SSH- 2.0-x\r\n", b"SSH-2. 0-x\r\n", b"SSH-2.0-\xff\xfe\r\n", b"SSH-2.0-" + b"A" * 4000 + b"\r\n",
         b"SSH-4294967298.0-x\r\n",
     ],
@@ -57,7 +58,8 @@ def test_an_identification_is_taken(line: bytes) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"SSH-1337-OpenSSH_9.0\r\n", b"GET / HTTP/1.0\r\n\r\n", b"\r\n", b"\n", b"SSH-2.0-\r\n", b"SSH-2.0\r\n", b"ssh-2.0-foo\r\n",
+        b"SSH-1337-OpenSSH_9.0\r\n", b"GET / HTTP/1.0\r\n\r\n", b"\r\n", b"\n", b"SSH-2.0-\r\n", b"SSH-2.0\r\n",
+        b"ssh-2.0-foo\r\n",
         b"SSH-2.0-f\0oo\r\n", b"\0\0\0", b"x\ry\n", b"SSH-2.0-foo\rbar\r\n", b"A" * 257 + b"\r\n", b"A" * 9000,
     ],
 )  # fmt: skip

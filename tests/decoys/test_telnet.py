@@ -220,7 +220,7 @@ def test_banner_and_prompt_are_options() -> None:
     asyncio.run(scenario())
 
 
-# The state machine alone ------------------------------------------------------------------------------------------------
+# The state machine alone --------------------------------------------------------------------------------------------
 
 
 def test_text_and_escaped_bytes_pass() -> None:

@@ -22,9 +22,17 @@ _offsets = itertools.cycle(range(12000 + os.getpid() % 97, 21000, 97))
 class Fleet:
     """`chaffinch` on one state directory, with an offset of its own so that fleets do not meet."""
 
-    def __init__(self, state: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        offset: int | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
         self.state = state
-        self.offset = next(_offsets)
+        self.prefix = prefix
+        self.offset = next(_offsets) if offset is None else offset
         self.flags = ("--port-offset", str(self.offset), "--metrics-port", "0", *flags)
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAFFINCH_")} | (environment or {})
         self.process: subprocess.Popen[str] | None = None
@@ -32,7 +40,7 @@ class Fleet:
     def call(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "chaffinch", *arguments, "--state", str(self.state)],
+            [*self.prefix, sys.executable, "-m", "chaffinch", *arguments, "--state", str(self.state)],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -54,7 +62,7 @@ class Fleet:
     def start(self, wait: float = 30) -> None:
         """Bring it up in the foreground of a process of its own, and wait until it greets."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chaffinch", "up", "--state", str(self.state), *self.flags],
+            [*self.prefix, sys.executable, "-m", "chaffinch", "up", "--state", str(self.state), *self.flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -112,9 +120,29 @@ def eventually(check: Callable[[], T], seconds: float = 10) -> T:
 
 
 @contextlib.contextmanager
-def running(state: Path, *flags: str, environment: dict[str, str] | None = None) -> Iterator[Fleet]:
+def network_namespace() -> Iterator[tuple[str, ...]]:
+    """A network of its own, where every port is free; the command prefix that enters it. Needs root."""
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
+    prefix = ("nsenter", "--target", str(holder.pid), "--net")
+    try:
+        eventually(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
+        subprocess.run([*prefix, "ip", "link", "set", "lo", "up"], check=True)
+        yield prefix
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@contextlib.contextmanager
+def running(
+    state: Path,
+    *flags: str,
+    environment: dict[str, str] | None = None,
+    offset: int | None = None,
+    prefix: tuple[str, ...] = (),
+) -> Iterator[Fleet]:
     """A fleet that is up inside the block."""
-    fleet = Fleet(state, *flags, environment=environment)
+    fleet = Fleet(state, *flags, environment=environment, offset=offset, prefix=prefix)
     fleet.start()
     try:
         yield fleet

@@ -53,7 +53,8 @@ def check(directory: Path, which: int) -> None:
     """Everything that can be read is what was written, other segments lose nothing, and appending goes on."""
     path = segments(directory)[which]
     starts = [int(found.stem.split("-")[1]) for found in segments(directory)] + [WRITTEN + 1]
-    damaged = range(starts[which], starts[which + 1] if which >= 0 else WRITTEN + 1)
+    which %= len(starts) - 1
+    damaged = range(starts[which], starts[which + 1])
     try:
         journal = SqliteJournal(directory, SMALL)
         found = everything(journal)

@@ -188,3 +188,26 @@ def test_a_group_without_rights_appends_beside_root() -> None:
         fill(journal, 1000, start=2000)
         assert [number for _, number in everything(journal)] == list(range(3000))
         journal.close()
+
+
+def test_a_fork_finds_no_database_open(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path, SMALL)
+    fill(journal, 300)
+    journal.stats()
+
+    async def use() -> None:
+        await journal.consumer("one").next_batch(0)
+
+    asyncio.run(use())
+    journal.publish_many([event(n) for n in range(300, 400)])  # the thread is at work
+
+    def child() -> None:
+        open_files = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+        assert not [path for path in open_files if path.startswith(str(tmp_path)) and ".db" in path]
+        fill(journal, 100, start=1000)
+
+    for _ in range(5):
+        assert in_child(child) == 0
+    journal.flush_sync(5)
+    assert sorted(number for _, number in everything(journal)) == sorted([*range(400), *list(range(1000, 1100)) * 5])
+    journal.close()

@@ -36,7 +36,13 @@ class Sink:
 
 
 def make(sink: Sink, **settings: float) -> Writer:
-    return Writer(sink, JournalSettings(**settings), committed=lambda sealed: None, clock=lambda: 5)  # type: ignore[arg-type]
+    return Writer(
+        sink,
+        JournalSettings(**settings),  # type: ignore[arg-type]
+        gate=threading.RLock(),
+        committed=lambda sealed: None,
+        clock=lambda: 5,
+    )
 
 
 def wait_durable(writer: Writer) -> bool:

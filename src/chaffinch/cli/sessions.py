@@ -11,6 +11,7 @@ import msgspec
 from chaffinch.cli import options, text
 from chaffinch.config import Config
 from chaffinch.errors import InputError
+from chaffinch.fleet.state import store_file
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.store.protocol import SessionFilter, SessionRow
 from chaffinch.store.sqlite import SqliteStore
@@ -64,7 +65,7 @@ def command(
         )
     if last is None and not as_json and text.on_terminal():
         last = ON_A_TERMINAL
-    store = SqliteStore(directory / "store.db", settings.store)
+    store = SqliteStore(store_file(directory), settings.store)
     try:
         _catch_up(store, directory, settings)
         rows = itertools.islice(_pages(store, SessionFilter(service, source, address, limit=PAGE)), last)

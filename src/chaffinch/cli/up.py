@@ -77,7 +77,7 @@ def _detached(settings: Config, directory: Path, lock: StateLock) -> int:
 
 
 def _word(reading: int) -> str:
-    """What the background process says, up to its end mark: its groups inherit the pipe, so that it has no other end."""
+    """What the background process says, up to its end mark: its groups inherit the pipe, which so has no other end."""
     got = bytearray()
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         while not got.endswith(live.END) and (data := pipe.read(4096)):

@@ -186,7 +186,7 @@ class View:
         """The same files and changes for another account."""
         return View(self.files, self.overlay, user, self._clock)
 
-    # Looking ------------------------------------------------------------------------------------------------------------
+    # Looking ---------------------------------------------------------------------------------------------------------
 
     def locate(self, path: str, *, follow: bool = True) -> tuple[str, Entry]:
         """The path without links, `.` and `..`, and what stands there. Without `follow` a link at the end is itself."""
@@ -274,7 +274,7 @@ class View:
             bits = entry.mode
         return bits & wanted == wanted
 
-    # Changing -----------------------------------------------------------------------------------------------------------
+    # Changing --------------------------------------------------------------------------------------------------------
 
     def write(self, path: str, data: bytes, *, append: bool = False, mode: int = 0o644) -> None:
         """Make or replace a file's content; `mode` is for one that does not exist yet."""
@@ -372,7 +372,7 @@ class View:
         """Set the time of the last change, to now unless given."""
         self._set(path, mtime=int(self._clock() if mtime is None else mtime))
 
-    # What stands where --------------------------------------------------------------------------------------------------
+    # What stands where -----------------------------------------------------------------------------------------------
 
     def _at(self, path: str) -> Entry:
         entry = self._lookup(path)
@@ -423,7 +423,7 @@ class View:
             return self.files.read(where)
         return self.files.read(change.origin) if change.origin else change.data
 
-    # How a change is made -----------------------------------------------------------------------------------------------
+    # How a change is made --------------------------------------------------------------------------------------------
 
     def _now(self) -> int:
         return int(self._clock())

@@ -19,6 +19,7 @@ from chaffinch.fleet import messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.context import Context
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop, WorkerState
+from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import Worker, run_of
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
@@ -136,7 +137,7 @@ class Group:
         if self._store is None:
             from chaffinch.store.sqlite import SqliteStore
 
-            self._store = SqliteStore(self.parts.state / "store.db", self.parts.config.store)
+            self._store = SqliteStore(store_file(self.parts.state), self.parts.config.store)
         return self._store
 
     def _make_decoys(self) -> "SharedByDecoys":
@@ -223,7 +224,7 @@ class Group:
     def _export_journal(self) -> None:
         for name, read in (
             ("journal_appended", lambda: self.journal.stats().appended),
-            ("journal_lost", lambda: self.journal.stats().lost),
+            ("journal_lost", lambda: self.journal.lost),
         ):
             self.metrics.counter_from(name, read)
 

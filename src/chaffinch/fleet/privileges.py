@@ -2,6 +2,7 @@
 not its own.
 """
 
+import contextlib
 import os
 import pwd
 import stat
@@ -33,19 +34,20 @@ def give_up(user: str, process_name: str, writable: Sequence[Path], state: Path,
 
 
 def hand_over(user: str, state: Path) -> None:
-    """As root, before the fork: give the state directory to the user that the groups become. Raises `InputError`
-    for an unknown one.
+    """As root, before the fork: let the user that groups become into the state directory, and give it what they write.
+
+    The directory itself stays root's. Raises `InputError` for an account that is not there.
     """
     if os.getuid() != 0:
         return
     entry = account(user)
     if not reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
         return
-    for path in (state, *(state / name for name in DIRECTORIES)):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
-        for inside in path.iterdir():
-            if inside.name not in ("seed", "fleet.lock") and not inside.is_symlink():
-                os.chown(inside, entry.pw_uid, entry.pw_gid)
+    state.chmod(0o711)
+    for name in DIRECTORIES:
+        os.chown(state / name, entry.pw_uid, entry.pw_gid)
+        for inside in (state / name).iterdir():
+            os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 def account(user: str) -> pwd.struct_passwd:
@@ -75,11 +77,16 @@ def _may_enter(entry: pwd.struct_passwd, folder: Path) -> bool:
 
 def _drop_root(user: str, state: Path) -> str:
     entry = account(user)
-    _core.drop_bounding_set()
+    with contextlib.suppress(PermissionError):  # a container's root may have none to drop
+        _core.drop_bounding_set()
     if reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
-        os.setgroups([])
-        os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-        os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-        return user
+        try:
+            os.setgroups([])
+            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+        except PermissionError:
+            pass  # root without the capability to become another: it stays, and loses the rest
+        else:
+            return user
     _core.drop_capabilities()
     return "root without capabilities"

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from chaffinch.errors import InputError, RunError
 
-DIRECTORIES = ("journal", "quarantine")
+FACING_ATTACKERS = ("journal", "quarantine")
+"""Of the state directory what decoys may write to."""
+
+DIRECTORIES = (*FACING_ATTACKERS, "store")
+"""What groups may write to. The state directory itself, with the seed, the lock and the log, is the supervisor's."""
+
 MOST_SOCKET_PATH = 107
 """What `sockaddr_un` holds of a path (unix(7))."""
 
@@ -63,6 +68,11 @@ def prepare(state: Path) -> None:
 def _unusable(state: Path, error: OSError) -> str:
     why = "it is on a full disk" if error.errno == errno.ENOSPC else os.strerror(error.errno or 0).lower()
     return f"the state directory {state} cannot be written ({why}); make it writable or name another with --state"
+
+
+def store_file(state: Path) -> Path:
+    """Where the embedded store is."""
+    return state / "store" / "store.db"
 
 
 def seed(state: Path, configured: str) -> bytes:

@@ -22,7 +22,7 @@ from chaffinch.fleet.control import GroupStatus, Status, WorkerStatus
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
 from chaffinch.fleet.privileges import give_up
-from chaffinch.fleet.state import DIRECTORIES
+from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Snapshot, merge
@@ -165,7 +165,7 @@ class Supervisor:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
         state = self.parts.state
         alone = all(worker.faces_attackers for worker in one.workers)
-        writable = [state / name for name in DIRECTORIES] if alone else [state]
+        writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
 
     def _leave(self) -> None:

@@ -251,6 +251,15 @@ class Catalog:
             "journal.catalog_damaged file=%s why=%r; cursors begin again, consumers read from the start", aside, why
         )
 
+    def before_fork(self) -> None:
+        """See `forking`."""
+        self._mutex.acquire()
+        self.close()
+
+    def after_fork(self) -> None:
+        """See `forking`."""
+        self._mutex.release()
+
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
         with self._mutex:

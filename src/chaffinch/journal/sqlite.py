@@ -1,8 +1,7 @@
 """The embedded journal: SQLite segments in one directory, appended to and read by any number of processes.
 
-This is its face. An object may be made before a fork: files are opened, and the one writer thread is started, on
-first use in the process that uses them; a child that inherits an object in use begins anew and leaves the parent's
-files alone.
+This is its face. An object may be made before a fork: files are opened, and the one writer thread is started, on first
+use in the process that uses them. A fork of a process that uses it closes its files first; parent and child go on.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from chaffinch.config import JournalSettings
 from chaffinch.errors import RunError
 from chaffinch.events import Event
 from chaffinch.journal import catalog as catalog_file
-from chaffinch.journal import segment
+from chaffinch.journal import forking, segment
 from chaffinch.journal.ageing import Reading, read_clocks
 from chaffinch.journal.appender import Appender
 from chaffinch.journal.catalog import Catalog
@@ -42,8 +41,6 @@ log = logging.getLogger("chaffinch.journal")
 
 CLOSE_SECONDS = 10.0
 """How long `close` waits for a disk that is full."""
-
-_inherited: list[object] = []  # what a forked child must never close: closing folds the parent's logs
 
 
 class SqliteJournal:
@@ -67,12 +64,13 @@ class SqliteJournal:
         self._layout = Layout(directory)
         self._layout.prepare()
         self._refuse_newer()
-        self._closed = False
         self._begin()
+        forking.register(self)
 
     def _begin(self) -> None:
         """Everything that belongs to one process. Opens nothing."""
         self._pid = os.getpid()
+        self._gate = threading.RLock()  # held by whichever thread beside the event loop uses SQLite
         self._catalog = Catalog(self._layout)
         self._recovery = Recovery(
             self._layout, self._catalog, max_segment_bytes=self.settings.sealed_at, publish=self.publish
@@ -86,19 +84,34 @@ class SqliteJournal:
             seal=self._appender.seal,
             publish=self.publish,
         )
-        self._writer = Writer(self._appender, self.settings, committed=self._committed, clock=self._clock)
+        self._writer = Writer(
+            self._appender, self.settings, gate=self._gate, committed=self._committed, clock=self._clock
+        )
         self._reader = Reader(self._layout, self._catalog, self._recovery)
         self._bell: Bell | None = None
         self._listener: Listener | None = None
         self._consumers: weakref.WeakSet[SqliteConsumer] = weakref.WeakSet()
 
     def _here(self) -> None:
-        """After a fork, begin anew: threads did not come along, and SQLite's files must not be used by two."""
+        """After a fork, begin anew: the thread did not come along."""
         if os.getpid() != self._pid:
-            _inherited.append((self._catalog, self._appender, self._writer, self._reader, self._bell, self._consumers))
             if self._listener is not None:
                 self._listener.close()
             self._begin()
+
+    def before_fork(self) -> None:
+        """See `forking`."""
+        self._gate.acquire()
+        self._catalog.before_fork()
+        self._appender.rest()
+        self._reader.close()
+        for consumer in self._consumers:
+            consumer.close()
+
+    def after_fork(self) -> None:
+        """See `forking`."""
+        self._catalog.after_fork()
+        self._gate.release()
 
     def _refuse_newer(self) -> None:
         names = self._layout.segments()
@@ -223,7 +236,8 @@ class SqliteJournal:
     def enforce_retention(self) -> Dropped:
         """Drop the oldest segments beyond the bounds in bytes and age. Raises `RunError`."""
         self._here()
-        return self._retention.enforce()
+        with self._gate:
+            return self._retention.enforce()
 
     @property
     def waiting(self) -> int:

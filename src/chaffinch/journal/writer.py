@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -55,13 +56,23 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Bounded queue and thread. The thread starts with the first event, so never before a fork that happens earlier."""
+    """Bounded queue and thread; the thread uses its sink with `gate` held.
+
+    It starts with the first event, so never before a fork that happens earlier.
+    """
 
     def __init__(
-        self, sink: Sink, settings: JournalSettings, *, committed: Callable[[bool], None], clock: Callable[[], int]
+        self,
+        sink: Sink,
+        settings: JournalSettings,
+        *,
+        gate: AbstractContextManager[object],
+        committed: Callable[[bool], None],
+        clock: Callable[[], int],
     ) -> None:
         self._sink = sink
         self._settings = settings
+        self._gate = gate
         self._committed = committed
         self._clock = clock
         self._changed = threading.Condition(threading.Lock())
@@ -170,7 +181,8 @@ class Writer:
                 if not self._store():
                     break
         finally:
-            self._sink.rest()
+            with self._gate:
+                self._sink.rest()
             with self._changed:
                 self._thread = None  # after a fault of ours the next event starts another; what was taken is kept
                 waiters, self._waiters = self._waiters, []
@@ -184,7 +196,8 @@ class Writer:
         """
         patience: float | None = _REST_SECONDS
         while not self._wait_for_first(patience):
-            self._sink.rest()  # with the queue's lock free: closing a database takes a while
+            with self._gate:  # and the queue's lock free: closing a database takes a while
+                self._sink.rest()
             patience = None
         limit = self._settings.transaction_bytes
         with self._changed:
@@ -224,13 +237,15 @@ class Writer:
             lines = self._taken if lost is None else [events.encode(lost), *self._taken]
             began = time.perf_counter()
             try:
-                sealed = self._sink.append(lines)
+                with self._gate:
+                    sealed = self._sink.append(lines)
             except UnavailableError as error:
                 if not self._wait_to_retry(error):
                     return False
                 continue
             self._stored(lost, (time.perf_counter() - began) * 1000)
-            self._committed(sealed)
+            with self._gate:
+                self._committed(sealed)
             return True
 
     def _stored(self, lost: events.Event | None, took_ms: float) -> None:

@@ -1,5 +1,7 @@
 """What the files of a Debian host say: one function a file, from the host to its bytes."""
 
+# ruff: noqa: E501  what a file says is data: its lines are as long as they are
+
 import time
 from collections.abc import Iterable
 
@@ -11,16 +13,15 @@ _SYSTEM_ACCOUNTS = """\
 daemon:1:1:daemon:/usr/sbin bin:2:2:bin:/bin sys:3:3:sys:/dev sync:4:65534:sync:/bin games:5:60:games:/usr/games
 man:6:12:man:/var/cache/man lp:7:7:lp:/var/spool/lpd mail:8:8:mail:/var/mail news:9:9:news:/var/spool/news
 uucp:10:10:uucp:/var/spool/uucp proxy:13:13:proxy:/bin www-data:33:33:www-data:/var/www backup:34:34:backup:/var/backups
-list:38:38:Mailing_List_Manager:/var/list irc:39:39:ircd:/run/ircd _apt:42:65534::/nonexistent
-nobody:65534:65534:nobody:/nonexistent systemd-network:998:998:systemd_Network_Management:/
-systemd-timesync:997:997:systemd_Time_Synchronization:/ messagebus:100:107::/nonexistent"""
+list:38:38:Mailing_List_Manager:/var/list irc:39:39:ircd:/run/ircd _apt:42:65534::/nonexistent nobody:65534:65534:nobody:/nonexistent
+systemd-network:998:998:systemd_Network_Management:/ systemd-timesync:997:997:systemd_Time_Synchronization:/
+messagebus:100:107::/nonexistent"""
 
 _SYSTEM_GROUPS = """\
-root:0 daemon:1 bin:2 sys:3 adm:4 tty:5 disk:6 lp:7 mail:8 news:9 uucp:10 man:12 proxy:13 kmem:15 dialout:20 fax:21
-voice:22 cdrom:24 floppy:25 tape:26 sudo:27 audio:29 dip:30 www-data:33 backup:34 operator:37 list:38 irc:39 src:40
-shadow:42 utmp:43 video:44 sasl:45 plugdev:46 staff:50 games:60 users:100 nogroup:65534 systemd-journal:999
-systemd-network:998 crontab:101 input:102 sgx:103 kvm:104 render:105 netdev:106 messagebus:107 _ssh:108
-systemd-timesync:997"""
+root:0 daemon:1 bin:2 sys:3 adm:4 tty:5 disk:6 lp:7 mail:8 news:9 uucp:10 man:12 proxy:13 kmem:15 dialout:20 fax:21 voice:22 cdrom:24
+floppy:25 tape:26 sudo:27 audio:29 dip:30 www-data:33 backup:34 operator:37 list:38 irc:39 src:40 shadow:42 utmp:43 video:44 sasl:45
+plugdev:46 staff:50 games:60 users:100 nogroup:65534 systemd-journal:999 systemd-network:998 crontab:101 input:102 sgx:103 kvm:104
+render:105 netdev:106 messagebus:107 _ssh:108 systemd-timesync:997"""
 
 
 def passwd(host: Host) -> bytes:
@@ -120,10 +121,8 @@ def motd(host: Host) -> bytes:
         return b""
     return (
         b"\nThe programs included with the Debian GNU/Linux system are free software;\n"
-        b"the exact distribution terms for each program are described in the\nindividual "
-        b"files in /usr/share/doc/*/copyright.\n\n"
-        b"Debian GNU/Linux comes with ABSOLUTELY NO WARRANTY, to the extent\npermitted by "
-        b"applicable law.\n"
+        b"the exact distribution terms for each program are described in the\nindividual files in /usr/share/doc/*/copyright.\n\n"
+        b"Debian GNU/Linux comes with ABSOLUTELY NO WARRANTY, to the extent\npermitted by applicable law.\n"
     )
 
 
@@ -181,25 +180,17 @@ def _uuid(persona: Persona, purpose: str) -> str:
 
 def fstab(host: Host) -> bytes:
     root, swap = _uuid(host.persona, "root disk"), _uuid(host.persona, "swap disk")
-    return _text(
-        (
-            "# /etc/fstab: static file system information.",
-            "#",
-            "# Use 'blkid' to print the universally unique identifier for a",
-            "# device; this may be used with UUID= as a more robust way to name devices",
-            "# that works even if disks are added and removed. See fstab(5).",
-            "#",
-            "# systemd generates mount units based on this file, see systemd.mount(5).",
-            "# Please run 'systemctl daemon-reload' after making changes here.",
-            "#",
-            "# <file system> <mount point>   <type>  <options>       <dump>  <pass>",
-            "# / was on /dev/sda1 during installation",
-            f"UUID={root} /               ext4    errors=remount-ro 0       1",
-            "# swap was on /dev/sda5 during installation",
-            f"UUID={swap} none            swap    sw              0       0",
-            "/dev/sr0        /media/cdrom0   udf,iso9660 user,noauto     0       0",
-        )
-    )
+    return _text((
+        "# /etc/fstab: static file system information.", "#",
+        "# Use 'blkid' to print the universally unique identifier for a", "# device; this may be used with UUID= as a more robust way to name devices",
+        "# that works even if disks are added and removed. See fstab(5).", "#",
+        "# systemd generates mount units based on this file, see systemd.mount(5).",
+        "# Please run 'systemctl daemon-reload' after making changes here.", "#",
+        "# <file system> <mount point>   <type>  <options>       <dump>  <pass>", "# / was on /dev/sda1 during installation",
+        f"UUID={root} /               ext4    errors=remount-ro 0       1", "# swap was on /dev/sda5 during installation",
+        f"UUID={swap} none            swap    sw              0       0",
+        "/dev/sr0        /media/cdrom0   udf,iso9660 user,noauto     0       0",
+    ))  # fmt: skip
 
 
 def gateway(persona: Persona) -> str:
@@ -215,77 +206,33 @@ def resolv_conf(host: Host) -> bytes:
 
 def sshd_config(host: Host) -> bytes:
     root = "yes" if any(user.uid == 0 and user.password for user in host.persona.users) else "prohibit-password"
-    return _text(
-        (
-            "# This is the sshd server system-wide configuration file.  See",
-            "# sshd_config(5) for more information.",
-            "",
-            "Include /etc/ssh/sshd_config.d/*.conf",
-            "",
-            "#Port 22",
-            "#AddressFamily any",
-            "#ListenAddress 0.0.0.0",
-            "#ListenAddress ::",
-            "",
-            "#LoginGraceTime 2m",
-            f"{'' if root == 'yes' else '#'}PermitRootLogin {root}",
-            "#StrictModes yes",
-            "#MaxAuthTries 6",
-            "#MaxSessions 10",
-            "",
-            "#PubkeyAuthentication yes",
-            "#PasswordAuthentication yes",
-            "#PermitEmptyPasswords no",
-            "",
-            "KbdInteractiveAuthentication no",
-            "UsePAM yes",
-            "X11Forwarding yes",
-            "PrintMotd no",
-            "AcceptEnv LANG LC_*",
-            "Subsystem\tsftp\t/usr/lib/openssh/sftp-server",
-        )
-    )
+    return _text((
+        "# This is the sshd server system-wide configuration file.  See", "# sshd_config(5) for more information.", "",
+        "Include /etc/ssh/sshd_config.d/*.conf", "", "#Port 22", "#AddressFamily any", "#ListenAddress 0.0.0.0", "#ListenAddress ::", "",
+        "#LoginGraceTime 2m", f"{'' if root == 'yes' else '#'}PermitRootLogin {root}", "#StrictModes yes", "#MaxAuthTries 6",
+        "#MaxSessions 10", "", "#PubkeyAuthentication yes", "#PasswordAuthentication yes", "#PermitEmptyPasswords no", "",
+        "KbdInteractiveAuthentication no", "UsePAM yes", "X11Forwarding yes", "PrintMotd no", "AcceptEnv LANG LC_*",
+        "Subsystem\tsftp\t/usr/lib/openssh/sftp-server",
+    ))  # fmt: skip
 
 
 def crontab(_: Host) -> bytes:
     run = "cd / && run-parts --report /etc/cron."
     anacron = "root\ttest -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron."
-    return _text(
-        (
-            "# /etc/crontab: system-wide crontab",
-            "SHELL=/bin/sh",
-            "PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin",
-            "",
-            f"17 *\t* * *\troot\t{run}hourly",
-            f"25 6\t* * *\t{anacron}daily; }}",
-            f"47 6\t* * 7\t{anacron}weekly; }}",
-            f"52 6\t1 * *\t{anacron}monthly; }}",
-            "#",
-        )
-    )
+    return _text((
+        "# /etc/crontab: system-wide crontab", "SHELL=/bin/sh", "PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin", "",
+        f"17 *\t* * *\troot\t{run}hourly", f"25 6\t* * *\t{anacron}daily; }}", f"47 6\t* * 7\t{anacron}weekly; }}",
+        f"52 6\t1 * *\t{anacron}monthly; }}", "#",
+    ))  # fmt: skip
 
 
 def interfaces(host: Host) -> bytes:
-    return _text(
-        (
-            "# This file describes the network interfaces available on your system",
-            "# and how to activate them. For more information, see interfaces(5).",
-            "",
-            "source /etc/network/interfaces.d/*",
-            "",
-            "# The loopback network interface",
-            "auto lo",
-            "iface lo inet loopback",
-            "",
-            "# The primary network interface",
-            "allow-hotplug eth0",
-            "iface eth0 inet static",
-            f"\taddress {host.persona.address}/24",
-            f"\tgateway {gateway(host.persona)}",
-            f"\tdns-nameservers {gateway(host.persona)}",
-            f"\tdns-search {host.persona.domain}",
-        )
-    )
+    return _text((
+        "# This file describes the network interfaces available on your system", "# and how to activate them. For more information, see interfaces(5).",
+        "", "source /etc/network/interfaces.d/*", "", "# The loopback network interface", "auto lo", "iface lo inet loopback", "",
+        "# The primary network interface", "allow-hotplug eth0", "iface eth0 inet static", f"\taddress {host.persona.address}/24",
+        f"\tgateway {gateway(host.persona)}", f"\tdns-nameservers {gateway(host.persona)}", f"\tdns-search {host.persona.domain}",
+    ))  # fmt: skip
 
 
 def machine_id(host: Host) -> bytes:
@@ -303,40 +250,29 @@ def sources_list(host: Host) -> bytes:
             f"deb http://archive.ubuntu.com/ubuntu jammy{part} main restricted universe"
             for part in ("", "-updates", "-security")
         )
-    return _text(
-        (
-            f"deb http://deb.debian.org/debian/ bookworm {kinds}",
-            f"deb http://security.debian.org/debian-security bookworm-security {kinds}",
-            f"deb http://deb.debian.org/debian/ bookworm-updates {kinds}",
-        )
-    )
+    return _text((
+        f"deb http://deb.debian.org/debian/ bookworm {kinds}", f"deb http://security.debian.org/debian-security bookworm-security {kinds}",
+        f"deb http://deb.debian.org/debian/ bookworm-updates {kinds}",
+    ))  # fmt: skip
 
 
 def shells(_: Host) -> bytes:
-    return (
-        b"# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n"
-        b"/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n"
-    )
+    return b"# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/bin/rbash\n/usr/bin/rbash\n/bin/dash\n/usr/bin/dash\n"
 
 
 def profile(_: Host) -> bytes:
     return (
-        b"# /etc/profile: system-wide .profile file for the Bourne shell (sh(1))\n# and "
-        b"Bourne compatible shells (bash(1), ksh(1), ash(1), ...).\n\n"
-    )(b'if [ "$(id -u)" -eq 0 ]; then\n  PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\nelse\n')(
+        b"# /etc/profile: system-wide .profile file for the Bourne shell (sh(1))\n# and Bourne compatible shells (bash(1), ksh(1), ash(1), ...).\n\n"
+        b'if [ "$(id -u)" -eq 0 ]; then\n  PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\nelse\n'
         b'  PATH="/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"\nfi\nexport PATH\n'
     )
 
 
 def bashrc(_: Host) -> bytes:
     return (
-        b"# ~/.bashrc: executed by bash(1) for non-login shells.\n# see "
-        b"/usr/share/doc/bash/examples/startup-files (in the package bash-doc)\n# for "
-        b"examples\n\n"
-        b"# If not running interactively, don't do anything\ncase $- in\n    *i*) ;;\n    "
-        b"  *) return;;\nesac\n\n"
-        b"HISTCONTROL=ignoreboth\nshopt -s histappend\nHISTSIZE=1000\nHISTFILESIZE=2000\n"
-        b"shopt -s checkwinsize\n\n"
+        b"# ~/.bashrc: executed by bash(1) for non-login shells.\n# see /usr/share/doc/bash/examples/startup-files (in the package bash-doc)\n# for examples\n\n"
+        b"# If not running interactively, don't do anything\ncase $- in\n    *i*) ;;\n      *) return;;\nesac\n\n"
+        b"HISTCONTROL=ignoreboth\nshopt -s histappend\nHISTSIZE=1000\nHISTFILESIZE=2000\nshopt -s checkwinsize\n\n"
         b"if [ -x /usr/bin/dircolors ]; then\n    alias ls='ls --color=auto'\nfi\n\n"
         b"if [ -f ~/.bash_aliases ]; then\n    . ~/.bash_aliases\nfi\n"
     )
@@ -344,32 +280,26 @@ def bashrc(_: Host) -> bytes:
 
 def root_bashrc(_: Host) -> bytes:
     return (
-        b"# ~/.bashrc: executed by bash(1) for non-login shells.\n\n# Note: PS1 and umask "
-        b"are already set in /etc/profile. You should not\n"
-    )(
-        b"# need this unless you want different defaults for root.\n# "
-        b"PS1='${debian_chroot:+($debian_chroot)}\\h:\\w\\$ '\n# umask 022\n\n"
-    )(
-        b"# You may uncomment the following lines if you want `ls' to be colorized:\n# "
-        b"export LS_OPTIONS='--color=auto'\n"
-    )(
-        b"# eval \"$(dircolors)\"\n# alias ls='ls $LS_OPTIONS'\n# alias ll='ls "
-        b"$LS_OPTIONS -l'\n# alias l='ls $LS_OPTIONS -lA'\n#\n"
-    )(b"# Some more alias to avoid making mistakes:\n# alias rm='rm -i'\n# alias cp='cp -i'\n# alias mv='mv -i'\n")
+        b"# ~/.bashrc: executed by bash(1) for non-login shells.\n\n# Note: PS1 and umask are already set in /etc/profile. You should not\n"
+        b"# need this unless you want different defaults for root.\n# PS1='${debian_chroot:+($debian_chroot)}\\h:\\w\\$ '\n# umask 022\n\n"
+        b"# You may uncomment the following lines if you want `ls' to be colorized:\n# export LS_OPTIONS='--color=auto'\n"
+        b"# eval \"$(dircolors)\"\n# alias ls='ls $LS_OPTIONS'\n# alias ll='ls $LS_OPTIONS -l'\n# alias l='ls $LS_OPTIONS -lA'\n#\n"
+        b"# Some more alias to avoid making mistakes:\n# alias rm='rm -i'\n# alias cp='cp -i'\n# alias mv='mv -i'\n"
+    )
 
 
 def user_profile(_: Host) -> bytes:
     return (
-        b"# ~/.profile: executed by the command interpreter for login shells.\n\n# if "
-        b'running bash\nif [ -n "$BASH_VERSION" ]; then\n'
-    )(b'    # include .bashrc if it exists\n    if [ -f "$HOME/.bashrc" ]; then\n\t. "$HOME/.bashrc"\n    fi\nfi\n')
+        b'# ~/.profile: executed by the command interpreter for login shells.\n\n# if running bash\nif [ -n "$BASH_VERSION" ]; then\n'
+        b'    # include .bashrc if it exists\n    if [ -f "$HOME/.bashrc" ]; then\n\t. "$HOME/.bashrc"\n    fi\nfi\n'
+    )
 
 
 def bash_logout(_: Host) -> bytes:
     return (
-        b"# ~/.bash_logout: executed by bash(1) when login shell exits.\n\n# when leaving "
-        b"the console clear the screen to increase privacy\n\n"
-    )(b'if [ "$SHLVL" = 1 ]; then\n    [ -x /usr/bin/clear_console ] && /usr/bin/clear_console -q\nfi\n')
+        b"# ~/.bash_logout: executed by bash(1) when login shell exits.\n\n# when leaving the console clear the screen to increase privacy\n\n"
+        b'if [ "$SHLVL" = 1 ]; then\n    [ -x /usr/bin/clear_console ] && /usr/bin/clear_console -q\nfi\n'
+    )
 
 
 def nsswitch(_: Host) -> bytes:
@@ -395,7 +325,7 @@ def sudoers(_: Host) -> bytes:
     )
 
 
-# The kernel's ---------------------------------------------------------------------------------------------------------------
+# The kernel's -------------------------------------------------------------------------------------------------------
 
 
 def proc_cpuinfo(host: Host) -> bytes:
@@ -442,10 +372,7 @@ def proc_cmdline(host: Host) -> bytes:
 
 
 def proc_filesystems(_: Host) -> bytes:
-    return (
-        b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n"
-        b"nodev\tdevpts\n\text3\n\text2\n\text4\n\tvfat\nnodev\tautofs\n"
-    )
+    return b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\nnodev\tdevpts\n\text3\n\text2\n\text4\n\tvfat\nnodev\tautofs\n"
 
 
 def proc_osrelease(host: Host) -> bytes:
@@ -454,18 +381,15 @@ def proc_osrelease(host: Host) -> bytes:
 
 def proc_net_dev(host: Host) -> bytes:
     up = int(host.now - host.booted)
-    head = "Inter-|   Receive                                                |  Transmit\n"(
-        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
-        "packets errs drop fifo colls carrier compressed\n"
+    head = (
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
     )
     rows = (("lo", up * 31, up // 9, up * 31, up // 9), ("eth0", up * 2113, up * 3, up * 907, up * 2))
     return (
         head
         + "".join(
-            (
-                f"{n:>6}: {a:>7} {b:>7}    0    0    0     0          0         0 {c:>8} {d:>7}   "
-                f" 0    0    0     0       0          0\n"
-            )
+            f"{n:>6}: {a:>7} {b:>7}    0    0    0     0          0         0 {c:>8} {d:>7}    0    0    0     0       0          0\n"
             for n, a, b, c, d in rows
         )
     ).encode()
@@ -500,7 +424,7 @@ def proc_partitions(host: Host) -> bytes:
     return _text(("major minor  #blocks  name", "", *(f"{a:>4} {b:>8} {c:>10} {d}" for a, b, c, d in rows)))
 
 
-# Logs -----------------------------------------------------------------------------------------------------------------------
+# Logs ---------------------------------------------------------------------------------------------------------------
 
 
 def _stamp(when: float) -> str:
@@ -531,10 +455,7 @@ def auth_log(host: Host) -> bytes:
             words = "session opened for user root(uid=0) by (uid=0)"
             lines.append(f"{_stamp(at)} {host.persona.hostname} CRON[{pid}]: pam_unix(cron:session): {words}")
             lines.append(
-                (
-                    f"{_stamp(at + 0.02)} {host.persona.hostname} CRON[{pid}]: "
-                    f"pam_unix(cron:session): session closed for user root"
-                )
+                f"{_stamp(at + 0.02)} {host.persona.hostname} CRON[{pid}]: pam_unix(cron:session): session closed for user root"
             )
     return _text(lines)
 
@@ -548,36 +469,13 @@ def dpkg_log(host: Host) -> bytes:
     )
 
 
-# Homes ----------------------------------------------------------------------------------------------------------------------
+# Homes --------------------------------------------------------------------------------------------------------------
 
 _HABITS = (
-    "ls",
-    "ls -la",
-    "cd /var/log",
-    "tail -f syslog",
-    "df -h",
-    "free -m",
-    "top",
-    "exit",
-    "cd",
-    "uptime",
-    "ps aux | grep {service}",
-    "vi notes.txt",
-    "sudo apt update",
-    "sudo apt upgrade",
-    "systemctl status {service}",
-    "ip a",
-    "ping {gateway}",
-    "w",
-    "history",
-    "cat /etc/hosts",
-    "ssh {gateway}",
-    "du -sh *",
-    "cd /tmp",
-    "crontab -l",
-    "ss -ltn",
-    "journalctl -u {service} -n 50",
-)
+    "ls", "ls -la", "cd /var/log", "tail -f syslog", "df -h", "free -m", "top", "exit", "cd", "uptime", "ps aux | grep {service}",
+    "vi notes.txt", "sudo apt update", "sudo apt upgrade", "systemctl status {service}", "ip a", "ping {gateway}", "w", "history",
+    "cat /etc/hosts", "ssh {gateway}", "du -sh *", "cd /tmp", "crontab -l", "ss -ltn", "journalctl -u {service} -n 50",
+)  # fmt: skip
 
 
 def bash_history(host: Host, user: User) -> bytes:
@@ -639,83 +537,52 @@ def document(host: Host, user: User, path: str) -> bytes:
         )
         return _text(("address,name,state", *rows))
     services = ", ".join(service.name for service in persona.services)
-    return _text(
-        (
-            f"{persona.hostname} ({persona.address})",
-            f"runs: {services}",
-            "",
-            "- certificates: renew before the end of the quarter",
-            "- ask for a bigger disk",
-            f"- {user.full_name.partition(' ')[0] or user.name}: check the backups on Monday",
-        )
-    )
+    return _text((
+        f"{persona.hostname} ({persona.address})", f"runs: {services}", "", "- certificates: renew before the end of the quarter",
+        "- ask for a bigger disk", f"- {user.full_name.partition(' ')[0] or user.name}: check the backups on Monday",
+    ))  # fmt: skip
 
 
-# Services -------------------------------------------------------------------------------------------------------------------
+# Services -----------------------------------------------------------------------------------------------------------
 
 
 def nginx_conf(_: Host) -> bytes:
-    return b"user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n"(
-        b"include /etc/nginx/modules-enabled/*.conf;\n\nevents "
-        b"{\n\tworker_connections 768;\n}\n\nhttp {\n\tsendfile on;\n\ttcp_nopush on;\n"
-    )(b"\ttypes_hash_max_size 2048;\n\tinclude /etc/nginx/mime.types;\n\tdefault_type application/octet-stream;\n")(
-        b"\taccess_log /var/log/nginx/access.log;\n\tgzip on;\n\tinclude "
-        b"/etc/nginx/conf.d/*.conf;\n\tinclude /etc/nginx/sites-enabled/*;\n}\n"
+    return (
+        b"user www-data;\nworker_processes auto;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\n"
+        b"include /etc/nginx/modules-enabled/*.conf;\n\nevents {\n\tworker_connections 768;\n}\n\nhttp {\n\tsendfile on;\n\ttcp_nopush on;\n"
+        b"\ttypes_hash_max_size 2048;\n\tinclude /etc/nginx/mime.types;\n\tdefault_type application/octet-stream;\n"
+        b"\taccess_log /var/log/nginx/access.log;\n\tgzip on;\n\tinclude /etc/nginx/conf.d/*.conf;\n\tinclude /etc/nginx/sites-enabled/*;\n}\n"
     )
 
 
 def nginx_site(_: Host) -> bytes:
-    return b"server {\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n\n\troot /var/www/html;\n\n"(
-        b"\tindex index.html index.htm index.nginx-debian.html;\n\n\tserver_name _;\n\n"
-        b"\tlocation / {\n\t\ttry_files $uri $uri/ =404;\n\t}\n}\n"
+    return (
+        b"server {\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n\n\troot /var/www/html;\n\n"
+        b"\tindex index.html index.htm index.nginx-debian.html;\n\n\tserver_name _;\n\n\tlocation / {\n\t\ttry_files $uri $uri/ =404;\n\t}\n}\n"
     )
 
 
 def nginx_page(_: Host) -> bytes:
     return (
-        b"<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n<style>\n"
-        b"html { color-scheme: light dark; }\n"
-    )(
-        b"body "
-        b"{ width: 35em; margin: 0 auto;\nfont-family: Tahoma, Verdana, Arial, sans-serif; }\n"
-        b"</style>\n</head>\n<body>\n"
-    )(
-        b"<h1>Welcome to nginx!</h1>\n<p>If you see this page, the nginx web server is "
-        b"successfully installed and\nworking. Further configuration is required.</p>\n\n"
-    )(
-        b"<p>For online documentation and support please refer to\n<a "
-        b'href="http://nginx.org/">nginx.org</a>.<br/>\nCommercial support is available '
-        b"at\n"
-    )(
-        b'<a href="http://nginx.com/">nginx.com</a>.</p>\n\n<p><em>Thank you for using '
-        b"nginx.</em></p>\n</body>\n</html>\n"
+        b"<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n<style>\nhtml { color-scheme: light dark; }\n"
+        b"body { width: 35em; margin: 0 auto;\nfont-family: Tahoma, Verdana, Arial, sans-serif; }\n</style>\n</head>\n<body>\n"
+        b"<h1>Welcome to nginx!</h1>\n<p>If you see this page, the nginx web server is successfully installed and\nworking. Further configuration is required.</p>\n\n"
+        b'<p>For online documentation and support please refer to\n<a href="http://nginx.org/">nginx.org</a>.<br/>\nCommercial support is available at\n'
+        b'<a href="http://nginx.com/">nginx.com</a>.</p>\n\n<p><em>Thank you for using nginx.</em></p>\n</body>\n</html>\n'
     )
 
 
 def my_cnf(_: Host) -> bytes:
-    return (
-        b"[client-server]\nsocket = /run/mysqld/mysqld.sock\n\n!includedir "
-        b"/etc/mysql/conf.d/\n!includedir /etc/mysql/mariadb.conf.d/\n"
-    )
+    return b"[client-server]\nsocket = /run/mysqld/mysqld.sock\n\n!includedir /etc/mysql/conf.d/\n!includedir /etc/mysql/mariadb.conf.d/\n"
 
 
 def postfix_main(host: Host) -> bytes:
     persona = host.persona
-    return _text(
-        (
-            "smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)",
-            "biff = no",
-            "append_dot_mydomain = no",
-            "readme_directory = no",
-            "compatibility_level = 3.6",
-            f"myhostname = {persona.fqdn}",
-            "alias_maps = hash:/etc/aliases",
-            "myorigin = /etc/mailname",
-            f"mydestination = $myhostname, {persona.hostname}, localhost.{persona.domain}, localhost",
-            "relayhost =",
-            "inet_interfaces = all",
-        )
-    )
+    return _text((
+        "smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)", "biff = no", "append_dot_mydomain = no", "readme_directory = no",
+        "compatibility_level = 3.6", f"myhostname = {persona.fqdn}", "alias_maps = hash:/etc/aliases", "myorigin = /etc/mailname",
+        f"mydestination = $myhostname, {persona.hostname}, localhost.{persona.domain}, localhost", "relayhost =", "inet_interfaces = all",
+    ))  # fmt: skip
 
 
 def aliases(_: Host) -> bytes:

@@ -161,9 +161,9 @@ def shared() -> Tree:
     }
     for name, kind, numbers, mode, group in _DEVICES:
         nodes["/dev/" + name] = Node(kind, mode, group=group, target=numbers, when="boot")
-    nodes["/tmp"] = Node("dir", 0o1777, when="recent")
-    nodes["/var/tmp"] = nodes["/run/lock"] = Node("dir", 0o1777, when="boot")
-    nodes["/dev/shm"] = Node("dir", 0o1777, when="boot")
+    nodes["/tmp"] = Node("dir", 0o1777, when="recent")  # noqa: S108  the host's, not ours
+    nodes["/var/tmp"] = nodes["/run/lock"] = Node("dir", 0o1777, when="boot")  # noqa: S108  the host's, not ours
+    nodes["/dev/shm"] = Node("dir", 0o1777, when="boot")  # noqa: S108  the host's, not ours
     nodes["/root"] = Node("dir", 0o700)
     nodes["/lost+found"] = Node("dir", 0o700)
     nodes["/proc"] = nodes["/sys"] = Node("dir", 0o555, when="boot")

@@ -1,5 +1,7 @@
 """The files of a small device: a read-only root with BusyBox, as camera and gateway makers build it."""
 
+# ruff: noqa: E501  what a file says is data: its lines are as long as they are
+
 import functools
 
 from chaffinch.personas import debian_contents as contents
@@ -7,21 +9,18 @@ from chaffinch.personas.files import Host, Node, Tree, tree
 from chaffinch.personas.persona import Persona
 
 APPLETS = (
-    "ash cat chmod cp date dd df dmesg echo egrep false fgrep grep gunzip gzip "
-    "hostname kill ln login ls mkdir mknod mktemp more mount mv"
-    " netstat pidof ping ps pwd rm rmdir sed sh sleep stat stty su sync tar touch "
-    "true umount uname usleep vi zcat"
+    "ash cat chmod cp date dd df dmesg echo egrep false fgrep grep gunzip gzip hostname kill ln login ls mkdir mknod mktemp more mount mv"
+    " netstat pidof ping ps pwd rm rmdir sed sh sleep stat stty su sync tar touch true umount uname usleep vi zcat"
 )
 """The links in /bin."""
 
 SBIN = "getty halt ifconfig init insmod klogd lsmod modprobe poweroff reboot rmmod route syslogd udhcpc watchdog"
 USR_BIN = (
-    "[ awk basename clear cut dirname du env expr find free ftpget ftpput head id "
-    "killall less logger md5sum nc nslookup od passwd printf"
-)(" readlink sha256sum sort tail tee telnet test tftp top tr uniq uptime wc wget which whoami xargs")
+    "[ awk basename clear cut dirname du env expr find free ftpget ftpput head id killall less logger md5sum nc nslookup od passwd printf"
+    " readlink sha256sum sort tail tee telnet test tftp top tr uniq uptime wc wget which whoami xargs"
+)
 _DIRECTORIES = (
-    "/ /bin /dev /dev/pts /etc /etc/init.d /home /lib /mnt /opt /proc /proc/net "
-    "/proc/self /proc/sys /proc/sys/kernel /root /run /sbin"
+    "/ /bin /dev /dev/pts /etc /etc/init.d /home /lib /mnt /opt /proc /proc/net /proc/self /proc/sys /proc/sys/kernel /root /run /sbin"
     " /sys /usr /usr/bin /usr/lib /usr/sbin /usr/share /var /var/log /var/run"
 )
 
@@ -41,10 +40,7 @@ def _shadow(host: Host) -> bytes:
 
 
 def _start(_: Host) -> bytes:
-    return (
-        b"#!/bin/sh\nmount -a\nmkdir -p /var/log /var/run\n/sbin/ifconfig lo up\n"
-        b"/usr/sbin/telnetd\n/usr/bin/monitor &\n"
-    )
+    return b"#!/bin/sh\nmount -a\nmkdir -p /var/log /var/run\n/sbin/ifconfig lo up\n/usr/sbin/telnetd\n/usr/bin/monitor &\n"
 
 
 def _mounts(_: Host) -> bytes:
@@ -73,20 +69,11 @@ def shared() -> Tree:
     ):
         nodes |= {where + name: Node("link", 0o777, target=target, when="package") for name in names.split()}
     made = {
-        "/etc/passwd": _passwd,
-        "/etc/hostname": contents.hostname,
-        "/etc/hosts": contents.hosts,
-        "/etc/resolv.conf": contents.resolv_conf,
-        "/etc/inittab": _inittab,
-        "/proc/cpuinfo": contents.proc_cpuinfo,
-        "/proc/meminfo": contents.proc_meminfo,
-        "/proc/version": contents.proc_version,
-        "/proc/uptime": contents.proc_uptime,
-        "/proc/loadavg": contents.proc_loadavg,
-        "/proc/self/mounts": _mounts,
-        "/proc/net/dev": contents.proc_net_dev,
-        "/proc/net/route": contents.proc_net_route,
-    }
+        "/etc/passwd": _passwd, "/etc/hostname": contents.hostname, "/etc/hosts": contents.hosts, "/etc/resolv.conf": contents.resolv_conf,
+        "/etc/inittab": _inittab, "/proc/cpuinfo": contents.proc_cpuinfo, "/proc/meminfo": contents.proc_meminfo,
+        "/proc/version": contents.proc_version, "/proc/uptime": contents.proc_uptime, "/proc/loadavg": contents.proc_loadavg,
+        "/proc/self/mounts": _mounts, "/proc/net/dev": contents.proc_net_dev, "/proc/net/route": contents.proc_net_route,
+    }  # fmt: skip
     nodes |= {
         path: Node("file", 0o644, content=make, when="now" if path.startswith("/proc") else "package")
         for path, make in made.items()

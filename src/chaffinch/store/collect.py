@@ -1,6 +1,7 @@
 """The worker `sessions`: derives the sessions table from the journal."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from chaffinch.events import Collapsed, Event, SessionClosed, SessionOpened
@@ -22,11 +23,14 @@ class Context(Protocol):
     @property
     def stopping(self) -> asyncio.Event: ...
 
+    lag: Callable[[], int]
+
 
 async def run(context: Context) -> None:
     """Add what the journal says of sessions, batch by batch. A batch that comes twice changes nothing."""
     consumer = context.journal.consumer(CONSUMER)
     try:
+        context.lag = consumer.lag
         if context.store.progress() < consumer.committed:  # the store was lost, or a power cut took more of it
             consumer.rewind(context.store.progress())
         while not context.stopping.is_set():

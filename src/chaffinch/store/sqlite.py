@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 
 from chaffinch.config import StoreSettings
 from chaffinch.errors import RunError
-from chaffinch.journal import segment
+from chaffinch.journal import forking, segment
 from chaffinch.journal.ageing import DAY_NS, AgeClock, Reading, read_clocks
 from chaffinch.journal.layout import Layout
 from chaffinch.store.protocol import ServiceCounts, SessionCounts, SessionFilter, SessionRow
@@ -85,8 +84,8 @@ class SqliteStore:
         self._max_age_ns = int(self._settings.max_age_days * DAY_NS)
         self._clocks = clocks
         self._mutex = threading.RLock()
-        self._pid = 0
         self._connection: apsw.Connection | None = None
+        forking.register(self)
 
     # Sessions -------------------------------------------------------------------------------------------------------
 
@@ -187,13 +186,11 @@ class SqliteStore:
                     db.execute("ROLLBACK")
 
     def _opened(self) -> apsw.Connection:
-        if self._connection is not None and self._pid == os.getpid():
-            return self._connection
         if self._connection is not None:
-            _inherited.append(self._connection)  # closing it here would fold the parent's log
+            return self._connection
         if not self._path.exists():
             self._create()
-        self._connection, self._pid = segment.open_database(self._path, APPLICATION_ID, FORMAT), os.getpid()
+        self._connection = segment.open_database(self._path, APPLICATION_ID, FORMAT)
         self._connection.execute("PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 500")
         self._connection.execute(f"PRAGMA journal_size_limit = {1000 * segment.PAGE_BYTES}")
         return self._connection
@@ -213,12 +210,18 @@ class SqliteStore:
                 aside = self._layout.set_aside(self._path)
                 log.error("store.damaged file=%s why=%r; it is derived again from the journal", aside, why)
 
+    def before_fork(self) -> None:
+        """See `journal.forking`."""
+        self._mutex.acquire()
+        self.close()
+
+    def after_fork(self) -> None:
+        """See `journal.forking`."""
+        self._mutex.release()
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._mutex:
-            if self._connection is not None and self._pid == os.getpid():
+            if self._connection is not None:
                 self._connection.close(True)
                 self._connection = None
-
-
-_inherited: list[apsw.Connection] = []

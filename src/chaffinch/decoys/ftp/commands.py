@@ -223,7 +223,9 @@ class Commands:
 
     async def eprt(self, argument: str) -> bytes:
         parts = argument.split(argument[:1]) if argument else []
-        if len(parts) != 5 or parts[1] not in ("1", "2") or not (parts[3].isascii() and parts[3].isdigit()):
+        if not argument or (len(parts) > 2 and parts[1] not in ("1", "2")):
+            return reply(500, "Bad EPRT protocol.")
+        if len(parts) != 5 or not (parts[3].isascii() and parts[3].isdigit()):
             return reply(500, "Bad EPRT command.")
         return self._activate(parts[2], int(parts[3][:6]), "EPRT", "EPSV")
 
@@ -421,6 +423,10 @@ async def _help(commands: Commands, argument: str) -> bytes:
     return HELP
 
 
+async def _denied(commands: Commands, argument: str) -> bytes:
+    return _DENIED
+
+
 async def _opts(commands: Commands, argument: str) -> bytes:
     return options_reply(argument)
 
@@ -436,6 +442,8 @@ _COMMANDS: dict[str, Callable[[Commands, str], Awaitable[bytes]]] = {
     "PORT": Commands.port, "PWD": Commands.pwd, "REIN": _says(502, "REIN not implemented."), "REST": Commands.rest,
     "RETR": Commands.retr, "RMD": Commands.rmd, "RNFR": Commands.rnfr, "RNTO": Commands.rnto, "SITE": Commands.site,
     "SIZE": Commands.size, "SMNT": _says(502, "SMNT not implemented."), "STAT": Commands.status, "STOR": Commands.stor,
+    "PBSZ": _denied,
+    "PROT": _denied,
     "STOU": Commands.stou, "STRU": Commands.structure, "SYST": _says(215, "UNIX Type: L8"), "TYPE": Commands.type_,
     "USER": Commands.user_, "XCUP": Commands.cdup, "XCWD": Commands.cwd_, "XMKD": Commands.mkd, "XPWD": Commands.pwd,
     "XRMD": Commands.rmd,

@@ -21,7 +21,7 @@ def format_date(seconds: int) -> str:
 
 
 def parse_date(value: bytes) -> int:
-    """Seconds since the epoch of a date in one of the three forms of RFC 9110, or -1. What follows it is not looked at."""
+    """Seconds since the epoch of a date in one of the forms of RFC 9110, or -1; what follows it does not matter."""
     text = value.decode("latin-1")
     for form, pattern in enumerate(_DATES):
         found = pattern.match(text)

@@ -49,6 +49,9 @@ _KINDS = {"hex": HEX, "number": NUMBER, "variable": VARIABLE, "word": WORD, "quo
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 
 
+_VERSION = 101199  # what version comments are compared with: any 10.11
+
+
 class Tokens(msgspec.Struct, frozen=True):
     """What the lexer found. `bad` is where it could not read on, or -1."""
 
@@ -67,11 +70,21 @@ def tokenize(statement: str) -> Tokens:
         if match is None or kind is None or (kind == "close" and not inside):
             return Tokens(tuple(found), at)
         at = match.end()
-        if kind in ("open", "close"):
+        if kind == "open" and _newer(match.group()):
+            end = statement.find("*/", at)
+            at = end + 2 if end >= 0 else len(statement)
+        elif kind in ("open", "close"):
             inside += 1 if kind == "open" else -1
         elif kind != "space":
             found.append(Token(_KINDS[kind], _value(kind, match.group()), match.start(), at))
     return Tokens(tuple(found))
+
+
+def _newer(opening: str) -> bool:
+    """Whether a version comment is for other servers: a later MariaDB, or MySQL from 5.7 on."""
+    digits = opening.rpartition("!")[2]
+    version = int(digits or 0)
+    return version > _VERSION or (50700 <= version <= 99999 and "M" not in opening)
 
 
 def _value(kind: str, raw: str) -> str:

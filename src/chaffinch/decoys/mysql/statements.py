@@ -163,7 +163,7 @@ def _applied(state: State, name: str, value: str) -> list[tuple[str, str]]:
         value = "" if value.lower() in ("null", "") else value.lower()
         if value and value not in _CHARSETS:
             raise SqlError(1115, "42000", f"Unknown character set: '{value}'")
-        state.results = _CHARSETS.get(value, packets.UTF8MB4_GENERAL_CI)
+        state.results = _CHARSETS.get(value, 33)  # without one, names come in the system's own utf8mb3
         value = "utf8mb3" if value == "utf8" else value
     elif value.lower() == "default":
         state.variables.pop(name, None)

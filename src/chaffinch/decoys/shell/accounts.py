@@ -59,10 +59,8 @@ async def w(call: Call) -> int:
     call.print("USER     TTY      FROM             LOGIN@   IDLE   JCPU   PCPU WHAT")
     since = time.strftime("%H:%M", time.gmtime(shell.since))
     call.print(
-        (
-            f"{shell.user.name[:8]:<8} {shell.tty:<8} {shell.source[:16]:<16} {since}    "
-            f"0.00s  0.01s  0.00s {' '.join([call.name, *call.args])}"
-        )
+        f"{shell.user.name[:8]:<8} {shell.tty:<8} {shell.source[:16]:<16} {since}    "
+        f"0.00s  0.01s  0.00s {' '.join([call.name, *call.args])}"
     )
     return 0
 
@@ -86,27 +84,21 @@ async def last(call: Call) -> int:
     now = shell.now()
     since = time.gmtime(shell.since)
     call.print(
-        (
-            f"{shell.user.name:<8} {shell.tty:<12} {shell.source:<16} "
-            f"{time.strftime('%a %b %e %H:%M', since)}   still logged in"
-        )
+        f"{shell.user.name:<8} {shell.tty:<12} {shell.source:<16} "
+        f"{time.strftime('%a %b %e %H:%M', since)}   still logged in"
     )
     before = last_login(shell)
     if before is not None:
         when = time.gmtime(before[0])
         call.print(
-            (
-                f"{shell.user.name:<8} pts/0        {before[1]:<16} "
-                f"{time.strftime('%a %b %e %H:%M', when)} - "
-                f"{time.strftime('%H:%M', time.gmtime(before[0] + 1500))}  (00:25)"
-            )
+            f"{shell.user.name:<8} pts/0        {before[1]:<16} "
+            f"{time.strftime('%a %b %e %H:%M', when)} - "
+            f"{time.strftime('%H:%M', time.gmtime(before[0] + 1500))}  (00:25)"
         )
     booted = time.gmtime(shell.persona.booted(now))
     call.print(
-        (
-            f"reboot   system boot  {shell.persona.os.kernel[:16]:<16} "
-            f"{time.strftime('%a %b %e %H:%M', booted)}   still running"
-        )
+        f"reboot   system boot  {shell.persona.os.kernel[:16]:<16} "
+        f"{time.strftime('%a %b %e %H:%M', booted)}   still running"
     )
     begins = max(installed(shell.persona), int(now) - 20 * 86400)
     call.print("\nwtmp begins " + time.strftime("%a %b %e %H:%M:%S %Y", time.gmtime(begins)))
@@ -151,11 +143,9 @@ async def sudo(call: Call) -> int:
         return await shell.call(args[0], args[1:], call) if args else 0
     if shell.terminal is None:
         call.complain(
-            (
-                "sudo: a terminal is required to read the password; either use the -S option to "
-                "read from standard input or configure an askpass helper\nsudo: a password is "
-                "required"
-            )
+            "sudo: a terminal is required to read the password; either use the -S option to "
+            "read from standard input or configure an askpass helper\nsudo: a password is "
+            "required"
         )
         return 1
     for attempt in range(3):

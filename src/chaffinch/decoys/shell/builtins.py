@@ -371,7 +371,7 @@ def _true(call: Call, args: list[str]) -> bool:
     return len(args) == 1 and bool(args[0])
 
 
-def _unary(call: Call, operator: str, operand: str) -> bool:
+def _unary(call: Call, operator: str, operand: str) -> bool:  # noqa: PLR0911  one answer an operator
     if operator in ("-n", "-z"):
         return bool(operand) == (operator == "-n")
     if operator == "-t":

@@ -188,7 +188,7 @@ def _step(shell: "Shell", prefix: str, step: str) -> list[str]:
     ]
 
 
-# Arithmetic -----------------------------------------------------------------------------------------------------------------
+# Arithmetic ---------------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(
     r"\s*(?:(0[xX][0-9a-fA-F]+|\d+)|\$?\{?([A-Za-z_]\w*)\}?|(<<|>>|<=|>=|==|!=|&&|\|\||\*\*|[-+*/%()<>!&|^~]))"
@@ -245,7 +245,7 @@ def _unary(tokens: list[str], depth: int) -> int:
     if token in ("-", "+", "!", "~"):
         value = _unary(tokens, depth + 1)
         return {"-": -value, "+": value, "!": int(not value), "~": ~value}[token]
-    if token == "(":
+    if token == "(":  # noqa: S105  a token of arithmetic
         value = _binary(tokens, 0, depth + 1)
         tokens.pop()
         return value

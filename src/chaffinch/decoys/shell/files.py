@@ -1,6 +1,7 @@
 """Commands about files: they see and change the source's view, nothing else."""
 
 import errno
+import itertools
 import re
 
 from chaffinch.decoys.overlay import READ, join
@@ -147,10 +148,8 @@ async def rm(call: Call) -> int:
             and "--no-preserve-root" not in flags
         ):
             call.complain(
-                (
-                    "rm: it is dangerous to operate recursively on '/'\nrm: use --no-preserve-root "
-                    "to override this failsafe"
-                )
+                "rm: it is dangerous to operate recursively on '/'\nrm: use --no-preserve-root "
+                "to override this failsafe"
             )
             status = 1
         elif not _removed(call, path, deep=deep, force=force):
@@ -359,7 +358,7 @@ async def find(call: Call) -> int:
     args = list(call.args)
     while args and not args[0].startswith(("-", "(", "!")):
         roots.append(args.pop(0))
-    tests = dict(zip(args, args[1:], strict=False))
+    tests = dict(itertools.pairwise(args))
     status = 0
     for root in roots or ["."]:
         try:
@@ -426,10 +425,8 @@ async def stat(call: Call) -> int:
         call.print(f"  Size: {entry.size:<10}\tBlocks: {-(-entry.size // 4096) * 8:<10} IO Block: 4096   {kind}")
         call.print(f"Device: 8,1\tInode: {inode(entry):<11} Links: {2 if entry.kind == 'dir' else 1}")
         call.print(
-            (
-                f"Access: ({entry.mode:04o}/{permissions(entry)})  Uid: "
-                f"({uid:>5}/{entry.owner:>8})   Gid: ({gid:>5}/{entry.group:>8})"
-            )
+            f"Access: ({entry.mode:04o}/{permissions(entry)})  Uid: "
+            f"({uid:>5}/{entry.owner:>8})   Gid: ({gid:>5}/{entry.group:>8})"
         )
         call.print(f"Access: {when}\nModify: {when}\nChange: {when}\n Birth: {when}")
     return status if call.args else missing(call)
@@ -514,11 +511,9 @@ async def dd(call: Call) -> int:
             call.write(data)
     except FileError as error:
         return call.fail(
-            (
-                f"failed to open "
-                f"'{error.filename.rpartition('/')[2] if not given.get('if') else given['if']}': "
-                f"{error.strerror}"
-            )
+            f"failed to open "
+            f"'{error.filename.rpartition('/')[2] if not given.get('if') else given['if']}': "
+            f"{error.strerror}"
         )
     whole, part = divmod(len(data), max(block, 1))
     if given.get("status") != "none":

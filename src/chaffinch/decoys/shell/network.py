@@ -163,10 +163,8 @@ async def ip(call: Call) -> int:
         return 255
     if "route".startswith(what):
         call.print(
-            (
-                f"default via {router} dev eth0 onlink \n{router.rpartition('.')[0]}.0/24 dev "
-                f"eth0 proto kernel scope link src {address} "
-            )
+            f"default via {router} dev eth0 onlink \n{router.rpartition('.')[0]}.0/24 dev "
+            f"eth0 proto kernel scope link src {address} "
         )
     elif "neighbour".startswith(what):
         near = call.shell.persona.derive("router mac", 3).hex(":")
@@ -174,31 +172,23 @@ async def ip(call: Call) -> int:
     elif "address".startswith(what) or "link".startswith(what):
         addresses = not "link".startswith(what)
         call.print(
-            (
-                "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group "
-                "default qlen 1000\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00"
-            )
+            "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group "
+            "default qlen 1000\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00"
         )
         if addresses:
             call.print(
-                (
-                    "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft "
-                    "forever\n    inet6 ::1/128 scope host noprefixroute \n       valid_lft forever "
-                    "preferred_lft forever"
-                )
+                "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft "
+                "forever\n    inet6 ::1/128 scope host noprefixroute \n       valid_lft forever "
+                "preferred_lft forever"
             )
         call.print(
-            (
-                f"2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP "
-                f"group default qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff"
-            )
+            f"2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP "
+            f"group default qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff"
         )
         if addresses:
             call.print(
-                (
-                    f"    inet {address}/24 brd {broadcast} scope global eth0\n       valid_lft "
-                    f"forever preferred_lft forever"
-                )
+                f"    inet {address}/24 brd {broadcast} scope global eth0\n       valid_lft "
+                f"forever preferred_lft forever"
             )
     else:
         call.complain(f'Object "{what}" is unknown, try "ip help".')
@@ -210,29 +200,21 @@ async def ifconfig(call: Call) -> int:
     address, _, broadcast = _network(call)
     up = int(call.shell.now() - call.shell.persona.booted(call.shell.now()))
     call.print(
-        (
-            f"eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n        inet "
-            f"{address}  netmask 255.255.255.0  broadcast {broadcast}"
-        )
+        f"eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n        inet "
+        f"{address}  netmask 255.255.255.0  broadcast {broadcast}"
     )
     call.print(
-        (
-            f"        ether {call.shell.persona.mac}  txqueuelen 1000  (Ethernet)\n        RX "
-            f"packets {up * 3}  bytes {up * 2113} ({up * 2113 / 1048576:.1f} MiB)"
-        )
+        f"        ether {call.shell.persona.mac}  txqueuelen 1000  (Ethernet)\n        RX "
+        f"packets {up * 3}  bytes {up * 2113} ({up * 2113 / 1048576:.1f} MiB)"
     )
     call.print(
-        (
-            f"        RX errors 0  dropped 0  overruns 0  frame 0\n        TX packets "
-            f"{up * 2}  bytes {up * 907} ({up * 907 / 1048576:.1f} MiB)"
-        )
+        f"        RX errors 0  dropped 0  overruns 0  frame 0\n        TX packets "
+        f"{up * 2}  bytes {up * 907} ({up * 907 / 1048576:.1f} MiB)"
     )
     call.print("        TX errors 0  dropped 0 overruns 0  carrier 0  collisions 0\n")
     call.print(
-        (
-            "lo: flags=73<UP,LOOPBACK,RUNNING>  mtu 65536\n        inet 127.0.0.1  netmask "
-            "255.0.0.0\n        loop  txqueuelen 1000  (Local Loopback)\n"
-        )
+        "lo: flags=73<UP,LOOPBACK,RUNNING>  mtu 65536\n        inet 127.0.0.1  netmask "
+        "255.0.0.0\n        loop  txqueuelen 1000  (Local Loopback)\n"
     )
     return 0
 
@@ -242,7 +224,7 @@ async def route(call: Call) -> int:
     call.print("Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface")
     shown = "0.0.0.0" if "-n" in call.args else "default"  # noqa: S104  what route(8) prints
     call.print(f"{shown:<15} {router:<15} 0.0.0.0         UG    0      0        0 eth0")
-    call.print(f"{router.rpartition('.')[0] + '.0':<15} {'0.0.0.0':<15} 255.255.255.0   U     0      0        0 eth0")
+    call.print(f"{router.rpartition('.')[0] + '.0':<15} 0.0.0.0         255.255.255.0   U     0      0        0 eth0")
     return 0
 
 
@@ -257,10 +239,8 @@ async def netstat(call: Call) -> int:
         return await route(call)
     listens = "l" in asked
     call.print(
-        (
-            f"Active Internet connections "
-            f"({'only servers' if listens else 'servers and established' if 'a' in asked else 'w/o servers'})"
-        )
+        f"Active Internet connections "
+        f"({'only servers' if listens else 'servers and established' if 'a' in asked else 'w/o servers'})"
     )
     root = "p" in asked
     call.print(
@@ -310,17 +290,13 @@ async def ss(call: Call) -> int:
     for service in persona.services if listens or every else ():
         if service.transport == "tcp":
             call.print(
-                (
-                    f"LISTEN 0      {128 if service.name == 'ssh' else 511:<6} "
-                    f"{f'0.0.0.0:{service.port}':>20} {'0.0.0.0:*':>20}"
-                )
+                f"LISTEN 0      {128 if service.name == 'ssh' else 511:<6} "
+                f"{f'0.0.0.0:{service.port}':>20} {'0.0.0.0:*':>20}"
             )
     if not listens:
         call.print(
-            (
-                f"ESTAB  0      0      {f'{persona.address}:{_own_port(call)}':>20} "
-                f"{f'{call.shell.source}:{40000 + call.shell.pid % 20000}':>20}"
-            )
+            f"ESTAB  0      0      {f'{persona.address}:{_own_port(call)}':>20} "
+            f"{f'{call.shell.source}:{40000 + call.shell.pid % 20000}':>20}"
         )
     return 0
 
@@ -344,10 +320,8 @@ async def ping(call: Call) -> int:
         await call.shell.sleep(1 if number < count or not own else 0.1)
     got = count if own else 0
     call.print(
-        (
-            f"\n--- {host} ping statistics ---\n{count} packets transmitted, {got} received, "
-            f"{0 if own else 100}% packet loss, time {count * 1015 - 1000}ms"
-        )
+        f"\n--- {host} ping statistics ---\n{count} packets transmitted, {got} received, "
+        f"{0 if own else 100}% packet loss, time {count * 1015 - 1000}ms"
     )
     if own:
         call.print("rtt min/avg/max/mdev = 0.030/0.037/0.049/0.006 ms")
@@ -401,10 +375,8 @@ async def wget(call: Call) -> int:
         ]
         if _is_name(host):
             lines.append(
-                (
-                    f"Resolving {host} ({host})... failed: Temporary failure in name resolution.\n"
-                    f"wget: unable to resolve host address {quoted(host)}"
-                )
+                f"Resolving {host} ({host})... failed: Temporary failure in name resolution.\n"
+                f"wget: unable to resolve host address {quoted(host)}"
             )
             await call.shell.sleep(5)
         else:
@@ -487,11 +459,9 @@ async def ssh(call: Call) -> int:
     _, rest, _ = options(call.args, "46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOopQRSWw")
     if not rest:
         call.complain(
-            (
-                "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]\n   "
-                "        [-c cipher_spec] [-D [bind_address:]port] destination [command "
-                "[argument ...]]"
-            )
+            "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]\n   "
+            "        [-c cipher_spec] [-D [bind_address:]port] destination [command "
+            "[argument ...]]"
         )
         return 255
     host = rest[0].rpartition("@")[2]
@@ -509,10 +479,8 @@ async def arp(call: Call) -> int:
     _, router, _ = _network(call)
     near = call.shell.persona.derive("router mac", 3).hex(":")
     call.print(
-        (
-            f"Address                  HWtype  HWaddress           Flags Mask            "
-            f"Iface\n{router:<24} ether   00:1b:17:{near}   C                     eth0"
-        )
+        f"Address                  HWtype  HWaddress           Flags Mask            "
+        f"Iface\n{router:<24} ether   00:1b:17:{near}   C                     eth0"
     )
     return 0
 
@@ -520,18 +488,14 @@ async def arp(call: Call) -> int:
 async def iptables(call: Call) -> int:
     if call.shell.user.uid != 0:
         call.complain(
-            (
-                f"{call.name} v1.8.9 (nf_tables): Could not fetch rule set generation id: "
-                f"Permission denied (you must be root)"
-            )
+            f"{call.name} v1.8.9 (nf_tables): Could not fetch rule set generation id: "
+            f"Permission denied (you must be root)"
         )
         return 4
     for chain in ("INPUT", "FORWARD", "OUTPUT") if "-L" in call.args else ():
         call.print(
-            (
-                f"{'' if chain == 'INPUT' else chr(10)}Chain {chain} (policy ACCEPT)\ntarget     "
-                f"prot opt source               destination         "
-            )
+            f"{'' if chain == 'INPUT' else chr(10)}Chain {chain} (policy ACCEPT)\ntarget     "
+            f"prot opt source               destination         "
         )
     return 0
 
@@ -542,17 +506,13 @@ async def busybox(call: Call) -> int:
     if not call.args or call.args[0] in ("--help", "busybox"):
         call.print(f"{busybox_version(call.shell.persona)} multi-call binary.")
         call.print(
-            (
-                "BusyBox is copyrighted by many authors between 1998-2015.\nLicensed under "
-                "GPLv2. See source distribution for detailed\ncopyright notices.\n"
-            )
+            "BusyBox is copyrighted by many authors between 1998-2015.\nLicensed under "
+            "GPLv2. See source distribution for detailed\ncopyright notices.\n"
         )
         call.print("Usage: busybox [function [arguments]...]\n   or: busybox --list\n   or: function [arguments]...\n")
         call.print(
-            (
-                "\tBusyBox is a multi-call binary that combines many common Unix\n\tutilities "
-                "into a single executable.\n\nCurrently defined functions:"
-            )
+            "\tBusyBox is a multi-call binary that combines many common Unix\n\tutilities "
+            "into a single executable.\n\nCurrently defined functions:"
         )
         line = "\t"
         for applet in BUSYBOX_APPLETS:

@@ -147,7 +147,7 @@ class Shell:
         self._depth = 0
         self._outer: list[_State] = []
 
-    # What the terminal shows ---------------------------------------------------------------------------------------------
+    # What the terminal shows -----------------------------------------------------------------------------------------
 
     @property
     def prompt(self) -> bytes:
@@ -165,9 +165,9 @@ class Shell:
             return "-bash: " if self.interactive else "bash: line 1: "
         return "-sh: " if self.interactive and self.flavor == "ash" else "sh: " if self.flavor == "ash" else "sh: 1: "
 
-    # Variables -----------------------------------------------------------------------------------------------------------
+    # Variables -------------------------------------------------------------------------------------------------------
 
-    def variable(self, name: str) -> str | None:
+    def variable(self, name: str) -> str | None:  # noqa: PLR0911  one answer a parameter
         """The value of a variable or a special parameter, or None."""
         match name:
             case "?":
@@ -198,7 +198,7 @@ class Shell:
         if name in self.variables or len(self.variables) < VARIABLES:
             self.variables[name] = value[:VALUE_CHARACTERS]
 
-    # Running -------------------------------------------------------------------------------------------------------------
+    # Running ---------------------------------------------------------------------------------------------------------
 
     async def run(self, line: str, stdin: bytes = b"") -> Result:
         """Run a line (or several). Raises `Interrupted` when the terminal does."""
@@ -210,11 +210,9 @@ class Shell:
             streams = _Streams(Input(stdin, interactive=self.terminal is not None), out, err)
             self.status = await self._text(line, streams)
         except _Exit as ended:
+            says = b"" if not self.interactive or self.flavor != "bash" else b"exit\n" if self._outer else b"logout\n"
+            err.write(says)
             self.status, exited = ended.status, not self.leave()
-            if self.interactive and exited and self.flavor == "bash":
-                err.write(b"logout\n")
-            elif self.interactive and not exited:
-                err.write(b"exit\n" if self.flavor == "bash" else b"")
         except _Jump:
             self.status = 0
         except _Limit:
@@ -470,7 +468,7 @@ class Shell:
         if self._steps % 32 == 0:
             await asyncio.sleep(0)  # other sessions have their turn
 
-    # Redirections --------------------------------------------------------------------------------------------------------
+    # Redirections ----------------------------------------------------------------------------------------------------
 
     async def _redirected(self, redirects: tuple[syntax.Redirect, ...], streams: _Streams) -> _Streams | None:
         """The streams after redirections; None, with a complaint, when a file cannot be opened."""

@@ -163,7 +163,7 @@ class _Parser:
         self.at = 0
         self.depth = 0
 
-    # Structure ----------------------------------------------------------------------------------------------------------
+    # Structure -------------------------------------------------------------------------------------------------------
 
     def sequence(self, ends: tuple[str, ...]) -> Sequence:
         """Pipelines up to the end, a closing parenthesis, or one of the reserved words in `ends`."""
@@ -361,7 +361,7 @@ class _Parser:
         inner.depth = self.depth
         return Word(tuple(inner.double_quoted()))
 
-    # Words --------------------------------------------------------------------------------------------------------------
+    # Words -----------------------------------------------------------------------------------------------------------
 
     def blank(self, *, newlines: bool = False) -> None:
         """Skip spaces, comments and continued lines; with `newlines` also line ends."""

@@ -133,7 +133,7 @@ async def df(call: Call) -> int:
         ("udev", "devtmpfs", box.memory // 2 - 13000, 0, "/dev"),
         ("tmpfs", "tmpfs", box.memory // 10, 480 + box.cores * 96, "/run"),
         ("/dev/sda1", "ext4", whole, used, "/"),
-        ("tmpfs", "tmpfs", box.memory // 2, 0, "/dev/shm"),
+        ("tmpfs", "tmpfs", box.memory // 2, 0, "/dev/shm"),  # noqa: S108  the host's, not ours
         ("tmpfs", "tmpfs", 5120, 0, "/run/lock"),
         ("tmpfs", "tmpfs", box.memory // 10, 0, f"/run/user/{call.shell.user.uid}"),
     )
@@ -215,7 +215,7 @@ async def lscpu(call: Call) -> int:
     return 0
 
 
-# Processes ------------------------------------------------------------------------------------------------------------------
+# Processes ----------------------------------------------------------------------------------------------------------
 
 
 def _own(call: Call) -> list[Process]:
@@ -263,10 +263,8 @@ async def ps(call: Call) -> int:
         call.print("  PID USER       VSZ STAT COMMAND")
         for process in [*processes(persona, now), *mine[1:]]:
             call.print(
-                (
-                    f"{process.pid:>5} {process.user:<8} {process.virtual:>5} {process.state[:1]:<4} "
-                    f"{process.command.replace('-bash', '-sh')}"
-                )
+                f"{process.pid:>5} {process.user:<8} {process.virtual:>5} {process.state[:1]:<4} "
+                f"{process.command.replace('-bash', '-sh')}"
             )
         return 0
     every = [*processes(persona, now), *mine] if re.search("[aexA]", asked) else mine[1:]
@@ -277,20 +275,17 @@ async def ps(call: Call) -> int:
             busy = process.cpu * 100 / max(now - process.started, 1)
             spent = f"{process.cpu // 60}:{process.cpu % 60:02}"
             call.print(
-                (
-                    f"{name:<8} {process.pid:>7} {busy:>4.1f} {share(persona, process):>4.1f} "
-                    f"{process.virtual:>6} {process.resident:>5}"
-                )(f" {process.tty:<8} {process.state:<4} {_started(process, now):<5} {spent:>6} {process.command}")
+                f"{name:<8} {process.pid:>7} {busy:>4.1f} {share(persona, process):>4.1f} "
+                f"{process.virtual:>6} {process.resident:>5}"
+                f" {process.tty:<8} {process.state:<4} {_started(process, now):<5} {spent:>6} {process.command}"
             )
     elif "f" in asked:
         call.print("UID          PID    PPID  C STIME TTY          TIME CMD")
         for process in every:
             name = process.user if len(process.user) <= 8 else process.user[:7] + "+"
             call.print(
-                (
-                    f"{name:<8} {process.pid:>7} {process.ppid:>7}  0 {_started(process, now):<5} "
-                    f"{process.tty:<8} {_clock(process.cpu)} {process.command}"
-                )
+                f"{name:<8} {process.pid:>7} {process.ppid:>7}  0 {_started(process, now):<5} "
+                f"{process.tty:<8} {_clock(process.cpu)} {process.command}"
             )
     else:
         call.print("    PID TTY          TIME CMD")
@@ -313,16 +308,12 @@ async def top(call: Call) -> int:
     call.print(f"Tasks: {len(every):>3} total,   1 running, {len(every) - 1:>3} sleeping,   0 stopped,   0 zombie")
     call.print("%Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st ")
     call.print(
-        (
-            f"MiB Mem : {total / 1024:>8.1f} total, {idle / 1024:>8.1f} free, "
-            f"{used / 1024:>8.1f} used, {cached / 1024:>8.1f} buff/cache     "
-        )
+        f"MiB Mem : {total / 1024:>8.1f} total, {idle / 1024:>8.1f} free, "
+        f"{used / 1024:>8.1f} used, {cached / 1024:>8.1f} buff/cache     "
     )
     call.print(
-        (
-            f"MiB Swap: {975.0:>8.1f} total, {975.0:>8.1f} free, {0.0:>8.1f} used. "
-            f"{(idle + cached * 0.9) / 1024:>8.1f} avail Mem "
-        )
+        f"MiB Swap: {975.0:>8.1f} total, {975.0:>8.1f} free, {0.0:>8.1f} used. "
+        f"{(idle + cached * 0.9) / 1024:>8.1f} avail Mem "
     )
     call.print("\n    PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND")
     for process in every[: 60 if any("b" in arg for arg in call.args) else 16]:
@@ -330,11 +321,9 @@ async def top(call: Call) -> int:
         word = process.command.split()[0].strip("[]:").rpartition("/")[2].lstrip("-")[:15]
         spent = f"{process.cpu // 60}:{process.cpu % 60:02}.{process.pid % 100:02}"
         call.print(
-            (
-                f"{process.pid:>7} {name:<8}  20   0 {process.virtual:>7} {process.resident:>6} "
-                f"{process.resident * 2 // 3:>6} {process.state[:1]}   0.0 "
-                f"{share(persona, process):>5.1f} {spent:>9} {word}"
-            )
+            f"{process.pid:>7} {name:<8}  20   0 {process.virtual:>7} {process.resident:>6} "
+            f"{process.resident * 2 // 3:>6} {process.state[:1]}   0.0 "
+            f"{share(persona, process):>5.1f} {spent:>9} {word}"
         )
     return 0
 
@@ -379,7 +368,7 @@ async def pgrep(call: Call) -> int:
     return int(not found)
 
 
-# Time, services, packages ---------------------------------------------------------------------------------------------------
+# Time, services, packages -------------------------------------------------------------------------------------------
 
 
 async def date(call: Call) -> int:
@@ -435,7 +424,7 @@ async def systemctl(call: Call) -> int:
         "dbus",
         *(_UNITS[s.name] for s in call.shell.persona.services if s.name in _UNITS),
     }
-    verb, unit = (words + ["", ""])[:2] if words else ("list-units", "")
+    verb, unit = [*words, "", ""][:2] if words else ("list-units", "")
     name = unit.removesuffix(".service")
     aliases = {"sshd": "ssh", "mysql": "mariadb", "redis": "redis-server"}
     known = aliases.get(name, name) in units
@@ -451,10 +440,8 @@ async def systemctl(call: Call) -> int:
         days = int(call.shell.now() - booted) // 86400
         name = aliases.get(name, name)
         call.print(
-            (
-                f"● {name}.service - {name}\n     Loaded: loaded "
-                f"(/lib/systemd/system/{name}.service; enabled; preset: enabled)"
-            )
+            f"● {name}.service - {name}\n     Loaded: loaded "
+            f"(/lib/systemd/system/{name}.service; enabled; preset: enabled)"
         )
         call.print(f"     Active: active (running) since {stamp}; {days} days ago")
         return 0
@@ -471,10 +458,8 @@ async def systemctl(call: Call) -> int:
             return 5
         if call.shell.user.uid != 0:
             call.complain(
-                (
-                    f"Failed to {verb} {name}.service: Interactive authentication required.\nSee "
-                    f"system logs and 'systemctl status {name}.service' for details."
-                )
+                f"Failed to {verb} {name}.service: Interactive authentication required.\nSee "
+                f"system logs and 'systemctl status {name}.service' for details."
             )
             return 1
         return 0
@@ -507,17 +492,13 @@ async def apt(call: Call) -> int:
         if verb == "update":
             call.print("Reading package lists... Done")
             call.complain(
-                (
-                    f"E: Could not open lock file {lock} - open (13: Permission denied)\nE: Unable to "
-                    f"lock directory /var/lib/apt/lists/"
-                )
+                f"E: Could not open lock file {lock} - open (13: Permission denied)\nE: Unable to "
+                f"lock directory /var/lib/apt/lists/"
             )
         else:
             call.complain(
-                (
-                    f"E: Could not open lock file {lock} - open (13: Permission denied)\nE: Unable to "
-                    f"acquire the dpkg frontend lock ({lock}), are you root?"
-                )
+                f"E: Could not open lock file {lock} - open (13: Permission denied)\nE: Unable to "
+                f"acquire the dpkg frontend lock ({lock}), are you root?"
             )
         return 100
     if verb == "update":
@@ -528,17 +509,13 @@ async def apt(call: Call) -> int:
                 f"Err:1 {url.rstrip('/')} {suite} InRelease\n  Temporary failure resolving '{url.split('/')[2]}'"
             )
         call.print(
-            (
-                "Reading package lists... Done\nBuilding dependency tree... Done\nReading state "
-                "information... Done\nAll packages are up to date."
-            )
+            "Reading package lists... Done\nBuilding dependency tree... Done\nReading state "
+            "information... Done\nAll packages are up to date."
         )
         for url, suite in sources:
             call.complain(
-                (
-                    f"W: Failed to fetch {url.rstrip('/')}/dists/{suite}/InRelease  Temporary failure "
-                    f"resolving '{url.split('/')[2]}'"
-                )
+                f"W: Failed to fetch {url.rstrip('/')}/dists/{suite}/InRelease  Temporary failure "
+                f"resolving '{url.split('/')[2]}'"
             )
         call.complain("W: Some index files failed to download. They have been ignored, or old ones used instead.")
         return 0
@@ -576,17 +553,13 @@ async def dpkg(call: Call) -> int:
         return 2
     if call.args[0] in ("-l", "--list"):
         call.print(
-            (
-                "Desired=Unknown/Install/Remove/Purge/Hold\n| "
-                "Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend"
-            )
+            "Desired=Unknown/Install/Remove/Purge/Hold\n| "
+            "Status=Not/Inst/Conf-files/Unpacked/halF-conf/Half-inst/trig-aWait/Trig-pend"
         )
         call.print("|/ Err?=(none)/Reinst-required (Status,Err: uppercase=bad)")
         call.print(
-            (
-                f"||/ {'Name':<14} {'Version':<20} {'Architecture':<12} Description\n"
-                f"+++-{'=' * 14}-{'=' * 20}-{'=' * 12}-{'=' * 44}"
-            )
+            f"||/ {'Name':<14} {'Version':<20} {'Architecture':<12} Description\n"
+            f"+++-{'=' * 14}-{'=' * 20}-{'=' * 12}-{'=' * 44}"
         )
         for name, version, architecture, words in _PACKAGES:
             if len(call.args) < 2 or call.args[1].strip("*") in name:
@@ -619,10 +592,8 @@ async def tar(call: Call) -> int:
     name = next((arg for arg in call.args[1:] if not arg.startswith("-")), "")
     if not call.args:
         call.complain(
-            (
-                "tar: You must specify one of the '-Acdtrux', '--delete' or '--test-label' "
-                "options\nTry 'tar --help' or 'tar --usage' for more information."
-            )
+            "tar: You must specify one of the '-Acdtrux', '--delete' or '--test-label' "
+            "options\nTry 'tar --help' or 'tar --usage' for more information."
         )
         return 2
     try:

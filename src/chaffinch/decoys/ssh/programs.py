@@ -3,7 +3,7 @@ session owns."""
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 from chaffinch.decoys.overlay import View
 from chaffinch.decoys.session import Session
@@ -49,16 +49,16 @@ class Programs:
             self._session.record(Command(f"{kind} {printable(argument, 256)}"))
             return False
         task = asyncio.get_running_loop().create_task(
-            self._run(stream, _Login(self._session, stream, user).program(kind, argument)),
+            self._run(stream, user, kind, argument),
             name=f"ssh {kind} {self._session.id}",
         )
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(done, stream))
         return True
 
-    async def _run(self, stream: Stream, program: Coroutine[None, None, int]) -> None:
+    async def _run(self, stream: Stream, user: User, kind: str, argument: bytes) -> None:
         try:
-            status = await program
+            status = await _Login(self._session, stream, user).run(kind, argument)
         except PeerError:
             return  # the client went away
         await stream.finish(status)
@@ -90,20 +90,21 @@ class _Login:
         self._uploads = Uploads(session, self._view)
         self._notes = NOTES
 
-    def program(self, kind: str, argument: bytes) -> Coroutine[None, None, int]:
+    async def run(self, kind: str, argument: bytes) -> int:
+        """Run what a channel request asks for; the exit status."""
         if kind == "subsystem":
             self._session.record(Command("subsystem sftp"))
-            return self._sftp()
+            return await self._sftp()
         if kind == "shell":
-            return self._interactive() if self._stream.pty else self._script()
+            return await (self._interactive() if self._stream.pty else self._script())
         line = argument[:COMMAND_BYTES].decode("utf-8", "surrogateescape")
         self._session.record(Command(printable(argument, COMMAND_BYTES)))
         if line.strip() in _SFTP_SERVERS:
-            return self._sftp()
+            return await self._sftp()
         copy = scp.parse(line)
         if copy is not None:
-            return self._copy(copy)
-        return self._command(line)
+            return await self._copy(copy)
+        return await self._command(line)
 
     # Shells --------------------------------------------------------------------------------------------------------
 

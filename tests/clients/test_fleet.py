@@ -1,0 +1,192 @@
+"""Real programs against a whole fleet, and the account of every connection that they make."""
+
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleet.running import Fleet, eventually, network_namespace, running
+
+pytestmark = pytest.mark.clients
+
+SERVICES = ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
+OURS = ("chaffinch", "honeypot", "decoy", "python", "asyncssh", "twisted", "cowrie")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with running(tmp_path_factory.mktemp("fleet")) as fleet:
+        yield fleet
+
+
+def run(*command: str, timeout: float = 60, **more: Any) -> subprocess.CompletedProcess[str]:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **more)
+
+
+def hosts(fleet: Fleet, service: str, *, system: str = "Debian") -> list[dict[str, Any]]:
+    found = fleet.json("hosts", "--service", service, "--limit", "400")
+    return [host for host in found if system in host["os"]]
+
+
+def sessions(fleet: Fleet, service: str) -> int:
+    return sum(row["count"] for row in fleet.json("sessions", "--service", service))
+
+
+@pytest.fixture(scope="module")
+def real_ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet on the real ports: nmap sends some of its probes to a product's usual port only."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace needs root")
+    with (
+        network_namespace() as prefix,
+        running(tmp_path_factory.mktemp("real"), offset=0, prefix=prefix) as fleet,
+    ):
+        yield fleet
+
+
+def test_nmap_names_the_claimed_products_and_nothing_of_ours(real_ports: Fleet) -> None:
+    for service in SERVICES:
+        line, out, one = identified(real_ports, service)
+        assert one["product"].split()[0].lower() in line.lower(), out
+        assert one["version"].split("-")[0].split(" ")[0] in line, out
+        assert not [word for word in OURS if word in out.lower()]
+        assert "service unrecognized" not in out
+
+
+def identified(fleet: Fleet, service: str) -> tuple[str, str, dict[str, Any]]:
+    """What nmap says of one service on the first host that lets it look: its line, all of it, what `hosts` claims."""
+    for host in hosts(fleet, service)[:6]:
+        one = next(one for one in host["services"] if one["name"] == service)
+        command = (*fleet.prefix, "nmap", "-Pn", "-n", "-sV", "-p", str(one["port"]), host["address"])
+        done = run(*command, timeout=110)
+        line = next(line for line in done.stdout.splitlines() if line.startswith(f"{one['port']}/tcp"))
+        assert " open " in line, done.stdout
+        if not (
+            (service == "redis" and "authentication required" in done.stdout.lower()) or line.endswith("value store")
+        ):
+            break  # a redis with a password tells nobody its version
+    return line, done.stdout, one
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_connects_and_sessions_are_all_accounted_for(fleet: Fleet, service: str) -> None:
+    before = sessions(fleet, service)
+    where = fleet.endpoint(service)
+    for _ in range(1000):
+        socket.create_connection(where, timeout=5).close()
+    for _ in range(1000):
+        with socket.create_connection(where, timeout=5) as sock:
+            sock.sendall(b"HELP\r\n\x00\x01garbage\r\n")
+    eventually(lambda: sessions(fleet, service) - before == 2000, 20)
+    rows = fleet.json("sessions", "--service", service)
+    eventually(lambda: not [row for row in fleet.json("sessions", "--service", service) if row["ended"] is None], 20)
+    assert {row["reason"] for row in rows} <= {"peer", "service", ""}
+
+
+def test_a_password_guesser_finds_the_weak_account(fleet: Fleet, tmp_path: Path) -> None:
+    greeting = fleet_greeting(fleet)
+    line = next(line for line in greeting if " ssh " in f" {line.strip()} ")
+    target, password = line.split("#")[0].split()[-1], line.rpartition("password: ")[2].strip()
+    user, _, address = target.partition("@")
+    words = tmp_path / "words"
+    words.write_text(f"nope\n{password}\nnever\n", encoding="utf-8")
+    port = str(22 + fleet.offset)
+    done = run("hydra", "-I", "-t", "1", "-l", user, "-P", str(words), "-s", port, f"ssh://{address}", timeout=100)
+    assert f"login: {user}   password: {password}" in done.stdout, done.stdout + done.stderr
+    guessed = eventually(lambda: [e for e in fleet.events("--kind", "credential") if e["username"] == user])
+    assert ("nope", False) in {(event["secret"], event["accepted"]) for event in guessed}
+    assert (password, True) in {(event["secret"], event["accepted"]) for event in guessed}
+
+
+def fleet_greeting(fleet: Fleet) -> list[str]:
+    """The three commands that `up` prints, computed again."""
+    from chaffinch.cli.live import to_try
+    from chaffinch.config import Config, NetworkSettings
+    from chaffinch.fleet import assemble
+
+    settings = Config(network=NetworkSettings(port_offset=fleet.offset))
+    described = assemble.describe(settings, bytes.fromhex((fleet.state / "seed").read_text(encoding="ascii")))
+    return to_try(described.plan, described.personas)
+
+
+def test_the_three_printed_commands_work(fleet: Fleet) -> None:
+    lines = [line.split("#") for line in fleet_greeting(fleet)]
+    assert len(lines) == 3
+    for line in lines:
+        command = line[0].split()
+        if command[0] == "ssh":
+            if shutil.which("sshpass") is None:
+                pytest.skip("sshpass is not installed")
+            password = line[1].partition("password: ")[2].strip()
+            quiet = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+            command = ["sshpass", "-p", password, "ssh", *quiet, *command[1:], "id"]
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+        expected = {"curl": "HTTP/1.1", "redis-cli": "redis_version:", "sshpass": "uid="}
+        assert expected[command[0]] in done.stdout
+
+
+def test_five_thousand_silent_connections_leave_room(fleet: Fleet) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 6000:
+        pytest.skip(f"this process may open {hard} files only")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    where = fleet.endpoint("http")
+    before = fleet.status()["pss_bytes"]
+    held = []
+    try:
+        for _ in range(5000):
+            sock = socket.create_connection(where, timeout=5)
+            sock.sendall(b"GET / HTTP/1.1\r\nX-")
+            held.append(sock)
+        eventually(lambda: fleet.status()["sessions_open"] >= 5000)
+        with socket.create_connection(where, timeout=5) as newcomer:
+            newcomer.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert newcomer.recv(64).startswith(b"HTTP/1.1 200")
+        grown = fleet.status()["pss_bytes"] - before
+        assert grown < 5000 * 16 * 1024
+    finally:
+        for sock in held:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    eventually(lambda: fleet.status()["sessions_open"] == 0, 20)
+
+
+def test_the_decoy_group_has_given_up_its_privileges(fleet: Fleet) -> None:
+    status = Path(f"/proc/{fleet.group('decoys')['pid']}/status").read_text(encoding="ascii")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert int(fields["CapEff"], 16) == 0
+    assert int(fields["CapPrm"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+    if os.geteuid() == 0:
+        assert int(fields["CapBnd"], 16) == 0
+
+
+def test_events_follow_shows_what_comes(fleet: Fleet) -> None:
+    import sys
+
+    command = [sys.executable, "-m", "chaffinch", "events", "--follow", "--json", "--kind", "command", "--last", "1"]
+    follower = subprocess.Popen([*command, "--state", str(fleet.state)], stdout=subprocess.PIPE, text=True)
+    try:
+        with fleet.connect("redis") as sock:
+            sock.sendall(b"ECHO over-here\r\n")
+            assert b"over-here" in sock.recv(64)
+        assert follower.stdout is not None
+        for line in follower.stdout:
+            event = json.loads(line)
+            if event["line"] == "ECHO over-here":
+                break
+        assert event["service"] == "redis"
+        assert event["address"] == fleet.address("redis")
+    finally:
+        follower.kill()
+        follower.communicate()
