@@ -1,113 +1,46 @@
 # ruff: noqa: A005  (it is named after the service; nothing here imports the standard library's http)
-"""Requests per second of the http decoy on one core, with every request recorded.
+"""Requests per second of the http decoy in a real fleet, its group on one core, with every request accounted for.
 
-One process, pinned to the first core, serves with a recorder that makes an event of each fact, encodes it as the
-journal would, and counts it; another, pinned to the second, keeps 64 connections busy. Prints requests/s and the
-server's CPU time per request, and fails when a request was not recorded.
+A client on the other core keeps 64 connections busy. Then the journal is read: requests recorded one by one, and those
+counted in collapsed records, are together exactly the requests that were sent.
 """
 
-import argparse
-import asyncio
-import collections
-import contextlib
+import json
 import os
 import selectors
 import socket
 import sys
 import time
+from pathlib import Path
 
-import msgspec
-
-from chaffinch import events
-from chaffinch.decoys import registry, runner
-from chaffinch.decoys.session import Session
-from chaffinch.personas.persona import OperatingSystem, Persona, Service
+from bench.fleet import chaffinch, fleet
 
 CONNECTIONS = 64
+SECONDS = 6.0
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: 127.77.3.9\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\n"
     b"Accept-Language: en\r\nX-Number: %08d\r\n\r\n"
 )
-DEBIAN = OperatingSystem("debian-12", "linux", "Debian GNU/Linux 12 (bookworm)", "12", "6.1.0-28-amd64")
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What the server counted: facts by kind, bytes of encoded events, CPU seconds."""
-
-    requests: int
-    opened: int
-    closed: int
-    event_bytes: int
-    cpu: float
-
-
-class CountingRecorder:
-    """Encodes each fact as an event, counts it and lets it go."""
-
-    def __init__(self) -> None:
-        self.counts: collections.Counter[str] = collections.Counter()
-        self.event_bytes = 0
-
-    def record(self, session: Session, fact: events.Fact) -> None:
-        event = events.Event(
-            events.now(), fact, session.spec.name, session.address, session.source, session.id  # type: ignore[arg-type]
-        )  # fmt: skip
-        self.event_bytes += len(events.encode(event))
-        self.counts[fact.kind] += 1
-
-    def keep(self, data: bytes) -> tuple[str, bool]:
-        del data
-        return "", False
+def endpoint(state: Path) -> tuple[str, int]:
+    """A Debian web server with nginx on port 80."""
+    hosts = json.loads(chaffinch(state, "hosts", "--archetype", "web-server", "--limit", "60", "--json"))
+    for host in hosts:
+        for one in host["services"]:
+            if (one["name"], one["real_port"], one["version"]) == ("http", 80, "1.22.1"):
+                return host["address"], one["port"]
+    raise RuntimeError("no web server among the first hosts")
 
 
-def persona() -> Persona:
-    service = Service("http", 80, "nginx", "1.22.1")
-    return Persona(
-        "127.77.3.9",
-        "web-server",
-        "atlas",
-        "corp.example",
-        DEBIAN,
-        (service,),
-        (),
-        "52:54:00:12:34:56",
-        b"b" * 32,
-        86400,
-        0,
-    )
+def pin(pid: int, core: int) -> None:
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
 
 
-async def serve(listener: socket.socket, stop: socket.socket) -> Result:
-    host, handler, recorder = persona(), registry.load("http"), CountingRecorder()
-    running: set[asyncio.Task[None]] = set()
-
-    async def accept() -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            sock, peer = await loop.sock_accept(listener)
-            sock.setblocking(False)
-            session = Session(
-                sock,
-                persona=host,
-                service=host.services[0],
-                spec=handler.spec,
-                local=sock.getsockname(),
-                peer=peer,
-                recorder=recorder,
-                quarantine=recorder,
-            )
-            task = runner.start(session, handler)
-            running.add(task)
-            task.add_done_callback(running.discard)
-
-    accepting = asyncio.create_task(accept(), name="accept")
-    await asyncio.get_running_loop().sock_recv(stop, 1)
-    accepting.cancel()
-    if running:
-        await asyncio.wait(running, timeout=5)
-    counts = recorder.counts
-    cpu = time.process_time()
-    return Result(counts["request"], counts["session.opened"], counts["session.closed"], recorder.event_bytes, cpu)
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def drive(address: tuple[str, int], seconds: float) -> int:
@@ -150,45 +83,47 @@ def drive(address: tuple[str, int], seconds: float) -> int:
     return answered
 
 
-def pin(core: int) -> None:
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[core % len(cores)]})
+def accounted(state: Path) -> tuple[int, int]:
+    """Requests recorded one by one, and requests in collapsed records."""
+    single = collapsed = 0
+    for line in chaffinch(state, "events", "--json", "--service", "http").splitlines():
+        event = json.loads(line)
+        if event["kind"] == "request":
+            single += 1
+        elif event["kind"] == "collapsed" and event["of"] == "request":
+            collapsed += event["count"]
+    return single, collapsed
 
 
-def run_server(listener: socket.socket, stop: socket.socket, out: int) -> None:
-    pin(0)
-    listener.setblocking(False)
-    stop.setblocking(False)
-    result = asyncio.run(serve(listener, stop))
-    os.write(out, msgspec.json.encode(result))
+def measure(said: str) -> bool:
+    with fleet() as state:
+        group = next(g for g in json.loads(chaffinch(state, "status", "--json"))["groups"] if g["name"] == "decoys")
+        pin(group["pid"], 0)
+        os.sched_setaffinity(0, {1})
+        where = endpoint(state)
+        drive(where, 0.5)
+        pin(group["pid"], 0)  # the journal's thread began with the first event
+        time.sleep(1.5)
+        before = sum(accounted(state))
+        used, began = cpu_seconds(group["pid"]), time.monotonic()
+        answered = drive(where, SECONDS)
+        took = time.monotonic() - began
+        used = cpu_seconds(group["pid"]) - used
+        time.sleep(2.5)
+        single, collapsed = accounted(state)
+    whole = single + collapsed - before == answered
+    print(
+        f"{said}: {answered / took:,.0f} requests/s on one core, {used / answered * 1e6:.0f} us of CPU each; "
+        f"{answered:,} sent, {single + collapsed - before:,} accounted for "
+        f"({single:,} recorded and {collapsed:,} collapsed with the warm-up): {'exactly' if whole else 'MISMATCH'}"
+    )
+    return whole
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    seconds = parser.parse_args().seconds
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    ours, theirs = socket.socketpair()
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(KeyboardInterrupt):
-            run_server(listener, theirs, write)
-        os._exit(0)
-    pin(1)
-    os.close(write)
-    began = time.monotonic()
-    answered = drive(listener.getsockname(), seconds)
-    took = time.monotonic() - began
-    ours.send(b"x")
-    result = msgspec.json.decode(os.read(read, 4096), type=Result)
-    os.waitpid(child, 0)
-    print(f"{answered / took:,.0f} requests/s on one core, {result.cpu / answered * 1e6:.0f} us of CPU each, ", end="")
-    print(f"{answered:,} sent, {result.requests:,} recorded, {result.event_bytes / answered:.0f} bytes an event")
-    whole = answered == result.requests and result.opened == result.closed
-    if not whole:
-        print(f"not accounted for: {result}", file=sys.stderr)
-    return 0 if whole else 1
+    whole = measure("at the default rate")
+    os.environ["CHAFFINCH_DECOYS_RECORD_RATE"] = "1000000"
+    return 0 if measure("every request recorded") and whole else 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.decoys.ssh import hostkeys, primes, sntrup
+from chaffinch.decoys.ssh import hostkeys, primes, sntrup, umac
 from tests.decoys.harness import persona
 
 
@@ -90,3 +90,23 @@ def test_a_public_key_of_another_length_is_refused() -> None:
 def test_any_bytes_of_the_right_length_are_a_key(key: bytes) -> None:
     secret, ciphertext = sntrup.encapsulate(key)
     assert (len(secret), len(ciphertext)) == (sntrup.SESSION_KEY_BYTES, sntrup.CIPHERTEXT_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("data", "tag"),
+    [
+        (b"", "6e155fad26900be1"),
+        (b"a" * 3, "44b5cb542f220104"),
+        (b"a" * 2**10, "26bf2f5d60118bd9"),
+        (b"a" * 2**15, "27f8ef643b0d118d"),
+        (b"abc", "d4d7b9f6bd4fbfcf"),
+        (b"abc" * 500, "d4cf26ddefd5c01a"),
+    ],
+)
+def test_umac_gives_the_tags_of_its_specification(data: bytes, tag: str) -> None:
+    """RFC 4418, appendix."""
+    mac = umac.Umac(b"abcdefghijklmnop", 8)
+    nonce = int.from_bytes(b"bcdefghi", "big")
+    assert mac.sign(nonce, data).hex() == tag
+    assert mac.verify(nonce, data, bytes.fromhex(tag))
+    assert not mac.verify(nonce + 1, data, bytes.fromhex(tag))

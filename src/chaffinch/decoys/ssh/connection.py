@@ -6,7 +6,6 @@ Imported only once a client has sent its KEXINIT: asyncssh costs 21 MB and a six
 import asyncio
 import functools
 import os
-from hashlib import sha512
 
 import asyncssh
 from asyncssh.connection import SSHConnection, SSHServerConnection, SSHServerConnectionOptions
@@ -32,15 +31,12 @@ from asyncssh.constants import (
     MSG_USERAUTH_FAILURE,
     MSG_USERAUTH_REQUEST,
 )
-from asyncssh.crypto import Curve25519DH
-from asyncssh.kex import register_kex_alg
-from asyncssh.kex_dh import _KexHybridECDH
 from asyncssh.logging import logger as asyncssh_logger
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import NameList, SSHPacket, String, UInt32
 
 from chaffinch.decoys.session import Session
-from chaffinch.decoys.ssh import hostkeys, sntrup
+from chaffinch.decoys.ssh import hostkeys, primitives
 from chaffinch.decoys.ssh.algorithms import STRICT_SERVER
 from chaffinch.decoys.ssh.channel import Channel, Starter, Stream
 from chaffinch.decoys.ssh.login import Login, Verdict
@@ -80,22 +76,7 @@ _FIRST_LOCAL = 192
 asyncssh_logger.setLevel("CRITICAL")  # what peers do is recorded as facts, not logged
 
 
-class _Sntrup:
-    """Our encapsulation in the shape that asyncssh's hybrid key exchange takes."""
-
-    pubkey_bytes = sntrup.PUBLIC_KEY_BYTES
-    ciphertext_bytes = sntrup.CIPHERTEXT_BYTES
-    secret_bytes = sntrup.SESSION_KEY_BYTES
-
-    def __init__(self, _name: bytes) -> None:
-        """asyncssh names the algorithm; there is one."""
-
-    def encaps(self, public_key: bytes) -> tuple[bytes, bytes]:
-        return sntrup.encapsulate(public_key)
-
-
-for _name in (b"sntrup761x25519-sha512", b"sntrup761x25519-sha512@openssh.com"):
-    register_kex_alg(_name, _KexHybridECDH, sha512, (_Sntrup, b"sntrup761", Curve25519DH), False)
+primitives.register()
 
 
 @functools.cache
