@@ -10,10 +10,15 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from chaffinch.decoys.overlay import Overlays, View
+from chaffinch.decoys.ssh.algorithms import RELEASES
+from chaffinch.decoys.ssh.sftp import SftpServer
 from chaffinch.decoys.ssh.wire import Reader, packet, parse_kexinit, string
 from chaffinch.events import Command, Credential, SessionClosed, Upload
+from chaffinch.personas.files import Files
 from tests.decoys.harness import PRODUCTS, Decoy, decoy, persona, read_quietly
 from tests.decoys.test_ssh_preamble import kexinit, message, sent
 
@@ -84,7 +89,6 @@ def ssh(running: Decoy, *rest: str, password: str = "letmein") -> tuple[str, ...
 
 
 # Against the real sshd
-# ---------------------------------------------------------------------------------------------------
 
 
 BYTES = [
@@ -203,7 +207,24 @@ def test_nmap_sees_the_claimed_product_and_no_difference(sshd: int) -> None:
 
 
 # Real clients
-# ------------------------------------------------------------------------------------------------------------
+
+
+def test_sftp_begins_as_the_real_server_does() -> None:
+    server = Path("/usr/lib/openssh/sftp-server")
+    if not server.exists():
+        pytest.skip(f"{server} is not installed")
+    hello = string(b"\x01\0\0\0\x03")
+    with subprocess.Popen([server], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(hello)
+        process.stdin.flush()
+        length = process.stdout.read(4)
+        real = length + process.stdout.read(int.from_bytes(length, "big"))
+    host = persona("ssh")
+    view = View(Files(host), Overlays().of(host.address, "127.0.0.1"), host.users[0])
+    ours = SftpServer(view, "/root", None, lambda *_: 0, lambda _: None)  # type: ignore[arg-type]
+    assert ours.feed(hello) == [real]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +251,19 @@ def test_ssh_runs_a_command_with_each_algorithm(option: str) -> None:
         async with served() as running:
             ciphers = ("-oCiphers=aes256-ctr",) if option.startswith("MACs") else ()
             assert await run(*ssh(running, f"-o{option}", *ciphers, "echo hello; exit 3")) == (3, "hello\n")
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("version", [name for name, _ in RELEASES])
+def test_every_release_can_be_talked_to(version: str) -> None:
+    need("ssh", "sshpass")
+
+    async def talk() -> None:
+        host = persona("ssh", fail_delay="0")
+        service = msgspec.structs.replace(host.services[0], version=version)
+        async with decoy("ssh", msgspec.structs.replace(host, services=(service,))) as running:
+            assert await run(*ssh(running, "echo hello")) == (0, "hello\n")
 
     asyncio.run(talk())
 
@@ -262,7 +296,7 @@ def test_scp_brings_and_fetches(tmp_path: Path, flags: tuple[str, ...]) -> None:
             assert await run(*scp, *port, str(tmp_path / "tool"), f"{remote}:/tmp/tool") == (0, "")
             assert await run(*scp, *port, f"{remote}:/etc/passwd", str(tmp_path / "passwd")) == (0, "")
             status, out = await run(*scp, *port, f"{remote}:/nope", str(tmp_path / "nope"))
-            assert (status, out) == (1, "scp: /nope: No such file or directory\n")
+            assert (status, out.strip()) == (1, "scp: /nope: No such file or directory")
             (upload,) = running.recorded.of(Upload)
             assert (upload.name, upload.size, upload.via) == ("/tmp/tool", len(content), "scp" if flags else "sftp")
             assert running.recorded.files[upload.sha256] == content
@@ -307,6 +341,7 @@ def test_host_keys_are_learned_once_and_stay(tmp_path: Path) -> None:
             known = tmp_path / "known"
             flags = ("-oUpdateHostKeys=yes", f"-oUserKnownHostsFile={known}", "sleep 1")
             command = [flag for flag in ssh(running, *flags) if flag != "-oUserKnownHostsFile=/dev/null"]
+            await run(*command)  # ssh asks a host for its other keys once it knows one
             await run(*command)
             learned = {line.split()[1] for line in known.read_text().splitlines()}
             assert learned == {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"}  # the two others were proved to ssh

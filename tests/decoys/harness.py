@@ -136,6 +136,12 @@ class Decoy:
                 await asyncio.sleep(0.01)
 
 
+def end_input(writer: asyncio.StreamWriter) -> None:
+    """End our side, unless the decoy has ended the connection already."""
+    with contextlib.suppress(OSError):
+        writer.write_eof()
+
+
 async def read_quietly(reader: asyncio.StreamReader, wait: float) -> bytes:
     """What arrives until the peer closes or is silent for `wait` seconds."""
     got = bytearray()

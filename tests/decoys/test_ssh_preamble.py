@@ -192,6 +192,9 @@ def test_group_exchange_asks_for_a_group_first() -> None:
     ("version", "first", "last"),
     [
         ("9.2p1 Debian-2+deb12u10", b"sntrup761x25519-sha512", b"kex-strict-s-v00@openssh.com"),
+        ("9.2p1 Debian-2+deb12u4", b"sntrup761x25519-sha512", b"kex-strict-s-v00@openssh.com"),
+        ("9.2p1 Debian-2+deb12u3", b"sntrup761x25519-sha512@openssh.com", b"kex-strict-s-v00@openssh.com"),
+        ("9.2p1 Debian-2+deb12u1", b"sntrup761x25519-sha512@openssh.com", b"diffie-hellman-group14-sha256"),
         ("8.9p1 Ubuntu-3ubuntu0.10", b"curve25519-sha256", b"kex-strict-s-v00@openssh.com"),
         ("8.1", b"curve25519-sha256", b"diffie-hellman-group14-sha1"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chaffinch.decoys.ftp import data, replies
 from chaffinch.events import SessionClosed
-from tests.decoys.harness import decoy, persona, read_quietly
+from tests.decoys.harness import decoy, end_input, persona, read_quietly
 
 EXAMPLES = 2000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
 
@@ -29,7 +29,7 @@ async def attempt(sent: bytes, *, half_closed: bool) -> None:
         reader, writer = await asyncio.open_connection(server.address, server.port)
         writer.write(sent)
         if half_closed:
-            writer.write_eof()
+            end_input(writer)
         await read_quietly(reader, 0.02)
         writer.close()
         with contextlib.suppress(OSError):

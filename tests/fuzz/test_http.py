@@ -13,7 +13,7 @@ from chaffinch.decoys.http.parser import Head, Refusal, resolve
 from chaffinch.decoys.session import READ_BYTES, WRITE_BYTES
 from chaffinch.events import Request, SessionClosed, SessionOpened
 from tests.clients.http_probes import PROBES
-from tests.decoys.harness import Decoy, decoy, persona
+from tests.decoys.harness import Decoy, decoy, end_input, persona
 
 EXAMPLES = 2000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
 
@@ -36,7 +36,7 @@ async def throw(running: Decoy, sent: bytes, cut: int) -> None:
         writer.write(sent[:cut])
         await asyncio.sleep(0)
         writer.write(sent[cut:])
-        writer.write_eof()
+        end_input(writer)
         async with asyncio.timeout(2):
             while await reader.read(65536):
                 pass

@@ -11,7 +11,7 @@ from chaffinch.decoys.mysql import packets, prepared, sql
 from chaffinch.decoys.mysql.packets import MalformedError
 from chaffinch.decoys.mysql.results import SqlError
 from chaffinch.events import SessionClosed
-from tests.decoys.harness import Decoy, decoy, persona, read_quietly
+from tests.decoys.harness import Decoy, decoy, end_input, persona, read_quietly
 from tests.decoys.test_mysql import connect, login
 
 EXAMPLES = 2000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
@@ -96,7 +96,7 @@ def test_anything_after_a_login(sent: list[tuple[int, bytes]], half_closed: bool
             await client.say(login())
             client.writer.write(b"".join(packets.packet(bytes((kind,)) + data, 0) for kind, data in sent))
             if half_closed:
-                client.writer.write_eof()
+                end_input(client.writer)
             await read_quietly(client.reader, 0.03)
             with contextlib.suppress(OSError):
                 await client.close()

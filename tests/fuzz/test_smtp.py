@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chaffinch.decoys.smtp import dialogue, grammar, login
 from chaffinch.decoys.smtp.message import Message
 from chaffinch.events import SessionClosed, SessionOpened
-from tests.decoys.harness import Decoy, decoy, persona
+from tests.decoys.harness import Decoy, decoy, end_input, persona
 
 EXAMPLES = 2000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
 
@@ -29,7 +29,7 @@ async def throw(running: Decoy, sent: bytes, cut: int, *, half: bool) -> None:
         await asyncio.sleep(0)
         writer.write(sent[cut:])
         if half:
-            writer.write_eof()
+            end_input(writer)
         async with asyncio.timeout(2):
             while await reader.read(65536):
                 pass

@@ -9,11 +9,15 @@ from asyncssh.connection import SSHClientConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chaffinch.decoys.overlay import Overlays, View
 from chaffinch.decoys.ssh import scp, wire
 from chaffinch.decoys.ssh.algorithms import release
 from chaffinch.decoys.ssh.preamble import PACKET_BYTES, Close, Plain, identify
+from chaffinch.decoys.ssh.sftp import SftpServer
+from chaffinch.decoys.ssh.uploads import Room, Uploads
 from chaffinch.decoys.ssh.wire import packet, string
 from chaffinch.events import SessionClosed
+from chaffinch.personas.files import Files
 from tests.decoys.harness import decoy, persona
 from tests.decoys.test_ssh_preamble import kexinit, sent
 
@@ -134,3 +138,53 @@ async def _connected(address: str, port: int, *, login: bool) -> SSHClientConnec
         connection._kex_complete = connection._auth_complete = True
     connection.process_packet = lambda *_: True  # type: ignore[method-assign]
     return connection
+
+
+PATH = st.one_of(
+    st.sampled_from(
+        [b"/tmp/x", b"/etc/passwd", b"/etc", b".", b"", b"/nope/x", b"/tmp", b"a\0b", b"/bin", b"//", b"~"]
+    ),
+    st.binary(max_size=20),
+)
+SFTP = st.tuples(
+    st.sampled_from([1, *range(3, 21), 99, 200]),
+    st.one_of(
+        st.binary(max_size=40),
+        st.tuples(PATH, st.sampled_from([1, 2, 10, 26, 30, 58, 63])).map(
+            lambda parts: string(parts[0]) + wire.uint32(parts[1]) + bytes(4)
+        ),
+        st.tuples(PATH, PATH).map(lambda parts: string(parts[0]) + string(parts[1])),
+        st.tuples(st.integers(0, 3), st.binary(max_size=30)).map(
+            lambda parts: string(wire.uint32(parts[0])) + bytes(8) + string(parts[1])
+        ),
+        st.tuples(st.sampled_from([b"posix-rename@openssh.com", b"expand-path@openssh.com"]), PATH)
+        .map(lambda parts: string(parts[0]) + string(parts[1]) * 2),
+    ),
+).map(lambda parts: string(bytes((parts[0],)) + bytes(4) + parts[1]))  # fmt: skip
+
+
+@settings(max_examples=EXAMPLES * 5, deadline=None)
+@given(st.lists(SFTP, max_size=8), st.booleans())
+def test_sftp_answers_each_request_or_gives_up(messages: list[bytes], root: bool) -> None:
+    host = persona("ssh")
+    view = View(Files(host), Overlays().of(host.address, "127.0.0.1"), host.users[0 if root else 1])
+    kept = Uploads(Silent(), view, Room())  # type: ignore[arg-type]
+    server = SftpServer(view, "/root", kept, lambda *_: 0, lambda _: None)
+    server.feed(string(b"\x01\0\0\0\x03"))
+    with contextlib.suppress(wire.WireError):
+        for message in messages:
+            assert len(server.feed(message)) == 1
+    server.close()
+
+
+class Silent:
+    """A session that keeps nothing."""
+
+    def __init__(self) -> None:
+        self.quarantine = self
+
+    def record(self, fact: object) -> None:
+        pass
+
+    def keep(self, data: bytes) -> tuple[str, bool]:
+        return "", False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chaffinch.decoys.shell.terminal import LINE_BYTES, LineDiscipline
 from chaffinch.decoys.telnet_wire import SUBNEGOTIATION_BYTES, Wire, environment
 from chaffinch.events import SessionClosed
-from tests.decoys.harness import decoy, persona
+from tests.decoys.harness import decoy, end_input, persona
 
 EXAMPLES = 2000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
 
@@ -64,7 +64,7 @@ def test_any_bytes_leave_a_closed_session(parts: list[bytes], negotiates: bool, 
                     writer.write(part)
                     await asyncio.sleep(0)
                 if half_close:
-                    writer.write_eof()
+                    end_input(writer)
                     await asyncio.wait_for(reader.read(), 5)
             except (TimeoutError, ConnectionError):
                 pass

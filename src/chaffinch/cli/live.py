@@ -1,12 +1,15 @@
 """What `up` shows: a view that redraws itself on a terminal, plain lines in a pipe, one word to who detached it."""
 
 import itertools
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol, TextIO
 
+from chaffinch import config as configuration
 from chaffinch.cli import text
 from chaffinch.fleet.control import Status
 from chaffinch.fleet.supervisor import Supervisor
@@ -59,14 +62,24 @@ def greeting(supervisor: Supervisor) -> list[str]:
     ports = ", ".join(f"{port.service} {port.listen}" for port in plan.ports)
     silent = all(listener.silent for listener in supervisor.parts.listeners)
     quiet = "do not answer" if silent else "reset the connection (silent needs root)"
+    state = supervisor.parts.state
+    where = "" if state == configuration.state_directory() else f" --state {state}"
     return [
         f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}",
         f"ports: {ports}",
         f"addresses that do not run a service {quiet}",
         "try, in another terminal:",
         *(f"  {line}" for line in to_try(plan, supervisor.parts.personas)),
-        "and then: chaffinch events --follow",
+        f"and then: {program()} events --follow{where}",
     ]
+
+
+def program() -> str:
+    """How this program is called from where the user stands."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m chaffinch"
+    return called.name if shutil.which(called.name) == str(called) else os.path.relpath(called)
 
 
 def to_try(plan: Plan, personas: Personas) -> list[str]:

@@ -63,10 +63,19 @@ def _release(
 _SNTRUP = "sntrup761x25519-sha512@openssh.com"
 _STRICT = STRICT_SERVER.decode()
 
+_BEFORE_STRICT = _release(f"{_SNTRUP} {_CURVES}", _SIGNATURES_92)
+_BEFORE_BARE_NAME = _release(f"{_SNTRUP} {_CURVES} {_STRICT}", _SIGNATURES_92)
+
+EXACT: dict[str, Release] = {
+    "9.2p1 Debian-2": _BEFORE_STRICT,
+    "9.2p1 Debian-2+deb12u1": _BEFORE_STRICT,
+    "9.2p1 Debian-2+deb12u2": _BEFORE_BARE_NAME,
+    "9.2p1 Debian-2+deb12u3": _BEFORE_BARE_NAME,
+}
+"""Debian's updates of one release: strict key exchange came with u2, sntrup761 without a domain with u4."""
+
 RELEASES: tuple[tuple[str, Release], ...] = (
-    ("9.2p1 Debian-2+deb12u10", _release(f"sntrup761x25519-sha512 {_SNTRUP} {_CURVES} {_STRICT}", _SIGNATURES_92)),
-    ("9.2p1 Debian-2+deb12u1", _release(f"{_SNTRUP} {_CURVES}", _SIGNATURES_92)),
-    ("9.2p1", _release(f"{_SNTRUP} {_CURVES} {_STRICT}", _SIGNATURES_92)),
+    ("9.2p1", _release(f"sntrup761x25519-sha512 {_SNTRUP} {_CURVES} {_STRICT}", _SIGNATURES_92)),
     ("8.9p1", _release(f"{_CURVES.replace('diffie', _SNTRUP + ' diffie', 1)} {_STRICT}", _SIGNATURES_89)),
     (
         "8.4p1",
@@ -91,11 +100,9 @@ RELEASES: tuple[tuple[str, Release], ...] = (
 
 
 def release(version: str) -> Release:
-    """The offer of the release whose name `version` has or begins with; the newest known for any other."""
-    for known, found in RELEASES:
-        if version == known:
-            return found
-    return next((found for known, found in RELEASES if version.startswith(known)), RELEASES[0][1])
+    """The offer of the release that `version` is or begins with; the newest known for any other."""
+    found = EXACT.get(version)
+    return found or next((known for name, known in RELEASES if version.startswith(name)), RELEASES[0][1])
 
 
 class Agreement(msgspec.Struct, frozen=True):

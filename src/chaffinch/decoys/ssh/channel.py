@@ -43,6 +43,8 @@ class Stream(asyncssh.SSHServerSession[bytes]):
         self._input = bytearray()
         self._eof = False
         self._arrived = asyncio.Event()
+        self._waiting: list[tuple[bytes, int | None]] = []
+        self._burst = 0
 
     # What a program does -------------------------------------------------------------------------------------------
 
@@ -58,22 +60,40 @@ class Stream(asyncssh.SSHServerSession[bytes]):
 
     def write(self, data: bytes) -> None:
         """Standard output. Call `drain` between the parts of a long one."""
-        if data and self._channel is not None and not self._channel.is_closing():
-            self._channel.write(data)
+        self._send(data, None)
 
     def write_error(self, data: bytes) -> None:
         """Standard error: the same stream on a terminal."""
-        if data and self._channel is not None and not self._channel.is_closing():
-            self._channel.write(data, None if self.pty else EXTENDED_DATA_STDERR)
+        self._send(data, None if self.pty else EXTENDED_DATA_STDERR)
+
+    def _send(self, data: bytes, kind: int | None) -> None:
+        """Send now what a slow client may leave unread; the rest waits for `drain`."""
+        if self._channel is None or self._channel.is_closing():
+            return
+        if self._waiting or self._burst + len(data) > OUTPUT_BYTES:
+            self._waiting.append((data, kind))
+        elif data:
+            self._burst += len(data)
+            self._channel.write(data, kind)
 
     async def drain(self) -> None:
         """Wait until the client has taken most of the output, or is gone."""
+        waiting, self._waiting = self._waiting, []
+        for data, kind in waiting:
+            for at in range(0, len(data), _PACKET_BYTES):
+                await self._taken()
+                self._send(data[at : at + _PACKET_BYTES], kind)
+        await self._taken()
+
+    async def _taken(self) -> None:
         await self.connection.session.drain()
-        while self._channel is not None and self._channel.get_write_buffer_size() > OUTPUT_BYTES:
+        while self._channel is not None and self._channel.get_write_buffer_size() > OUTPUT_BYTES // 2:
             await asyncio.sleep(0.01)
+        self._burst = 0
 
     async def finish(self, status: int) -> None:
         """The program's end: its status, the end of its output, the close."""
+        await self.drain()
         while self._channel is not None and self._channel.get_write_buffer_size():
             await asyncio.sleep(0.01)
         if self._channel is not None:

@@ -142,6 +142,8 @@ class DecoyConnection(SSHServerConnection):
     async def _first_kexinit(self, number: int, sequence: int, packet: SSHPacket) -> None:
         await super()._process_kexinit(number, sequence, packet)
         self._ignore_first_kex = False  # the preamble drops a wrong guess by OpenSSH's rule
+        # asyncssh looks at the client's offer alone; a release without the marker keeps its sequence numbers.
+        self._strict_kex = self._strict_kex and STRICT_SERVER in self._release.offer.kex
 
     def choose_server_host_key(self, peer_host_key_algs: object) -> bool:
         """The preamble agreed on it."""

@@ -2,6 +2,7 @@
 session owns."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from chaffinch.decoys.session import Session
 from chaffinch.decoys.shell import Shell, interact
 from chaffinch.decoys.ssh import scp, sftp
 from chaffinch.decoys.ssh.channel import Stream
-from chaffinch.decoys.ssh.uploads import FILE_BYTES, Uploads
+from chaffinch.decoys.ssh.uploads import Room, Uploads
 from chaffinch.decoys.ssh.wire import WireError
 from chaffinch.errors import PeerError
 from chaffinch.events import Command, printable
@@ -41,6 +42,7 @@ class Programs:
         self._session = session
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
+        self._room = Room()
 
     def start(self, stream: Stream, kind: str, argument: bytes) -> bool:
         """Start what a channel request asks for; False where sshd would refuse."""
@@ -58,7 +60,7 @@ class Programs:
 
     async def _run(self, stream: Stream, user: User, kind: str, argument: bytes) -> None:
         try:
-            status = await _Login(self._session, stream, user).run(kind, argument)
+            status = await _Login(self._session, stream, user, self._room).run(kind, argument)
         except PeerError:
             return  # the client went away
         await stream.finish(status)
@@ -82,12 +84,12 @@ class Programs:
 class _Login:
     """One account on one channel, with the files that it sees."""
 
-    def __init__(self, session: Session, stream: Stream, user: User) -> None:
+    def __init__(self, session: Session, stream: Stream, user: User, room: Room) -> None:
         self._session = session
         self._stream = stream
         self._user = user
         self._view = View(Files(session.persona), session.overlay, user)
-        self._uploads = Uploads(session, self._view)
+        self._uploads = Uploads(session, self._view, room)
         self._notes = NOTES
 
     async def run(self, kind: str, argument: bytes) -> int:
@@ -184,9 +186,11 @@ class _Login:
     async def _input(self) -> bytes:
         """All that the client sends to a command, up to the size of a file; it is kept as an upload."""
         given = bytearray()
-        while len(given) < FILE_BYTES and (data := await self._stream.read()):
-            given += data[: FILE_BYTES - len(given)]
+        while data := await self._stream.read():
+            with contextlib.suppress(FileError):  # what is past the bound is read and lost
+                self._uploads.add(given, data)
         content = bytes(given)
+        self._uploads.drop(given)
         self._uploads.record("stdin", content, "exec")
         return content
 

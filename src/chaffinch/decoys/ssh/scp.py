@@ -7,7 +7,7 @@ import msgspec
 
 from chaffinch.decoys.overlay import READ, View, absolute, join, why
 from chaffinch.decoys.ssh.channel import Stream
-from chaffinch.decoys.ssh.uploads import FILE_BYTES, Uploads
+from chaffinch.decoys.ssh.uploads import Uploads
 from chaffinch.personas.files import FileError
 
 LINE_BYTES = 4096
@@ -154,14 +154,11 @@ async def _file(
         if not data:
             break
         left -= len(data)
-        if not fault and len(content) + len(data) <= FILE_BYTES:
+        if not fault:
             try:
-                uploads.grow(content, len(content) + len(data))
-                content[-len(data) :] = data
+                uploads.add(content, data)
             except FileError as error:
                 fault = why(error)
-        elif not fault:
-            fault = "No space left on device"
     if not left:
         await lines.answered()
     try:

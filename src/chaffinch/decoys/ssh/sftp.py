@@ -1,13 +1,14 @@
 """The SFTP server of OpenSSH (draft-ietf-secsh-filexfer-02, version 3) over a decoy host's files. No I/O: messages
 in, messages out."""
 
+import contextlib
 import errno
-import stat
-import time
 from collections.abc import Callable
 from typing import ClassVar
 
 from chaffinch.decoys.overlay import READ, View, absolute
+from chaffinch.decoys.ssh import attributes
+from chaffinch.decoys.ssh.attributes import Attributes
 from chaffinch.decoys.ssh.uploads import Uploads
 from chaffinch.decoys.ssh.wire import Reader, WireError, string, uint32
 from chaffinch.events import printable
@@ -50,24 +51,6 @@ _EXTENSIONS = (
 )
 _OPEN_READ, _OPEN_WRITE, _OPEN_APPEND, _OPEN_CREATE, _OPEN_TRUNCATE, _OPEN_EXCLUSIVE = 1, 2, 4, 8, 16, 32
 _NOTED = {3: "open", 11: "opendir", 13: "remove", 14: "mkdir", 15: "rmdir", 18: "rename", 20: "symlink"}
-_KINDS = {"file": stat.S_IFREG, "dir": stat.S_IFDIR, "link": stat.S_IFLNK, "char": stat.S_IFCHR, "block": stat.S_IFBLK}
-_HALF_A_YEAR = 182 * 86400
-
-
-class _Attributes:
-    """What a client sets; None where it says nothing."""
-
-    def __init__(self, fields: Reader) -> None:
-        flags = fields.uint32()
-        self.size = fields.uint64() if flags & 1 else None
-        if flags & 2:
-            fields.take(8)
-        self.mode = fields.uint32() & 0o7777 if flags & 4 else None
-        self.mtime = int.from_bytes(fields.take(8)[4:], "big") if flags & 8 else None
-        if flags & 0x80000000:
-            for _ in range(min(fields.uint32(), 64)):
-                fields.string()
-                fields.string()
 
 
 class _Open:
@@ -148,14 +131,14 @@ class SftpServer:
     # Files ---------------------------------------------------------------------------------------------------------
 
     def _open(self, fields: Reader) -> tuple[int, bytes]:
-        path, flags, attributes = self._path(fields), fields.uint32(), _Attributes(fields)
+        path, flags, wanted = self._path(fields), fields.uint32(), Attributes(fields)
         if len(self._handles) >= HANDLES:
             return _status(_FAILURE)
         exists = self._view.exists(path)
         if flags & _OPEN_EXCLUSIVE and flags & _OPEN_CREATE and exists:
             return _status(_FAILURE)
         if not exists and flags & _OPEN_CREATE and flags & _OPEN_WRITE:
-            self._view.write(path, b"", mode=(0o666 if attributes.mode is None else attributes.mode) & 0o755)
+            self._view.write(path, b"", mode=(0o666 if wanted.mode is None else wanted.mode) & 0o755)
         entry = self._view.entry(path)
         content = bytearray()
         if entry.kind == "dir" and flags & _OPEN_WRITE:
@@ -164,9 +147,7 @@ class SftpServer:
             return _status(_DENIED)
         if entry.kind == "file" and not flags & _OPEN_TRUNCATE and (flags & _OPEN_READ or entry.size):
             source = self._view.read(path) if self._view.allows(entry, READ) else b""
-            if flags & _OPEN_WRITE:
-                self._uploads.grow(content, len(source))
-            content[:] = source
+            self._uploads.add(content, source)
         elif flags & _OPEN_READ and not self._view.allows(entry, READ):
             return _status(_DENIED)
         return self._new_handle(_Open(path, flags, content))
@@ -179,6 +160,7 @@ class SftpServer:
 
     def _finish(self, opened: _Open) -> None:
         if not opened.written:
+            self._uploads.drop(opened.content)
             return
         try:
             self._uploads.keep(opened.path, opened.content, "sftp")
@@ -206,32 +188,32 @@ class SftpServer:
             return _status(_FAILURE)
         if opened.flags & _OPEN_APPEND:
             offset = len(opened.content)
-        self._uploads.grow(opened.content, offset + len(data))
+        self._uploads.resize(opened.content, max(len(opened.content), offset + len(data)))
         opened.content[offset : offset + len(data)] = data
         return _status(_OK)
 
     def _fsetstat(self, fields: Reader) -> tuple[int, bytes]:
         self._handle(fields)
-        attributes, opened = _Attributes(fields), self._last
-        if attributes.size is not None and opened.written:
-            self._uploads.grow(opened.content, attributes.size)
-            del opened.content[attributes.size :]
-        opened.mode = attributes.mode if attributes.mode is not None else opened.mode
-        opened.mtime = attributes.mtime if attributes.mtime is not None else opened.mtime
+        wanted, opened = Attributes(fields), self._last
+        if wanted.size is not None and opened.written:
+            with contextlib.suppress(FileError):  # a hole takes no room on a disk
+                self._uploads.resize(opened.content, wanted.size)
+        opened.mode = wanted.mode if wanted.mode is not None else opened.mode
+        opened.mtime = wanted.mtime if wanted.mtime is not None else opened.mtime
         if not opened.written:
-            self._set(opened.path, attributes)
+            self._set(opened.path, wanted)
         return _status(_OK)
 
     def _setstat(self, fields: Reader) -> tuple[int, bytes]:
-        self._set(self._path(fields), _Attributes(fields))
+        self._set(self._path(fields), Attributes(fields))
         return _status(_OK)
 
-    def _set(self, path: str, attributes: _Attributes) -> None:
+    def _set(self, path: str, wanted: Attributes) -> None:
         self._view.entry(path)
-        if attributes.mode is not None:
-            self._view.chmod(path, attributes.mode)
-        if attributes.mtime is not None:
-            self._view.touch(path, attributes.mtime)
+        if wanted.mode is not None:
+            self._view.chmod(path, wanted.mode)
+        if wanted.mtime is not None:
+            self._view.touch(path, wanted.mtime)
 
     def _remove(self, fields: Reader) -> tuple[int, bytes]:
         self._view.remove(self._path(fields))
@@ -262,14 +244,14 @@ class SftpServer:
         body = bytearray()
         for name in names[:NAMES_A_REPLY]:
             entry = self._view.entry(absolute(name, self._last.path), follow=False)
-            body += string(_encode(name)) + string(self._long_name(name, entry)) + self._attributes(entry)
+            body += string(_encode(name)) + string(_encode(attributes.long_name(name, entry))) + self._attributes(entry)
         count = min(len(names), NAMES_A_REPLY)
         del names[:NAMES_A_REPLY]
         return _NAME, uint32(count) + bytes(body)
 
     def _mkdir(self, fields: Reader) -> tuple[int, bytes]:
-        path, attributes = self._path(fields), _Attributes(fields)
-        self._view.mkdir(path, (0o777 if attributes.mode is None else attributes.mode) & 0o755)
+        path, wanted = self._path(fields), Attributes(fields)
+        self._view.mkdir(path, (0o777 if wanted.mode is None else wanted.mode) & 0o755)
         return _status(_OK)
 
     def _rmdir(self, fields: Reader) -> tuple[int, bytes]:
@@ -350,26 +332,8 @@ class SftpServer:
         return _HANDLE, string(uint32(number))
 
     def _attributes(self, entry: Entry, size: int | None = None) -> bytes:
-        times = uint32(entry.mtime & 0xFFFFFFFF)
-        return b"".join(
-            (
-                uint32(15),
-                (entry.size if size is None else size).to_bytes(8, "big"),
-                uint32(self._ids("u", entry.owner)),
-                uint32(self._ids("g", entry.group)),
-                uint32(_KINDS.get(entry.kind, stat.S_IFREG) | entry.mode),
-                times,
-                times,
-            )
-        )
-
-    def _long_name(self, name: str, entry: Entry) -> bytes:
-        mode = stat.filemode(_KINDS.get(entry.kind, stat.S_IFREG) | entry.mode)
-        links = 2 if entry.kind == "dir" else 1
-        when = time.gmtime(entry.mtime)
-        recent = 0 <= time.time() - entry.mtime < _HALF_A_YEAR
-        date = time.strftime("%b %e %H:%M" if recent else "%b %e  %Y", when)
-        return _encode(f"{mode} {links:4d} {entry.owner:<8} {entry.group:<8} {entry.size:8d} {date} {name}")
+        user, group = self._ids("u", entry.owner), self._ids("g", entry.group)
+        return attributes.encode(entry, user, group, entry.size if size is None else size)
 
     def _names_of(self, kind: str, numbers: bytes) -> bytes:
         wanted = [int.from_bytes(numbers[at : at + 4], "big") for at in range(0, min(len(numbers), 4096), 4)]

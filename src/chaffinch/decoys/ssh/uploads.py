@@ -14,31 +14,47 @@ FILE_BYTES = 8 << 20
 """The longest file that fits on a decoy's disk."""
 
 SESSION_BYTES = 12 << 20
-"""What one session may have half uploaded at once."""
+"""What one session may have open at once, half uploaded or being read."""
 
 SHOWN_BYTES = 128 << 10
 """How much of a file a visitor can read back; its size is shown whole."""
 
 
+class Room:
+    """How many bytes of files one session holds, over all its channels."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
+
+
 class Uploads:
-    """The uploads of one session. `via` is how they come: `scp`, `sftp`, `exec`."""
+    """The uploads on one channel. `via`, below, is how they come: `scp`, `sftp`, `exec`."""
 
-    __slots__ = ("_held", "_session", "_view")
+    __slots__ = ("_room", "_session", "_view")
 
-    def __init__(self, session: Session, view: View) -> None:
+    def __init__(self, session: Session, view: View, room: Room) -> None:
         self._session = session
         self._view = view
-        self._held = 0
+        self._room = room
 
-    def grow(self, data: bytearray, size: int) -> None:
-        """Make room so that `data` is `size` bytes long. Raises `FileError(ENOSPC)` past a bound."""
+    def resize(self, data: bytearray, size: int) -> None:
+        """Make `data` `size` bytes long. Raises `FileError(ENOSPC)` past a bound."""
         more = size - len(data)
-        if more <= 0:
-            return
-        if size > FILE_BYTES or self._held + more > SESSION_BYTES:
+        if more > 0 and (size > FILE_BYTES or self._room.held + more > SESSION_BYTES):
             raise FileError(errno.ENOSPC, "")
-        self._held += more
-        data += bytes(more)
+        self._room.held += more
+        if more < 0:
+            del data[size:]
+        else:
+            data += bytes(more)
+
+    def add(self, data: bytearray, more: bytes) -> None:
+        """Put bytes behind `data`; raises as `resize`."""
+        at = len(data)
+        self.resize(data, at + len(more))
+        data[at:] = more
 
     def keep(self, path: str, data: bytearray, via: str) -> None:
         """A file is whole: record it, keep it, show it."""
@@ -59,6 +75,6 @@ class Uploads:
             self._session.record(Upload(printable(name, 1024), len(content), sha256, kept, via))
 
     def drop(self, data: bytearray) -> None:
-        """Give the memory of a half uploaded file back."""
-        self._held -= len(data)
+        """Give the memory of a file back."""
+        self._room.held -= len(data)
         data.clear()
