@@ -42,6 +42,10 @@ class FleetSettings(Section, frozen=True):
     ] = ()
     user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
     drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
+    silent_seconds: Annotated[
+        Annotated[float, Meta(ge=2, extra={"unit": "seconds"})],
+        Meta(description="A group that has said nothing for that long is stuck: it is killed and started again."),
+    ] = 30.0
     backoff_seconds: Annotated[
         Seconds, Meta(description="The first wait before a failed worker is started again; it doubles, with jitter.")
     ] = 0.2

@@ -126,7 +126,11 @@ def test_the_view_on_a_terminal(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "chaffinch", "up", "--state", str(tmp_path), *fleet.flags])
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "chaffinch", "up", "--state", str(tmp_path), *fleet.flags],
+            fleet.environment,
+        )
     seen = bytearray()
 
     def shows(pattern: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.running import Fleet, eventually, network_namespace, running
+from tests.fleet.running import SEED, Fleet, eventually, network_namespace, running
 
 pytestmark = pytest.mark.clients
 
@@ -114,7 +114,7 @@ def fleet_greeting(fleet: Fleet) -> list[str]:
     from chaffinch.fleet import assemble
 
     settings = Config(network=NetworkSettings(port_offset=fleet.offset))
-    described = assemble.describe(settings, bytes.fromhex((fleet.state / "seed").read_text(encoding="ascii")))
+    described = assemble.describe(settings, SEED.encode())
     return to_try(described.plan, described.personas)
 
 

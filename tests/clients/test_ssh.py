@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaffinch.decoys.overlay import Overlays, View
+from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.ssh.algorithms import RELEASES
 from chaffinch.decoys.ssh.sftp import SftpServer
 from chaffinch.decoys.ssh.wire import Reader, packet, parse_kexinit, string
+from chaffinch.decoys.view import View
 from chaffinch.events import Command, Credential, SessionClosed, Upload
 from chaffinch.personas.files import Files
 from tests.decoys.harness import PRODUCTS, Decoy, decoy, persona, read_quietly

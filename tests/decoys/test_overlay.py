@@ -4,7 +4,8 @@ import errno
 
 import pytest
 
-from chaffinch.decoys.overlay import CHANGE_BYTES, Overlays, View
+from chaffinch.decoys.overlay import CHANGE_BYTES, Overlays
+from chaffinch.decoys.view import View
 from chaffinch.personas.files import FileError, Files
 from chaffinch.personas.persona import User
 from tests.decoys.harness import persona

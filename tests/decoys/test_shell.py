@@ -6,9 +6,10 @@ import random
 import msgspec
 import pytest
 
-from chaffinch.decoys.overlay import Overlays, View
+from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.shell import LineDiscipline, Shell, interact
 from chaffinch.decoys.shell.terminal import EOF, INTERRUPT, RECORDED_BYTES
+from chaffinch.decoys.view import View
 from chaffinch.errors import PeerClosedError
 from chaffinch.events import Command, Credential, Fact, Probe, Terminal
 from chaffinch.personas.files import Files

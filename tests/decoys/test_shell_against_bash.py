@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.decoys.overlay import Overlays, View
+from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.shell import Shell
+from chaffinch.decoys.view import View
 from chaffinch.personas.files import Files
 from tests.decoys.harness import persona
 

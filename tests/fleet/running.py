@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+SEED = "test"
+"""The same hosts in every run: with this seed the first redis asks for no password."""
+
 _offsets = itertools.cycle(range(12000 + os.getpid() % 97, 21000, 97))
 """Every port stays below the ephemeral ones (32768), which clients of other tests hold for a while."""
 
@@ -34,7 +37,8 @@ class Fleet:
         self.prefix = prefix
         self.offset = next(_offsets) if offset is None else offset
         self.flags = ("--port-offset", str(self.offset), "--metrics-port", "0", *flags)
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CHAFFINCH_")} | (environment or {})
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CHAFFINCH_")}
+        self.environment = clean | {"CHAFFINCH_FLEET_SEED": SEED} | (environment or {})
         self.process: subprocess.Popen[str] | None = None
 
     def call(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:

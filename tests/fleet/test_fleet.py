@@ -97,6 +97,27 @@ def test_a_killed_group_comes_back_and_loses_no_flushed_event(tmp_path: Path) ->
         eventually(lambda: recorded(fleet, "redis") == 7)
 
 
+def test_a_stop_closes_what_is_open_and_flushes_the_journal(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet:
+        held = [fleet.connect("redis") for _ in range(20)]
+        eventually(lambda: fleet.status()["sessions_open"] == 20)
+        assert fleet.stop() == 0
+        closed = fleet.events("--kind", "session.closed")
+        assert [event["reason"] for event in closed] == ["shutdown"] * 20
+        for sock in held:
+            sock.close()
+
+
+def test_a_group_that_is_stuck_is_killed_and_comes_back(tmp_path: Path) -> None:
+    with running(tmp_path, environment={"CHAFFINCH_FLEET_SILENT_SECONDS": "2"}) as fleet:
+        stuck, other = fleet.group("decoys")["pid"], fleet.group("back")["pid"]
+        os.kill(stuck, signal.SIGSTOP)
+        eventually(lambda: fleet.group("decoys")["restarts"] == 1 and fleet.worker("decoy-redis")["state"] == "running")
+        assert gone(stuck)
+        assert ping(fleet) == b"+PONG\r\n"
+        assert fleet.group("back")["pid"] == other
+
+
 def test_groups_end_with_their_supervisor_and_its_lock_does_not_hold(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     fleet.start()
@@ -237,6 +258,7 @@ def test_what_up_prints_in_a_pipe(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=fleet.environment,
     )
     assert process.stdout is not None
     first = [process.stdout.readline() for _ in range(8)]

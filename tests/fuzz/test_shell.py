@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.decoys.overlay import Overlays, View
-from chaffinch.decoys.shell import Shell, syntax
+from chaffinch.decoys.overlay import Overlays
+from chaffinch.decoys.shell import Shell, parser, syntax
 from chaffinch.decoys.shell.streams import OUTPUT_BYTES
+from chaffinch.decoys.view import View
 from chaffinch.personas.files import Files
 from tests.decoys.harness import persona
 
@@ -113,7 +114,7 @@ lines = st.one_of(
 @given(lines)
 def test_parsing_gives_a_tree_or_a_fault(text: str) -> None:
     with contextlib.suppress(syntax.SyntaxFault):
-        assert isinstance(syntax.parse(text), syntax.Sequence)
+        assert isinstance(parser.parse(text), syntax.Sequence)
 
 
 @settings(max_examples=EXAMPLES * 3, deadline=None)

@@ -9,13 +9,14 @@ from asyncssh.connection import SSHClientConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaffinch.decoys.overlay import Overlays, View
+from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.ssh import scp, wire
 from chaffinch.decoys.ssh.algorithms import release
 from chaffinch.decoys.ssh.preamble import PACKET_BYTES, Close, Plain, identify
 from chaffinch.decoys.ssh.sftp import SftpServer
 from chaffinch.decoys.ssh.uploads import Room, Uploads
 from chaffinch.decoys.ssh.wire import packet, string
+from chaffinch.decoys.view import View
 from chaffinch.events import SessionClosed
 from chaffinch.personas.files import Files
 from tests.decoys.harness import decoy, persona

@@ -99,7 +99,7 @@ def _invitations(persona: Persona, offset: int) -> Iterator[tuple[str, str]]:
         port = service.port + offset
         if service.name == "http" and service.port == 80:
             yield "http", f"curl -i http://{persona.address}:{port}/"
-        elif service.name == "redis":
+        elif service.name == "redis" and not service.option("requirepass"):
             yield "redis", f"redis-cli -h {persona.address} -p {port} INFO server"
         elif service.name == "ssh" and persona.os.family == "linux":
             for user in persona.users:

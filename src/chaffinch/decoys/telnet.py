@@ -218,8 +218,8 @@ def _check(session: Session, name: bytes, password: bytes) -> User | None:
 
 async def _shell(session: Session, line: _Line, user: User) -> None:
     # The shell costs a megabyte: only a process where somebody got in pays.
-    from chaffinch.decoys.overlay import View
     from chaffinch.decoys.shell import Shell, interact
+    from chaffinch.decoys.view import View
     from chaffinch.personas.files import Files
 
     async def paced() -> bytes:

@@ -32,9 +32,6 @@ log = logging.getLogger("chaffinch.fleet")
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
 
-SILENT_SECONDS = 30.0
-"""A group that has said nothing for that long is killed and started again: its loop is stuck."""
-
 
 class GroupProcess:
     """A group as its supervisor sees it."""
@@ -111,7 +108,7 @@ class Supervisor:
         for one in self.groups.values():
             if one.restart_at is not None and now >= one.restart_at and self._stopping_since is None:
                 self._start(one)
-            elif one.pid and now - one.heard > SILENT_SECONDS:
+            elif one.pid and now - one.heard > self.settings.silent_seconds:
                 log.error("group.stuck group=%s pid=%d", one.name, one.pid)
                 one.heard = now
                 os.kill(one.pid, signal.SIGKILL)

@@ -59,6 +59,7 @@ def open_one(plan: Plan, port: PortPlan) -> Listener:
         if port.transport == "tcp":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.setsockopt(socket.IPPROTO_TCP, TCP_SAVE_SYN, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         sock.bind((_WILDCARD, port.listen))

@@ -3,15 +3,14 @@
 from collections.abc import Awaitable, Callable
 
 from chaffinch.decoys.ftp import listing, options_reply, read_command, uploads
-from chaffinch.decoys.ftp.data import DataError, Passive, Transfer
-from chaffinch.decoys.ftp.replies import FEATURES, HELP, STATUS, quoted, reply
-from chaffinch.decoys.overlay import View, absolute
+from chaffinch.decoys.ftp.connections import DataConnections
+from chaffinch.decoys.ftp.data import DataError
+from chaffinch.decoys.ftp.replies import DENIED, FEATURES, HELP, STATUS, quoted, reply
 from chaffinch.decoys.session import Session
+from chaffinch.decoys.view import View, absolute
 from chaffinch.personas.files import FileError, Files
 from chaffinch.personas.persona import User
 
-_DENIED = reply(550, "Permission denied.")
-_NO_DATA = reply(425, "Failed to establish connection.")
 SHOWN_BYTES = 256 << 10
 """How much of an upload a client finds again; the whole of it is in quarantine."""
 
@@ -31,9 +30,7 @@ class Commands:
         self.binary = False
         self.restart = 0
         self.rename_from = ""
-        self.only_extended = False
-        self.passive: Passive | None = None
-        self.active = False
+        self.connections = DataConnections(session)
 
     async def run(self) -> None:
         """Answer commands until the client leaves."""
@@ -43,7 +40,7 @@ class Commands:
                 self.session.write(reply(221, "Goodbye."))
                 return
             if verb in _WRITING and not self.writes:
-                self.session.write(_DENIED)
+                self.session.write(DENIED)
                 continue
             handler = _COMMANDS.get(verb)
             if handler is None:
@@ -57,9 +54,7 @@ class Commands:
 
     def close(self) -> None:
         """Give back what the client prepared and did not use."""
-        if self.passive is not None:
-            self.passive.close()
-            self.passive = None
+        self.connections.close()
 
     # Paths ---------------------------------------------------------------------------------------------------------
 
@@ -160,7 +155,7 @@ class Commands:
 
     async def site(self, argument: str) -> bytes:
         if self.anonymous:
-            return _DENIED
+            return DENIED
         verb, _, rest = argument.partition(" ")
         if verb.upper() == "CHMOD" and self.writes:
             return self._chmod(rest)
@@ -182,93 +177,6 @@ class Commands:
             return reply(500, "SITE CHMOD command failed.")
         return reply(200, "SITE CHMOD command ok.")
 
-    # Data connections ----------------------------------------------------------------------------------------------
-
-    def _listen(self) -> Passive | None:
-        self.close()
-        self.active = False
-        try:
-            self.passive = Passive(self.session.address, self.session.source)
-        except OSError:
-            return None
-        return self.passive
-
-    async def pasv(self, argument: str) -> bytes:
-        if self.only_extended:
-            return _DENIED
-        passive = self._listen()
-        if passive is None:
-            return _NO_DATA
-        numbers = [*self.session.address.split("."), str(passive.port >> 8), str(passive.port & 255)]
-        return reply(227, f"Entering Passive Mode ({','.join(numbers)}).")
-
-    async def epsv(self, argument: str) -> bytes:
-        if argument.upper() == "ALL":
-            self.only_extended = True
-            return reply(200, "EPSV ALL ok.")
-        if argument and argument != "1":
-            return reply(522, "Bad network protocol.")
-        passive = self._listen()
-        return _NO_DATA if passive is None else reply(229, f"Entering Extended Passive Mode (|||{passive.port}|)")
-
-    async def port(self, argument: str) -> bytes:
-        """Accepted for the client's own address, as by the product; but a decoy never connects out."""
-        if self.only_extended:
-            return _DENIED
-        parts = argument.split(",")
-        numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 4]
-        if len(parts) != 6 or len(numbers) != 6 or max(numbers) > 255:
-            return reply(500, "Illegal PORT command.")
-        return self._activate(".".join(map(str, numbers[:4])), numbers[4] << 8 | numbers[5], "PORT", "PASV")
-
-    async def eprt(self, argument: str) -> bytes:
-        parts = argument.split(argument[:1]) if argument else []
-        if not argument or (len(parts) > 2 and parts[1] not in ("1", "2")):
-            return reply(500, "Bad EPRT protocol.")
-        if len(parts) != 5 or not (parts[3].isascii() and parts[3].isdigit()):
-            return reply(500, "Bad EPRT command.")
-        return self._activate(parts[2], int(parts[3][:6]), "EPRT", "EPSV")
-
-    def _activate(self, address: str, number: int, verb: str, better: str) -> bytes:
-        self.close()
-        if address != self.session.source or not 1024 <= number < 65536:
-            return reply(500, f"Illegal {verb} command.")
-        self.active = True
-        return reply(200, f"{verb} command successful. Consider using {better}.")
-
-    def _prepared(self) -> bytes:
-        """The refusal of a transfer for which nothing was prepared; empty if it may go on."""
-        return b"" if self.passive is not None or self.active else reply(425, "Use PORT or PASV first.")
-
-    async def _connect(self) -> Transfer | None:
-        """The data connection, or None once the client was told that there is none."""
-        passive, self.passive = self.passive, None
-        if passive is None:
-            self.active = False
-            await self.session.sleep(1.0)
-            self.session.write(_NO_DATA)
-            return None
-        try:
-            return await passive.accept()
-        except DataError:
-            self.session.write(_NO_DATA)
-            return None
-        finally:
-            passive.close()
-
-    async def _send(self, before: bytes, content: bytes, after: bytes, broken: bytes) -> None:
-        transfer = await self._connect()
-        if transfer is None:
-            return
-        self.session.write(before)
-        try:
-            await transfer.send(self.session, content)
-        except DataError:
-            after = broken
-        finally:
-            transfer.close()
-        self.session.write(after)
-
     # Transfers -----------------------------------------------------------------------------------------------------
 
     def _listing(self, argument: str, *, long: bool) -> bytes:
@@ -287,16 +195,16 @@ class Commands:
         return await self._list(argument, long=False)
 
     async def _list(self, argument: str, *, long: bool) -> bytes:
-        if refused := self._prepared():
+        if refused := self.connections.prepared():
             return refused
         before, done = reply(150, "Here comes the directory listing."), reply(226, "Directory send OK.")
-        await self._send(
+        await self.connections.send(
             before, self._listing(argument, long=long), done, reply(426, "Failure writing network stream.")
         )
         return b""
 
     async def retr(self, argument: str) -> bytes:
-        if refused := self._prepared():
+        if refused := self.connections.prepared():
             return refused
         start = self.restart
         try:
@@ -305,7 +213,7 @@ class Commands:
             return reply(550, "Failed to open file.")
         before = reply(150, f"Opening BINARY mode data connection for {argument} ({len(content)} bytes).")
         done, broken = reply(226, "Transfer complete."), reply(426, "Failure writing network stream.")
-        await self._send(before, content[start:], done, broken)
+        await self.connections.send(before, content[start:], done, broken)
         return b""
 
     async def stor(self, argument: str) -> bytes:
@@ -323,14 +231,14 @@ class Commands:
         return await self._upload(name, f"FILE: {name}", append=False)
 
     async def _upload(self, name: str, before: str, *, append: bool) -> bytes:
-        if refused := self._prepared():
+        if refused := self.connections.prepared():
             return refused
         try:
             path = self._path(name)
             self.view.write(path, b"", append=True, mode=0o600)
         except FileError:
             return reply(553, "Could not create file.")
-        transfer = await self._connect()
+        transfer = await self.connections.connect()
         if transfer is None:
             return b""
         self.session.write(reply(150, before))
@@ -415,6 +323,17 @@ def _says(code: int, text: str) -> Callable[[Commands, str], Awaitable[bytes]]:
     return say
 
 
+def _prepares(
+    act: Callable[[DataConnections, str], Awaitable[bytes]],
+) -> Callable[[Commands, str], Awaitable[bytes]]:
+    """A command that prepares the next data connection."""
+
+    async def prepare(commands: Commands, argument: str) -> bytes:
+        return await act(commands.connections, argument)
+
+    return prepare
+
+
 async def _features(commands: Commands, argument: str) -> bytes:
     return FEATURES
 
@@ -424,7 +343,7 @@ async def _help(commands: Commands, argument: str) -> bytes:
 
 
 async def _denied(commands: Commands, argument: str) -> bytes:
-    return _DENIED
+    return DENIED
 
 
 async def _opts(commands: Commands, argument: str) -> bytes:
@@ -436,15 +355,16 @@ _WRITING = frozenset(("STOR", "STOU", "APPE", "MKD", "XMKD", "RMD", "XRMD", "DEL
 _COMMANDS: dict[str, Callable[[Commands, str], Awaitable[bytes]]] = {
     "ABOR": _says(225, "No transfer to ABOR."), "ACCT": _says(502, "ACCT not implemented."),
     "ALLO": _says(202, "ALLO command ignored."), "APPE": Commands.appe, "CDUP": Commands.cdup, "CWD": Commands.cwd_,
-    "DELE": Commands.dele, "EPRT": Commands.eprt, "EPSV": Commands.epsv, "FEAT": _features, "HELP": _help,
+    "DELE": Commands.dele, "FEAT": _features, "HELP": _help,
     "LIST": Commands.list_, "MDTM": Commands.mdtm, "MKD": Commands.mkd, "MODE": Commands.mode, "NLST": Commands.nlst,
-    "NOOP": _says(200, "NOOP ok."), "OPTS": _opts, "PASS": _says(230, "Already logged in."), "PASV": Commands.pasv,
-    "PORT": Commands.port, "PWD": Commands.pwd, "REIN": _says(502, "REIN not implemented."), "REST": Commands.rest,
+    "NOOP": _says(200, "NOOP ok."), "OPTS": _opts, "PASS": _says(230, "Already logged in."),
+    "PWD": Commands.pwd, "REIN": _says(502, "REIN not implemented."), "REST": Commands.rest,
     "RETR": Commands.retr, "RMD": Commands.rmd, "RNFR": Commands.rnfr, "RNTO": Commands.rnto, "SITE": Commands.site,
     "SIZE": Commands.size, "SMNT": _says(502, "SMNT not implemented."), "STAT": Commands.status, "STOR": Commands.stor,
-    "PBSZ": _denied,
-    "PROT": _denied,
+    "PBSZ": _denied, "PROT": _denied,
     "STOU": Commands.stou, "STRU": Commands.structure, "SYST": _says(215, "UNIX Type: L8"), "TYPE": Commands.type_,
     "USER": Commands.user_, "XCUP": Commands.cdup, "XCWD": Commands.cwd_, "XMKD": Commands.mkd, "XPWD": Commands.pwd,
     "XRMD": Commands.rmd,
+    "EPRT": _prepares(DataConnections.eprt), "EPSV": _prepares(DataConnections.epsv),
+    "PASV": _prepares(DataConnections.pasv), "PORT": _prepares(DataConnections.port),
 }  # fmt: skip

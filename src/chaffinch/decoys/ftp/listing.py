@@ -4,7 +4,7 @@ import fnmatch
 import time
 from collections.abc import Iterable
 
-from chaffinch.decoys.overlay import View, absolute, join
+from chaffinch.decoys.view import View, absolute, join
 from chaffinch.personas.files import Entry, FileError
 
 _KINDS = {"dir": "d", "link": "l", "char": "c", "block": "b"}

@@ -45,6 +45,9 @@ def reply(code: int, text: str) -> bytes:
     return f"{code} {text}\r\n".encode("utf-8", "surrogateescape")
 
 
+DENIED = reply(550, "Permission denied.")
+
+
 def quoted(path: str) -> str:
     """A path as a 257 reply gives it: in quotes, with quotes in it doubled."""
     return '"' + path.replace('"', '""') + '"'

@@ -11,7 +11,7 @@ from chaffinch.decoys.mysql import (
     prepared,
     results,
     rows,
-    show,
+    show_server,
     sql,
     statements,
 )
@@ -226,7 +226,7 @@ class Commands:
 
     async def process_info(self, payload: bytes) -> bool:
         self._note("PROCESS_INFO")
-        await self._send(show.processes(self.state, None))
+        await self._send(show_server.processes(self.state, None))
         return True
 
     async def kill(self, payload: bytes) -> bool:

@@ -3,7 +3,7 @@
 import time
 
 from chaffinch.decoys.shell.call import Call, Command, decode, quoted
-from chaffinch.decoys.shell.system import uptime_line
+from chaffinch.decoys.shell.procps import uptime_line
 from chaffinch.events import Credential, printable
 from chaffinch.personas.files import FileError, groups_of, installed
 

@@ -3,9 +3,11 @@
 import re
 import time
 
-from chaffinch.decoys.overlay import EXECUTE
 from chaffinch.decoys.shell.call import Call, Command
+from chaffinch.decoys.shell.conditions import test
 from chaffinch.decoys.shell.printing import unescaped
+from chaffinch.decoys.shell.variables import export, read, set_, shift, unset
+from chaffinch.decoys.view import EXECUTE
 from chaffinch.personas.files import FileError
 
 _NAMES = [
@@ -71,6 +73,7 @@ _NAMES = [
     "unset",
     "wait",
 ]
+
 RESERVED = (
     "if",
     "then",
@@ -145,45 +148,6 @@ async def exit_(call: Call) -> int:
         call.builtin_fault(f"{call.args[0]}: numeric argument required")
         shell.exit(2)
     shell.exit(int(call.args[0]) % 256 if call.args else shell.status)
-    return 0
-
-
-async def export(call: Call) -> int:
-    shell = call.shell
-    names = [arg for arg in call.args if not arg.startswith("-")]
-    if not names:
-        for name in sorted(shell.exported & shell.variables.keys()):
-            call.print(
-                f'declare -x {name}="{shell.variables[name]}"'
-                if shell.flavor == "bash"
-                else f"export {name}='{shell.variables[name]}'"
-            )
-        return 0
-    for arg in names:
-        name, equals, value = arg.partition("=")
-        if not name.isidentifier():
-            return call.builtin_fault(f"`{arg}': not a valid identifier")
-        if equals:
-            shell.assign(name, value)
-        shell.exported.add(name)
-    return 0
-
-
-async def unset(call: Call) -> int:
-    for name in call.args:
-        call.shell.variables.pop(name, None)
-        call.shell.exported.discard(name)
-        if name == "HISTFILE":
-            call.shell.history.append("")
-    return 0
-
-
-async def set_(call: Call) -> int:
-    if not call.args:
-        for name, value in sorted(call.shell.variables.items()):
-            call.print(f"{name}={value}" if re.fullmatch(r"[\w./:@%+,-]*", value) else f"{name}='{value}'")
-    elif call.args[0] == "--":
-        call.shell.arguments = call.args[1:]
     return 0
 
 
@@ -279,27 +243,6 @@ async def exec_(call: Call) -> int:
     return 0
 
 
-async def read(call: Call) -> int:
-    names = [arg for arg in call.args if not arg.startswith("-")] or ["REPLY"]
-    if call.stdin.interactive:
-        typed = await call.shell.ask(b"", echo="-s" not in call.args)
-        line = (typed or b"") + (b"\n" if typed is not None else b"")
-    else:
-        line = call.stdin.line()
-    words = line.decode("utf-8", "surrogateescape").strip().split(None, len(names) - 1)
-    for at, name in enumerate(names):
-        call.shell.assign(name, words[at] if at < len(words) else "")
-    return int(not line.endswith(b"\n"))
-
-
-async def shift(call: Call) -> int:
-    count = int(call.args[0]) if call.args and call.args[0].isdecimal() else 1
-    if count > len(call.shell.arguments):
-        return 1
-    del call.shell.arguments[:count]
-    return 0
-
-
 async def umask(call: Call) -> int:
     if not call.args:
         call.print("0022")
@@ -348,69 +291,6 @@ async def false(call: Call) -> int:
 async def times(call: Call) -> int:
     call.print("0m0.012s 0m0.004s\n0m0.000s 0m0.000s")
     return 0
-
-
-async def test(call: Call) -> int:
-    args = list(call.args)
-    if call.name == "[" and (not args or args.pop() != "]"):
-        return call.builtin_fault("missing `]'", 2)
-    return int(not _true(call, args))
-
-
-def _true(call: Call, args: list[str]) -> bool:
-    for joiner, combine in (("-o", any), ("-a", all)):
-        if joiner in args[1:-1]:
-            at = args.index(joiner, 1)
-            return combine((_true(call, args[:at]), _true(call, args[at + 1 :])))
-    if args and args[0] == "!":
-        return not _true(call, args[1:])
-    if len(args) == 2:
-        return _unary(call, *args)
-    if len(args) == 3:
-        return _binary(*args)
-    return len(args) == 1 and bool(args[0])
-
-
-def _unary(call: Call, operator: str, operand: str) -> bool:  # noqa: PLR0911  one answer an operator
-    if operator in ("-n", "-z"):
-        return bool(operand) == (operator == "-n")
-    if operator == "-t":
-        return call.shell.interactive
-    try:
-        entry = call.view.entry(call.path(operand), follow=operator not in ("-L", "-h"))
-    except FileError:
-        return False
-    match operator:
-        case "-f":
-            return entry.kind == "file"
-        case "-d":
-            return entry.kind == "dir"
-        case "-L" | "-h":
-            return entry.kind == "link"
-        case "-s":
-            return entry.size > 0
-        case "-r" | "-w" | "-x":
-            return call.view.allows(entry, {"-r": 4, "-w": 2, "-x": 1}[operator])
-        case "-c" | "-b":
-            return entry.kind == {"-c": "char", "-b": "block"}[operator]
-        case "-u":
-            return bool(entry.mode & 0o4000)
-    return operator in ("-e", "-a", "-O", "-G")
-
-
-def _binary(left: str, operator: str, right: str) -> bool:
-    if operator in ("=", "==", "!="):
-        return (left == right) != (operator == "!=")
-    numbers = [int(text) if re.fullmatch(r"\s*-?\d{1,18}\s*", text) else 0 for text in (left, right)]
-    one, two = numbers
-    return {
-        "-eq": one == two,
-        "-ne": one != two,
-        "-lt": one < two,
-        "-le": one <= two,
-        "-gt": one > two,
-        "-ge": one >= two,
-    }.get(operator, False)
 
 
 async def time_(call: Call) -> int:
@@ -468,4 +348,5 @@ COMMANDS: dict[str, Command] = {
     "bg": nothing,
     "fg": nothing,
 }
+
 PROGRAMS: dict[str, Command] = {"which": which, "time": time_}

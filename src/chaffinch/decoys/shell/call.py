@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from chaffinch.decoys.overlay import View, absolute, why
 from chaffinch.decoys.shell.streams import Input, Output
+from chaffinch.decoys.view import View, absolute, why
 from chaffinch.personas.files import FileError
 
 if TYPE_CHECKING:
@@ -133,3 +133,17 @@ def options(args: list[str], flags: str, valued: str = "") -> tuple[dict[str, st
         else:
             rest.append(arg)
     return found, rest, ""
+
+
+def bad_usage(call: Call, unknown: str) -> int:
+    """GNU's answer to an option that is not known, or that lacks its value."""
+    if unknown.endswith(":"):
+        words = f"option requires an argument -- '{unknown[1]}'"
+    else:
+        words = f"invalid option -- '{unknown[1]}'"
+    return call.fail(f"{words}\nTry '{call.name} --help' for more information.")
+
+
+def missing(call: Call, what: str = "missing operand") -> int:
+    """GNU's answer to too few arguments."""
+    return call.fail(f"{what}\nTry '{call.name} --help' for more information.")

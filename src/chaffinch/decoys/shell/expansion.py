@@ -4,9 +4,9 @@ import fnmatch
 import re
 from typing import TYPE_CHECKING
 
-from chaffinch.decoys.overlay import absolute
 from chaffinch.decoys.shell.call import decode
 from chaffinch.decoys.shell.syntax import Part, Word
+from chaffinch.decoys.view import absolute
 from chaffinch.personas.files import FileError
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 import re
 import time
 
-from chaffinch.decoys.overlay import READ, join
 from chaffinch.decoys.shell.call import Call, options
+from chaffinch.decoys.view import READ, join
 from chaffinch.personas.files import Entry, FileError
 
 WIDTH = 80

@@ -1,5 +1,7 @@
 """The processes that a host seems to run: made from its persona, the same on every visit until it boots again."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from chaffinch.personas.machine import machine_of
@@ -115,67 +117,62 @@ _EMBEDDED = (
 
 def processes(persona: Persona, now: float) -> list[Process]:
     """Kernel threads, daemons and services, by number."""
-    booted = persona.booted(now)
-    up = now - booted
     draw = persona.derive("processes", 16)
-    small = persona.os.family == "embedded"
-    first = "init" if small else "/sbin/init"
-    found = [
-        Process(
-            1,
-            0,
-            "root",
-            first,
-            168_000 + draw[0] * 4 if not small else 1312,
-            12_000 + draw[1] if not small else 420,
-            "Ss",
-            "?",
-            booted,
-            int(up / 40000) + 2,
-        )
+    return [
+        _first(persona, now, draw),
+        *_kernel_threads(persona, now, draw),
+        *_daemons(persona, now, draw),
     ]
-    pid = 2
-    for name in _KERNEL[: 12 if small else None]:
-        found.append(
-            Process(
-                pid,
-                0 if pid == 2 else 2,
-                "root",
-                f"[{name}]",
-                0,
-                0,
-                "S" if pid % 3 else "I<",
-                "?",
-                booted,
-                int(up / 90000) if pid % 7 == 0 else 0,
-            )
-        )
+
+
+def _is_small(persona: Persona) -> bool:
+    return persona.os.family == "embedded"
+
+
+def _first(persona: Persona, now: float, draw: bytes) -> Process:
+    booted = persona.booted(now)
+    spent = int((now - booted) / 40000) + 2
+    if _is_small(persona):
+        return Process(1, 0, "root", "init", 1312, 420, "Ss", "?", booted, spent)
+    return Process(1, 0, "root", "/sbin/init", 168_000 + draw[0] * 4, 12_000 + draw[1], "Ss", "?", booted, spent)
+
+
+def _kernel_threads(persona: Persona, now: float, draw: bytes) -> Iterator[Process]:
+    booted, pid = persona.booted(now), 2
+    for name in _KERNEL[: 12 if _is_small(persona) else None]:
+        parent = 0 if pid == 2 else 2
+        state = "S" if pid % 3 else "I<"
+        spent = int((now - booted) / 90000) if pid % 7 == 0 else 0
+        yield Process(pid, parent, "root", f"[{name}]", 0, 0, state, "?", booted, spent)
         pid += 1 + draw[pid % 16] % 3
-    rows: list[tuple[str, str, int, int]] = (
-        [("root", command, 1, 0) for command in _EMBEDDED] if small else list(_DAEMONS)
-    )
-    for service in persona.services if not small else ():
-        rows += _SERVICES.get(service.name, ())
-    pid = 180 + draw[3] if not small else 60 + draw[3] % 20
+
+
+def _daemons(persona: Persona, now: float, draw: bytes) -> Iterator[Process]:
+    booted = persona.booted(now)
+    rows: list[tuple[str, str, int, int]] = []
+    if _is_small(persona):
+        pid = 60 + draw[3] % 20
+        rows += [("root", command, 1, 0) for command in _EMBEDDED]
+    else:
+        pid = 180 + draw[3]
+        rows += _DAEMONS
+        for service in persona.services:
+            rows += _SERVICES.get(service.name, ())
     for at, (user, command, virtual, resident) in enumerate(rows):
         wobble = draw[at % 16]
-        tty = "tty1" if "agetty" in command else "?"
-        found.append(
-            Process(
-                pid,
-                1,
-                user,
-                command,
-                virtual * 1024 + wobble * 4,
-                resident * 1024 + wobble,
-                "Ss" if at % 2 else "Ssl",
-                tty,
-                booted + 3 + at // 3,
-                int(up / 200000 * (wobble % 9)),
-            )
+        yield Process(
+            pid,
+            1,
+            user,
+            command,
+            virtual * 1024 + wobble * 4,
+            resident * 1024 + wobble,
+            "Ss" if at % 2 else "Ssl",
+            "tty1" if "agetty" in command else "?",
+            booted + 3 + at // 3,
+            int((now - booted) / 200000 * (wobble % 9)),
         )
         pid += 1 + wobble % 37
-    return found
 
 
 def share(persona: Persona, process: Process) -> float:

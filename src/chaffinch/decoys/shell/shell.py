@@ -1,5 +1,4 @@
-"""The shell itself: it runs a parsed line, step by step and within bounds, against the persona's files and command
-table."""
+"""The shell itself: one account's state on one host, the bounds of a line, and how shells stand in each other."""
 
 import asyncio
 import random
@@ -9,13 +8,12 @@ from typing import Protocol
 
 import msgspec
 
-from chaffinch.decoys.overlay import View, absolute, why
-from chaffinch.decoys.shell import syntax, table
+from chaffinch.decoys.shell import table
 from chaffinch.decoys.shell.call import Call, decode, encode
-from chaffinch.decoys.shell.expansion import expand, expand_one
-from chaffinch.decoys.shell.streams import FileOutput, Input, Output
+from chaffinch.decoys.shell.execution import Exit, Jump, Limit, run_command, run_text
+from chaffinch.decoys.shell.streams import Input, Output, Streams
+from chaffinch.decoys.view import View
 from chaffinch.events import Fact, Probe, printable
-from chaffinch.personas.files import FileError
 from chaffinch.personas.persona import Persona, User
 
 STEPS = 2000
@@ -57,30 +55,6 @@ class Terminal(Protocol):
 
 class Interrupted(Exception):  # noqa: N818  not a fault: a key
     """Ctrl-C was typed."""
-
-
-class _Exit(Exception):  # noqa: N818  not a fault: the word of one command
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-class _Jump(Exception):  # noqa: N818  `break` and `continue`
-    def __init__(self, *, again: bool) -> None:
-        super().__init__(again)
-        self.again = again
-
-
-class _Limit(Exception):  # noqa: N818  a bound of the line was reached: it ends as if killed
-    pass
-
-
-class _Streams(msgspec.Struct, frozen=True):
-    """What a command is connected to."""
-
-    stdin: Input
-    out: Output
-    err: Output
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -142,7 +116,7 @@ class Shell:
         self.status = 0
         self.urls: list[str] = []
         self.pid = 1000 + self.random.randrange(30000)
-        self._steps = 0
+        self.steps = 0
         self._waited = 0.0
         self._depth = 0
         self._outer: list[_State] = []
@@ -204,18 +178,18 @@ class Shell:
         """Run a line (or several). Raises `Interrupted` when the terminal does."""
         out = Output(lambda data: self._show(1, data), terminal=self.interactive)
         err = Output(lambda data: self._show(2, data), terminal=self.interactive)
-        self._steps, self._waited, self._depth, self.urls = 0, 0.0, 0, []
+        self.steps, self._waited, self._depth, self.urls = 0, 0.0, 0, []
         exited = False
         try:
-            streams = _Streams(Input(stdin, interactive=self.terminal is not None), out, err)
-            self.status = await self._text(line, streams)
-        except _Exit as ended:
+            streams = Streams(Input(stdin, interactive=self.terminal is not None), out, err)
+            self.status = await run_text(self, line, streams)
+        except Exit as ended:
             says = b"" if not self.interactive or self.flavor != "bash" else b"exit\n" if self._outer else b"logout\n"
             err.write(says)
             self.status, exited = ended.status, not self.leave()
-        except _Jump:
+        except Jump:
             self.status = 0
-        except _Limit:
+        except Limit:
             self.status = 137
         return Result(bytes(out.data), bytes(err.data), self.status, exited, tuple(self.urls))
 
@@ -242,7 +216,15 @@ class Shell:
         self._waited += seconds
         await (self.terminal.sleep(seconds) if self.terminal is not None else asyncio.sleep(seconds))
         if self._waited >= SECONDS:
-            raise _Limit
+            raise Limit
+
+    async def step(self) -> None:
+        """One more command of this line runs; past `STEPS` the line is ended."""
+        self.steps += 1
+        if self.steps > STEPS:
+            raise Limit
+        if self.steps % 32 == 0:
+            await asyncio.sleep(0)  # other sessions have their turn
 
     async def ask(self, prompt: bytes, *, echo: bool) -> bytes | None:
         """A line from the terminal; None without one."""
@@ -251,7 +233,7 @@ class Shell:
     def enter(self, flavor: str, user: User, *, login: bool) -> None:
         """Begin another interactive shell inside this one: `sh`, `su`. Its `exit` leads back."""
         if len(self._outer) >= NESTING:
-            raise _Limit
+            raise Limit
         self._outer.append(self._state())
         self.variables, self.exported = dict(self.variables), set(self.exported)
         if user.uid != self.user.uid:
@@ -270,17 +252,17 @@ class Shell:
 
     def exit(self, status: int) -> None:
         """End the shell (or the innermost subshell)."""
-        raise _Exit(status)
+        raise Exit(status)
 
     def jump(self, *, again: bool) -> None:
         """`break` or `continue`."""
-        raise _Jump(again=again)
+        raise Jump(again=again)
 
     async def substitute(self, text: str) -> bytes:
         """What a `$(...)` prints."""
         out = Output()
         err = Output(lambda data: self._show(2, data))
-        self.status = await self._apart(lambda: self._text(text, _Streams(Input(), out, err)))
+        self.status = await self.apart(lambda: run_text(self, text, Streams(Input(), out, err)))
         return bytes(out.data)
 
     async def nested(
@@ -292,42 +274,42 @@ class Shell:
             if user is not None:
                 self.user, self.view = user, self.view.as_user(user)
             self.flavor, self.interactive, self.arguments, self.zero = flavor, False, arguments, zero or call.name
-            return await self._text(text, _Streams(call.stdin, call.out, call.err))
+            return await run_text(self, text, Streams(call.stdin, call.out, call.err))
 
-        return await self._apart(inside)
+        return await self.apart(inside)
 
     async def here(self, text: str, call: Call) -> int:
         """Run text in this shell, with a call's streams: `eval` and `source`."""
         self._depth += 1
         try:
             if self._depth > NESTING:
-                raise _Limit
-            return await self._text(text, _Streams(call.stdin, call.out, call.err))
+                raise Limit
+            return await run_text(self, text, Streams(call.stdin, call.out, call.err))
         finally:
             self._depth -= 1
 
     async def call(self, name: str, args: list[str], like: Call) -> int:
         """Run another command with a call's streams: for `sudo`, `env`, `xargs`, `busybox`."""
-        return await self._command([name, *args], _Streams(like.stdin, like.out, like.err))
+        return await run_command(self, [name, *args], Streams(like.stdin, like.out, like.err))
 
-    def _show(self, fd: int, data: bytes) -> None:
-        if self.on_output is not None:
-            self.on_output(fd, data)
-
-    async def _apart(self, body: Callable[[], Awaitable[int]]) -> int:
+    async def apart(self, body: Callable[[], Awaitable[int]]) -> int:
         """Run something that must not change this shell's state; `exit` ends only it."""
         kept = self._state()
         self.variables, self.exported = dict(self.variables), set(self.exported)
         self._depth += 1
         try:
             if self._depth > NESTING:
-                raise _Limit
+                raise Limit
             return await body()
-        except _Exit as ended:
+        except Exit as ended:
             return ended.status
         finally:
             self._depth -= 1
             self._restore(kept)
+
+    def _show(self, fd: int, data: bytes) -> None:
+        if self.on_output is not None:
+            self.on_output(fd, data)
 
     def _state(self) -> _State:
         return _State(
@@ -346,163 +328,6 @@ class Shell:
         self.cwd, self.variables, self.exported, self.flavor = kept.cwd, kept.variables, kept.exported, kept.flavor
         self.zero = kept.zero
         self.interactive, self.arguments, self.user, self.view = kept.interactive, kept.arguments, kept.user, kept.view
-
-    async def _text(self, text: str, streams: _Streams) -> int:
-        try:
-            tree = syntax.parse(text)
-        except syntax.SyntaxFault as fault:
-            streams.err.write(encode(table.syntax_fault(self, text, fault)))
-            return 2
-        return await self._sequence(tree, streams)
-
-    async def _sequence(self, sequence: syntax.Sequence, streams: _Streams) -> int:
-        for item in sequence.items:
-            if (item.operator == "&&" and self.status != 0) or (item.operator == "||" and self.status == 0):
-                continue
-            if item.background and self.interactive:
-                streams.err.write(encode(f"[1] {self.pid + 1 + self._steps}\n"))
-            status = await self._pipeline(item.pipeline, streams)
-            self.status = 0 if item.background else status
-        return self.status
-
-    async def _pipeline(self, pipeline: syntax.Pipeline, streams: _Streams) -> int:
-        status, stdin = 0, streams.stdin
-        for command in pipeline.commands[:-1]:
-            out = Output()
-            within = _Streams(stdin, out, streams.err)
-            status = await self._apart(lambda command=command, within=within: self._one(command, within))  # type: ignore[misc]
-            stdin = Input(bytes(out.data))
-        last = _Streams(stdin, streams.out, streams.err)
-        if len(pipeline.commands) > 1:
-            status = await self._apart(lambda: self._one(pipeline.commands[-1], last))
-        else:
-            status = await self._one(pipeline.commands[-1], last)
-        return int(status == 0) if pipeline.negated else status
-
-    async def _one(self, command: syntax.Command, streams: _Streams) -> int:
-        if isinstance(command, syntax.Simple):
-            return await self._simple(command, streams)
-        opened = await self._redirected(command.redirects, streams)
-        if opened is None:
-            return 1
-        try:
-            return await self._compound(command, opened)
-        finally:
-            self._close(opened, streams)
-
-    async def _compound(self, command: syntax.Command, streams: _Streams) -> int:
-        match command:
-            case syntax.Group(subshell=True):
-                return await self._apart(lambda: self._sequence(command.body, streams))
-            case syntax.Group():
-                return await self._sequence(command.body, streams)
-            case syntax.If():
-                for condition, body in command.branches:
-                    if await self._sequence(condition, streams) == 0:
-                        return await self._sequence(body, streams)
-                return await self._sequence(command.otherwise, streams) if command.otherwise else 0
-            case syntax.For():
-                self.status = 0
-                for word in await expand(self, command.words):
-                    self.assign(command.name, word)
-                    if not await self._round(command.body, streams):
-                        break
-                return self.status
-            case syntax.While():
-                status = 0
-                while (await self._sequence(command.condition, streams) == 0) != command.until:
-                    await self._step()
-                    again = await self._round(command.body, streams)
-                    status = self.status
-                    if not again:
-                        break
-                return status
-        return 0
-
-    async def _round(self, body: syntax.Sequence, streams: _Streams) -> bool:
-        """One round of a loop; says whether to go on."""
-        try:
-            await self._sequence(body, streams)
-        except _Jump as jump:
-            return jump.again
-        return True
-
-    async def _simple(self, command: syntax.Simple, streams: _Streams) -> int:
-        words = await expand(self, command.words)
-        opened = await self._redirected(command.redirects, streams)
-        if opened is None:
-            return 2 if self.flavor == "dash" else 1
-        before = None
-        try:
-            if not words:
-                for name, value in command.assignments:
-                    self.assign(name, await expand_one(self, value))
-                return self.status if any(p.kind == "command" for _, w in command.assignments for p in w.parts) else 0
-            if command.assignments:
-                before = dict(self.variables), set(self.exported)
-                for name, value in command.assignments:
-                    self.assign(name, await expand_one(self, value))
-                    self.exported.add(name)
-            return await self._command(words, opened)
-        finally:
-            if before is not None:
-                self.variables, self.exported = before
-            self._close(opened, streams)
-
-    async def _command(self, words: list[str], streams: _Streams) -> int:
-        await self._step()
-        if streams.out.full:
-            raise _Limit
-        name, *args = words
-        command, status = table.find(self, name)
-        if command is None:
-            streams.err.write(encode(table.not_run(self, name, status)))
-            return status
-        call = Call(self, name, args, streams.stdin, streams.out, streams.err)
-        return await command(call)
-
-    async def _step(self) -> None:
-        self._steps += 1
-        if self._steps > STEPS:
-            raise _Limit
-        if self._steps % 32 == 0:
-            await asyncio.sleep(0)  # other sessions have their turn
-
-    # Redirections ----------------------------------------------------------------------------------------------------
-
-    async def _redirected(self, redirects: tuple[syntax.Redirect, ...], streams: _Streams) -> _Streams | None:
-        """The streams after redirections; None, with a complaint, when a file cannot be opened."""
-        stdin, outputs = streams.stdin, {1: streams.out, 2: streams.err}
-        for redirect in redirects:
-            word = await expand_one(self, redirect.word)
-            path = absolute(word, self.cwd)
-            try:
-                match redirect.operator:
-                    case "<":
-                        stdin = Input(self.view.read(path))
-                    case "<<":
-                        stdin = Input(encode(word))
-                    case "<<<":
-                        stdin = Input(encode(word + "\n"))
-                    case ">&" | "<&" if word in ("0", "1", "2", "-"):
-                        outputs[redirect.fd] = outputs.get(int(word), streams.out) if word in "12" else Output()
-                    case "&>" | "&>>" | ">&":
-                        outputs[1] = outputs[2] = FileOutput(self.view, path, append=redirect.operator == "&>>")
-                    case _:
-                        outputs[redirect.fd] = FileOutput(self.view, path, append=redirect.operator == ">>")
-            except FileError as error:
-                streams.err.write(encode(table.cannot_open(self, word, why(error), reading=redirect.operator == "<")))
-                return None
-        return _Streams(stdin, outputs[1], outputs[2])
-
-    def _close(self, opened: _Streams, streams: _Streams) -> None:
-        for output in {id(opened.out): opened.out, id(opened.err): opened.err}.values():
-            if output is streams.out or output is streams.err:
-                continue
-            try:
-                output.close()
-            except FileError as error:
-                streams.err.write(encode(f"{self.speaker()}echo: write error: {why(error)}\n"))
 
 
 __all__ = ["Interrupted", "Result", "Shell", "Terminal", "decode"]

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from chaffinch.decoys.overlay import View
+import msgspec
+
+from chaffinch.decoys.view import View
 
 OUTPUT_BYTES = 1 << 20
 """How much one line may print, and how much a pipe or a redirection may carry."""
@@ -73,3 +75,11 @@ class FileOutput(Output):
         """Raises `FileError` when the quota does not hold it."""
         if self.data:
             self._view.write(self._path, bytes(self.data), append=self._append)
+
+
+class Streams(msgspec.Struct, frozen=True):
+    """What a command is connected to."""
+
+    stdin: Input
+    out: Output
+    err: Output

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chaffinch.decoys.overlay import EXECUTE, absolute
 from chaffinch.decoys.shell import syntax
 from chaffinch.decoys.shell.call import Call, Command, decode
+from chaffinch.decoys.view import EXECUTE, absolute
 from chaffinch.personas.files import FileError, installed
 from chaffinch.personas.persona import Persona
 
@@ -21,20 +21,36 @@ USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 
 @functools.cache
 def _every() -> dict[str, Command]:
-    from chaffinch.decoys.shell import accounts, builtins, files, network, system, text
-
-    programs = (
-        files.COMMANDS | text.COMMANDS | system.COMMANDS | network.COMMANDS | accounts.COMMANDS | builtins.PROGRAMS
+    from chaffinch.decoys.shell import (
+        accounts,
+        archives,
+        builtins,
+        busybox,
+        copying,
+        fetching,
+        files,
+        finding,
+        matching,
+        network,
+        packages,
+        procps,
+        system,
+        text,
+        units,
     )
-    return programs | builtins.COMMANDS
+
+    programs = files.COMMANDS | copying.COMMANDS | finding.COMMANDS | text.COMMANDS | matching.COMMANDS
+    programs |= system.COMMANDS | procps.COMMANDS | units.COMMANDS | packages.COMMANDS | archives.COMMANDS
+    programs |= network.COMMANDS | fetching.COMMANDS | busybox.COMMANDS | accounts.COMMANDS
+    return programs | builtins.PROGRAMS | builtins.COMMANDS
 
 
 @functools.cache
 def _embedded() -> dict[str, Command]:
-    from chaffinch.decoys.shell import builtins, network
+    from chaffinch.decoys.shell import builtins, busybox
 
-    known = {*network.BUSYBOX_APPLETS, *builtins.COMMANDS} - {"enable", "help", "shopt", "declare", "typeset"}
-    return {name: command for name, command in (_every() | network.BUSYBOX_ONLY).items() if name in known}
+    known = {*busybox.APPLETS, *builtins.COMMANDS} - {"enable", "help", "shopt", "declare", "typeset"}
+    return {name: command for name, command in (_every() | busybox.ONLY).items() if name in known}
 
 
 def commands_of(persona: Persona) -> Mapping[str, Command]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from chaffinch.decoys.shell import syntax
+from chaffinch.decoys.shell import parser, syntax
 from chaffinch.decoys.shell.call import decode
 from chaffinch.decoys.shell.shell import Interrupted, Shell
 from chaffinch.errors import PeerClosedError
@@ -302,7 +302,7 @@ async def _whole_line(screen: Screen, shell: Shell, record: Callable[[Fact], Non
         screen.line.history.append(line)
         del screen.line.history[:-100]
         try:
-            syntax.parse(decode(line))
+            parser.parse(decode(line))
         except syntax.Unfinished:
             more = await screen.ask(b"> ", echo=True)
             if more is None or len(line) > LINE_BYTES * 4:

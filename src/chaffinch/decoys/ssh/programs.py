@@ -6,13 +6,13 @@ import contextlib
 import re
 from collections.abc import Callable
 
-from chaffinch.decoys.overlay import View
 from chaffinch.decoys.session import Session
 from chaffinch.decoys.shell import Shell, interact
 from chaffinch.decoys.ssh import scp, sftp
 from chaffinch.decoys.ssh.channel import Stream
 from chaffinch.decoys.ssh.uploads import Room, Uploads
 from chaffinch.decoys.ssh.wire import WireError
+from chaffinch.decoys.view import View
 from chaffinch.errors import PeerError
 from chaffinch.events import Command, printable
 from chaffinch.personas.files import FileError, Files

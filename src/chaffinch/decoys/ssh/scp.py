@@ -5,9 +5,9 @@ import shlex
 
 import msgspec
 
-from chaffinch.decoys.overlay import READ, View, absolute, join, why
 from chaffinch.decoys.ssh.channel import Stream
 from chaffinch.decoys.ssh.uploads import Uploads
+from chaffinch.decoys.view import READ, View, absolute, join, why
 from chaffinch.personas.files import FileError
 
 LINE_BYTES = 4096

@@ -6,11 +6,11 @@ import errno
 from collections.abc import Callable
 from typing import ClassVar
 
-from chaffinch.decoys.overlay import READ, View, absolute
 from chaffinch.decoys.ssh import attributes
 from chaffinch.decoys.ssh.attributes import Attributes
 from chaffinch.decoys.ssh.uploads import Uploads
 from chaffinch.decoys.ssh.wire import Reader, WireError, string, uint32
+from chaffinch.decoys.view import READ, View, absolute
 from chaffinch.events import printable
 from chaffinch.personas.files import Entry, FileError
 

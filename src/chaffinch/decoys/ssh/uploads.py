@@ -5,8 +5,8 @@ import errno
 
 import msgspec
 
-from chaffinch.decoys.overlay import View
 from chaffinch.decoys.session import Session
+from chaffinch.decoys.view import View
 from chaffinch.events import Upload, printable
 from chaffinch.personas.files import FileError
 
