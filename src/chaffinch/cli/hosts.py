@@ -59,7 +59,8 @@ def command(
     """
     directory = options.state_of(state)
     settings = options.running_or_loaded(config, directory)
-    prepare(directory)
+    if not settings.fleet.seed and not (directory / "seed").exists():
+        prepare(directory)
     described = assemble.describe(settings, seed(directory, settings.fleet.seed))
     described.refuse_unknown(service=service, archetype=archetype)
     numbers = described.plan.addresses() if address is None else iter([_one(described, address)])

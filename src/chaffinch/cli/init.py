@@ -19,7 +19,7 @@ def command(file: str | None, force: bool, state: str | None, config: str | None
 
     FILE is by default the one that every command reads.
     """
-    path = Path(file or config or configuration.config_file())
+    path = Path(file) if file else options.file_of(config)
     if path.exists() and not force:
         raise InputError(f"{path} is there already; name another file, or replace it with --force")
     try:

@@ -56,6 +56,13 @@ def serves(supervisor: Supervisor) -> bool:
     return bool(states) and all(state == "running" for state in states)
 
 
+def given_up(supervisor: Supervisor) -> str:
+    """Why the fleet will not serve all that it should; empty while it may."""
+    status = supervisor.status()
+    failed = [f"{row.name}: {row.error or 'given up'}" for row in status.workers if row.state == "failed"]
+    return f"started, but not whole: {'; '.join(failed)}; see `chaffinch status`" if failed else ""
+
+
 def greeting(supervisor: Supervisor) -> list[str]:
     """What the fleet is, and three commands to try."""
     plan = supervisor.parts.plan
@@ -145,8 +152,11 @@ class Announcer:
         self._word = word
 
     def turn(self, supervisor: Supervisor) -> None:
-        if not self._word.closed and serves(supervisor):
-            self._word.write(SERVES + "\n".join(greeting(supervisor)) + END.decode())
+        if self._word.closed:
+            return
+        failure = given_up(supervisor)
+        if failure or serves(supervisor):
+            self._word.write((failure or SERVES + "\n".join(greeting(supervisor))) + END.decode())
             self._word.close()
 
     def ended(self) -> None:

@@ -56,11 +56,17 @@ def state_of(state: str | None) -> Path:
 
 def load(config: str | None, flags: dict[str, object] | None = None) -> Config:
     """The configuration: file < environment < flags. A file that is named must be there; the user's own may be."""
+    file = file_of(config)
+    absent = file == configuration.config_file() and not file.exists()
+    return configuration.load(None if absent else file, flags)
+
+
+def file_of(config: str | None) -> Path:
+    """The configuration file: the flag (here or before the command), `CHAFFINCH_CONFIG`, or the user's own."""
     chosen = config or _before_the_command("config")
-    file = Path(chosen) if chosen else configuration.environment_path("CHAFFINCH_CONFIG")
-    if file is None and configuration.config_file().exists():
-        file = configuration.config_file()
-    return configuration.load(file, flags)
+    if chosen:
+        return Path(chosen)
+    return configuration.environment_path("CHAFFINCH_CONFIG") or configuration.config_file()
 
 
 def running_or_loaded(config: str | None, state: Path) -> Config:

@@ -1,5 +1,6 @@
 """`chaffinch up`: bring up the fleet and watch over it."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -15,7 +16,7 @@ from chaffinch.config import Config
 from chaffinch.errors import RunError
 from chaffinch.fleet import assemble, supervisor
 from chaffinch.fleet.privileges import hand_over
-from chaffinch.fleet.state import StateLock, prepare, seed
+from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -40,34 +41,37 @@ def command(detach: bool, state: str | None, config: str | None, **given: object
     prepare(directory)
     lock = StateLock(directory)
     lock.take()
+    described = assemble.describe(settings, seed(directory, settings.fleet.seed))
     if detach:
-        return _detached(settings, directory, lock)
-    return _run(settings, directory, lock, live.watcher())
+        return _detached(settings, directory, lock, described)
+    return _run(settings, directory, lock, described, live.watcher())
 
 
-def _run(settings: Config, directory: Path, lock: StateLock, watcher: live.Watcher) -> int:
+def _run(
+    settings: Config, directory: Path, lock: StateLock, described: assemble.Described, watcher: live.Watcher
+) -> int:
     """The fleet's whole life in this process."""
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
-    described = assemble.describe(settings, seed(directory, settings.fleet.seed))
     parts, groups = assemble.parts(settings, directory, described)
-    (directory / options.EFFECTIVE).write_bytes(msgspec.json.encode(settings))
+    write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
     hand_over(settings.fleet.user, directory)
     gc.collect()
     try:
         return supervisor.run(parts, groups, watcher.turn)
     finally:
-        watcher.ended()
         lock.release()
+        with contextlib.suppress(OSError):  # whoever watched may be gone
+            watcher.ended()
 
 
-def _detached(settings: Config, directory: Path, lock: StateLock) -> int:
+def _detached(settings: Config, directory: Path, lock: StateLock, described: assemble.Described) -> int:
     """Fork, let the child become the fleet, and wait for its word that it serves."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork() == 0:
         os.close(reading)
-        os._exit(_background(settings, directory, lock, writing))
+        os._exit(_background(settings, directory, lock, described, writing))
     os.close(writing)
     said = _word(reading)
     if not said.startswith(live.SERVES):
@@ -85,14 +89,14 @@ def _word(reading: int) -> str:
     return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
 
 
-def _background(settings: Config, directory: Path, lock: StateLock, writing: int) -> int:
+def _background(settings: Config, directory: Path, lock: StateLock, described: assemble.Described, writing: int) -> int:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     word = os.fdopen(writing, "w", encoding="utf-8")
     try:
-        return _run(settings, directory, lock, live.Announcer(word))
+        return _run(settings, directory, lock, described, live.Announcer(word))
     except Exception as error:  # the boundary of the background process: its one word goes to who started it
         logging.getLogger("chaffinch").exception("up.failed")
         if not word.closed:
@@ -102,6 +106,7 @@ def _background(settings: Config, directory: Path, lock: StateLock, writing: int
 
 
 def _log_to(path: Path, *, quiet: bool) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if not quiet:
         handlers.append(logging.StreamHandler())

@@ -113,8 +113,12 @@ class Acceptor:
                 if error.errno in _GONE:
                     continue
                 raise
-            sock.setblocking(False)
-            self._serve(sock, (peer[0], peer[1]), listener)
+            try:
+                sock.setblocking(False)
+                self._serve(sock, (peer[0], peer[1]), listener)
+            except BaseException:
+                sock.close()
+                raise
         return None
 
     def _rest(self, error: OSError) -> None:
@@ -124,7 +128,7 @@ class Acceptor:
             log.warning(
                 "accept.resting service=%s why=%s times=%d", self._handler.spec.name, error.strerror, self.rests
             )
-        self._table.make_room(full=True)
+        self._table.make_room(AT_ONCE // 8, full=True)
         self.close()
         self._resting = self._loop.call_later(RETRY_SECONDS, self._watch)
 

@@ -13,6 +13,8 @@ Answer = Callable[[socket.socket, bytes, tuple[str, int], str], int]
 class DatagramSession(Session):
     """What the peer sent is there to be read, then the end of input; each `write` is one datagram back."""
 
+    transport = "udp"
+
     __slots__ = ("_answer",)
 
     def __init__(self, sock: socket.socket, data: bytes, *, answer: Answer, **session: Any) -> None:
@@ -33,6 +35,9 @@ class DatagramSession(Session):
         except OSError:
             return
         self.bytes_out += len(data)
+
+    async def shut(self) -> None:
+        """There is no side to end: the socket belongs to the listener."""
 
     def close(self, *, reset: bool = False) -> None:
         """The socket belongs to the listener and stays open."""

@@ -2,12 +2,16 @@
 served.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
 from pathlib import Path
 
 log = logging.getLogger("chaffinch.decoys")
+
+RECOUNT = 16
+"""After so many files the directory is counted again: other processes write to it, too."""
 
 
 class FileQuarantine:
@@ -19,6 +23,7 @@ class FileQuarantine:
         self._directory = directory
         self._quota = quota_bytes
         self._used = -1
+        self._kept = 0
         self.refused = 0
 
     def keep(self, data: bytes) -> tuple[str, bool]:
@@ -29,7 +34,9 @@ class FileQuarantine:
         path = self._directory / name
         if path.exists():
             return name, True
-        if self.used + len(data) > self._quota:
+        if self._used < 0 or self._used + len(data) > self._quota or self._kept % RECOUNT == 0:
+            self._used = self._count()
+        if self._used + len(data) > self._quota:
             self.refused += 1
             return name, False
         try:
@@ -39,20 +46,20 @@ class FileQuarantine:
             log.warning("quarantine.refused sha256=%s why=%s", name, error.strerror)
             return name, False
         self._used += len(data)
+        self._kept += 1
         return name, True
 
-    @property
-    def used(self) -> int:
-        """Bytes held; what other processes added since the first look is not seen."""
-        if self._used < 0:
-            try:
-                self._used = sum(entry.stat().st_size for entry in os.scandir(self._directory))
-            except OSError:
-                self._used = 0
-        return self._used
+    def _count(self) -> int:
+        """Bytes that the directory holds now, by whichever process."""
+        total = 0
+        for entry in os.scandir(self._directory):
+            with contextlib.suppress(FileNotFoundError):  # another process has just renamed it
+                total += entry.stat().st_size
+        return total
 
     def _write(self, path: Path, data: bytes) -> None:
         part = path.with_suffix(f".{os.getpid()}.part")
+        part.unlink(missing_ok=True)  # left by a process of the same number that was killed
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
             with os.fdopen(descriptor, "wb") as file:

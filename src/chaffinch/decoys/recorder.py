@@ -126,7 +126,10 @@ class EventRecorder:
     def flush(self) -> None:
         """Write what was collapsed since the last call, one record for each source, service and kind."""
         tallies, self._tallies = self._tallies, {}
-        for tally in tallies.values():
+        for key, tally in tallies.items():
+            if not tally.count:  # only bytes of sessions that were counted before: they wait for the next record
+                self._tallies[key] = tally
+                continue
             self.counters.events += 1
             fact = Collapsed(
                 of=tally.of,

@@ -13,7 +13,9 @@ log = logging.getLogger("chaffinch.decoys")
 
 def start(session: Session, handler: Handler, syn: Syn | None = None) -> asyncio.Task[None]:
     """Record the session as opened and start its handler. The caller owns the task."""
-    session.record(SessionOpened(port=session.port, source_port=session.source_port, syn=syn))
+    session.record(
+        SessionOpened(port=session.port, source_port=session.source_port, transport=session.transport, syn=syn)
+    )
     return session.start(_run(session, handler))
 
 

@@ -54,6 +54,8 @@ class Session:
     unless the product says something first.
     """
 
+    transport = "tcp"
+
     __slots__ = (
         "_at_eof",
         "_buffer",
@@ -280,7 +282,10 @@ class Session:
         self.last_read = time.monotonic()
         self.bytes_in += count
         if self.bytes_in > self.spec.bytes_in:
+            self.pause()
             return self.end(LimitError("bytes"))
+        if self.reason == "idle" and not self._closing:
+            self.reason = ""  # it was silent while its handler waited for something else, and speaks again
         if self._on_read is not None:
             return self._on_read(bytes(memoryview(_receive_buffer)[:count]))
         self._buffer += memoryview(_receive_buffer)[:count]
@@ -348,6 +353,8 @@ class Session:
         except _TRY_AGAIN:
             return
         except OSError:
+            self._out = bytearray()
+            self._loop.remove_writer(self._socket)
             self.end(PeerClosedError())
             return
         del self._out[:sent]

@@ -3,6 +3,7 @@ too long.
 """
 
 import asyncio
+import itertools
 import time
 
 from chaffinch.decoys.session import Session
@@ -33,20 +34,19 @@ class SessionTable:
     def _remove(self, task: asyncio.Task[None]) -> None:
         self._open.pop(task, None)
 
-    def make_room(self, *, full: bool = False) -> None:
-        """End the most silent of the oldest sessions when the table is full, so that a newcomer is served.
+    def make_room(self, count: int = 1, *, full: bool = False) -> None:
+        """End the most silent of the oldest sessions when the table is full, so that newcomers are served.
 
         `full` says that it is, whatever its count: descriptors have run out.
         """
-        if not self._open or (len(self._open) < self.most and not full):
+        if len(self._open) < self.most and not full:
             return
-        oldest = [item for item, _ in zip(self._open.items(), range(LOOKED_AT), strict=False)]
-        task, session = min(oldest, key=lambda item: item[1].last_read)
-        self._open.pop(task)
-        self._open[task] = session  # to the end: it is going, and must not be picked again
-        self.evicted += 1
-        session.end(LimitError("evicted"))
-        task.cancel()
+        staying = ((task, session) for task, session in self._open.items() if not session.closing)
+        oldest = sorted(itertools.islice(staying, LOOKED_AT), key=lambda item: item[1].last_read)
+        for task, session in oldest[:count]:
+            self.evicted += 1
+            session.end(LimitError("evicted"))
+            _cancel(task)
 
     def expire(self) -> None:
         """End what has been silent or has lasted too long."""
@@ -58,6 +58,11 @@ class SessionTable:
         """End all sessions, and wait for their last facts at most that long."""
         tasks = list(self._open)
         for task in tasks:
-            task.cancel()
+            _cancel(task)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancel a task after its first step, which is already queued: a session that never began would leave no record."""
+    asyncio.get_running_loop().call_soon(task.cancel)

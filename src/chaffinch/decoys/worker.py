@@ -25,7 +25,7 @@ async def run(context: Context) -> None:
     handler = registry.load(context.name.removeprefix(PREFIX))
     settings = context.config.decoys
     recorder = EventRecorder(context.journal.publish, settings)
-    table = SessionTable(min(settings.sessions, most_descriptors() - SPARE_DESCRIPTORS))
+    table = SessionTable(min(settings.sessions, (most_descriptors() - SPARE_DESCRIPTORS) // context.decoy_workers))
     acceptor = Acceptor(handler, context.decoys, recorder, table)
     _export(context, recorder, table, acceptor)
     acceptor.open([listener for listener in context.listeners if listener.plan.service == handler.spec.name])

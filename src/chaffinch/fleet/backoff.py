@@ -29,5 +29,5 @@ class Backoff(msgspec.Struct):
         self.failures = 1 if ran_seconds >= self.healthy else self.failures + 1
         if self.failures > self.crashes:
             return None
-        wait = min(self.limit, self.first * 2.0 ** (self.failures - 1))
+        wait = min(self.limit, self.first * 2.0 ** min(self.failures - 1, 60))
         return wait * random.uniform(0.5, 1.0)

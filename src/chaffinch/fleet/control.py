@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from chaffinch.fleet.state import short_path
 NAME = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
+ANSWER_SECONDS = 1.0
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +92,7 @@ def answer(listener: socket.socket, status: Callable[[], Status], stop: Callable
     except OSError:
         return
     with caller:
-        caller.settimeout(1.0)
+        caller.settimeout(ANSWER_SECONDS)
         try:
             reply = _reply(caller, status, stop)
             caller.sendall(reply + b"\n")
@@ -102,7 +104,7 @@ def _reply(caller: socket.socket, status: Callable[[], Status], stop: Callable[[
     if not _allowed(caller):
         return msgspec.json.encode({"error": "this fleet belongs to another user"})
     try:
-        ask = msgspec.json.decode(_read_line(caller, 4096), type=Ask)
+        ask = msgspec.json.decode(_read_line(caller, 4096, ANSWER_SECONDS), type=Ask)
     except (msgspec.DecodeError, ValueError) as error:
         return msgspec.json.encode({"error": f"not understood: {error}"})
     if ask.do == "status":
@@ -143,11 +145,12 @@ def ask(state: Path, do: str) -> bytes:
     return reply
 
 
-def _read_line(sock: socket.socket, limit: int) -> bytes:
+def _read_line(sock: socket.socket, limit: int, seconds: float = PATIENCE_SECONDS) -> bytes:
     got = bytearray()
+    until = time.monotonic() + seconds
     while not got.endswith(b"\n"):
         data = sock.recv(65536)
-        if not data or len(got) > limit:
+        if not data or len(got) > limit or time.monotonic() > until:
             raise ValueError("the answer was cut")
         got += data
     return bytes(got)

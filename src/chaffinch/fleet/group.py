@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chaffinch.config import Config
+from chaffinch.errors import ChaffinchError
 from chaffinch.events import Event, WorkerFailed, now
 from chaffinch.fleet import messages
 from chaffinch.fleet.backoff import Backoff
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
+
+MOST_ERROR = 500
+"""Characters of an error that are shown and recorded."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ class Running:
             wait = self.backoff.after_failure(time.monotonic() - began)
             self._report(error or "it returned although it was not asked to stop", given_up=wait is None)
             if wait is None:
+                await self.context.stopping.wait()  # its group goes on, so that it stays given up
                 return
             await self.context.pause(wait)
         self.become("stopped")
@@ -82,7 +87,7 @@ class Running:
             await run(self.context)
         except Exception as error:  # the boundary of one worker: its fault is its own, never its neighbours'
             log.exception("worker.failed worker=%s", self.worker.name)
-            return traceback.format_exception_only(error)[-1].strip()
+            return traceback.format_exception_only(error)[-1].strip()[:MOST_ERROR]
         return None
 
     def _report(self, error: str, *, given_up: bool) -> None:
@@ -92,7 +97,7 @@ class Running:
         fact = WorkerFailed(
             worker=self.worker.name,
             group=self.context.group,
-            error=error[:500],
+            error=error,
             restarts=self.state.restarts,
             given_up=given_up,
         )
@@ -110,10 +115,12 @@ class Group:
         self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
         self.metrics = Registry(name)
         memory.export(self.metrics)
+        self.workers = workers
         self._channel = channel
         self._confined = confined
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[bytes] | None = None
+        self._last_beat: Beat | None = None
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self._export_journal()
@@ -128,6 +135,7 @@ class Group:
             journal=self.journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            decoy_workers=max(1, sum(one.faces_attackers for one in self.workers)),
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -153,13 +161,15 @@ class Group:
         self._loop.add_reader(self._channel, self._hear)
         self._loop.add_signal_handler(signal.SIGTERM, self.stop)
         self._loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor hears ^C and stops us in order
-        supervised = [asyncio.create_task(one.supervise(), name=one.worker.name) for one in self.running]
+        self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
         beating = asyncio.create_task(self._beat(), name="beat")
         try:
-            await asyncio.gather(*supervised)
+            async with asyncio.TaskGroup() as tasks:
+                for one in self.running:
+                    tasks.create_task(one.supervise(), name=one.worker.name)
         finally:
             beating.cancel()
-            self._say(self._beat_now())
+            self._say_beat()
             await asyncio.to_thread(self._close)
 
     def stop(self) -> None:
@@ -174,8 +184,16 @@ class Group:
 
     async def _beat(self) -> None:
         while True:
-            self._say(self._beat_now())
+            self._say_beat()
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _say_beat(self) -> None:
+        try:
+            self._last_beat = self._beat_now()
+        except (OSError, ChaffinchError) as error:  # out of descriptors, a journal that cannot be read: it passes
+            log.warning("beat.stale group=%s why=%s", self.name, error)
+        if self._last_beat is not None:
+            self._say(self._last_beat)
 
     def _beat_now(self) -> Beat:
         reading = memory.read()
@@ -218,12 +236,16 @@ class Group:
         if self._asked is None or self._asked.done():
             self._asked = self._loop.create_future()
             self._say(AskMetrics())
-        async with asyncio.timeout(2.0):
-            return await asyncio.shield(self._asked)
+        try:
+            async with asyncio.timeout(2.0):
+                return await asyncio.shield(self._asked)
+        except TimeoutError:
+            self._asked = None  # the question or its answer was lost: the next one asks anew
+            raise
 
     def _export_journal(self) -> None:
         for name, read in (
-            ("journal_appended", lambda: self.journal.stats().appended),
+            ("journal_appended", lambda: self.journal.appended),
             ("journal_lost", lambda: self.journal.lost),
         ):
             self.metrics.counter_from(name, read)

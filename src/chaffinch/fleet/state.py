@@ -1,5 +1,6 @@
 """The state directory: what stands in it, who may use it, and the lock that makes one fleet of it."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -14,6 +15,7 @@ FACING_ATTACKERS = ("journal", "quarantine")
 DIRECTORIES = (*FACING_ATTACKERS, "store")
 """What groups may write to. The state directory itself, with the seed, the lock and the log, is the supervisor's."""
 
+SEED_BYTES = 32
 MOST_SOCKET_PATH = 107
 """What `sockaddr_un` holds of a path (unix(7))."""
 
@@ -81,17 +83,44 @@ def seed(state: Path, configured: str) -> bytes:
         return configured.encode()
     path = state / "seed"
     try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
+        return _read_seed(path)
     except FileNotFoundError:
-        made = secrets.token_bytes(32)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(made.hex())
-        return made
+        pass
     except (ValueError, OSError) as error:
         raise RunError(
             f"the fleet's seed in {path} cannot be read ({error}); restore the file, or remove it and every decoy host "
             "gets another identity"
         ) from None
+    try:
+        write_private(path, secrets.token_bytes(SEED_BYTES).hex().encode(), replace=False)
+        return _read_seed(path)
+    except OSError as error:
+        raise RunError(f"the fleet's seed cannot be written to {path} ({error.strerror})") from None
+
+
+def _read_seed(path: Path) -> bytes:
+    found = bytes.fromhex(path.read_text(encoding="ascii"))
+    if len(found) != SEED_BYTES:
+        raise ValueError(f"it holds {len(found)} bytes, not {SEED_BYTES}")
+    return found
+
+
+def write_private(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write a file that its owner alone may read, whole or not at all; without `replace`, one that is there stays."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            part.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(part)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def short_path(path: Path, directory_descriptor: int) -> str:

@@ -16,6 +16,9 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+import msgspec
+
+from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import control, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.control import GroupStatus, Status, WorkerStatus
@@ -50,6 +53,7 @@ class GroupProcess:
         self.restart_at: float | None = None
         self.channel: socket.socket | None = None
         self.beat: Beat | None = None
+        self.snapshot: Snapshot | None = None
 
     def become(self, state: str) -> None:
         self.state = state
@@ -74,6 +78,7 @@ class Supervisor:
         self._control: socket.socket | None = None
         self._stopping_since: float | None = None
         self._killed: set[int] = set()
+        self._turned = time.monotonic()
         self._wake: tuple[int, int] = (-1, -1)
 
     # The whole life
@@ -88,6 +93,9 @@ class Supervisor:
                 self._start(one)
             while self._alive() or self._stopping_since is None:
                 self._turn()
+        except BaseException:
+            self._drain()
+            raise
         finally:
             self._close()
         return 1 if self._killed else 0
@@ -100,11 +108,20 @@ class Supervisor:
                 one.restart_at = None
                 self._say(one, Stop())
 
+    def _drain(self) -> None:
+        """A fault of ours ends the fleet, but in order: groups get their time to close what is open."""
+        self._on_turn = None
+        self.stop()
+        while self._alive():
+            self._turn()
+
     def _turn(self) -> None:
         for key, _ in self._selector.select(TURN_SECONDS):
             key.data()
         self._reap()
         now = time.monotonic()
+        self._forgive(now - self._turned)
+        self._turned = now
         for one in self.groups.values():
             if one.restart_at is not None and now >= one.restart_at and self._stopping_since is None:
                 self._start(one)
@@ -114,8 +131,25 @@ class Supervisor:
                 os.kill(one.pid, signal.SIGKILL)
         if self._stopping_since is not None and now - self._stopping_since > self.settings.drain_seconds:
             self._kill_the_rest()
-        if self._on_turn is not None:
+        self._show()
+
+    def _forgive(self, gap: float) -> None:
+        """After this process was itself suspended, its groups get the time to speak that it did not listen."""
+        if gap > 4 * TURN_SECONDS:
+            for one in self.groups.values():
+                one.heard += gap
+
+    def _show(self) -> None:
+        if self._on_turn is None:
+            return
+        try:
             self._on_turn(self)
+        except OSError as error:  # the terminal or the pipe is gone: the fleet goes on without a view
+            log.warning("view.gone why=%s", error.strerror)
+            self._on_turn = None
+
+    def _stopping(self) -> bool:
+        return self._stopping_since is not None
 
     def _alive(self) -> bool:
         return any(one.pid for one in self.groups.values())
@@ -123,6 +157,8 @@ class Supervisor:
     # Starting and ending processes
 
     def _start(self, one: GroupProcess) -> None:
+        if self._stopping():
+            return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, messages.MOST_BYTES * 2)
@@ -144,6 +180,8 @@ class Supervisor:
         one.heard = one.began
         one.become("running")
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(one))
+        if self._stopping():  # the signal came while we forked
+            self._say(one, Stop())
 
     def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
         """In the child: leave the supervisor's things behind and be the group."""
@@ -167,8 +205,10 @@ class Supervisor:
 
     def _leave(self) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's signals are the supervisor's to hear
+            signal.signal(number, signal.SIG_IGN)
         self._selector.close()
         if self._control is not None:
             self._control.close()
@@ -196,6 +236,8 @@ class Supervisor:
             self._selector.unregister(one.channel)
             one.channel.close()
         one.pid, one.channel = 0, None
+        if one.snapshot is not None:
+            one.snapshot = one.snapshot.counters()
         if self._stopping_since is not None:
             return one.become("stopped")
         wait = one.backoff.after_failure(time.monotonic() - one.began)
@@ -228,10 +270,17 @@ class Supervisor:
             if not data:
                 return
             one.heard = time.monotonic()
-            message = messages.decode(data)
+            try:
+                message = messages.decode(data)
+                if isinstance(message, Beat):
+                    one.beat, one.snapshot = message, Snapshot.from_bytes(message.metrics)
+            except (msgspec.MsgspecError, UnicodeDecodeError, ChaffinchError) as error:
+                log.error("group.garbled group=%s why=%s", one.name, error)
+                os.kill(one.pid, signal.SIGKILL)
+                return
             if isinstance(message, Beat):
-                one.beat = message
-            elif isinstance(message, AskMetrics):
+                continue
+            if isinstance(message, AskMetrics):
                 self._say(one, Metrics(self.snapshot().to_bytes()))
 
     def _say(self, one: GroupProcess, message: messages.Message) -> None:
@@ -246,7 +295,7 @@ class Supervisor:
 
     def snapshot(self) -> Snapshot:
         """The metrics of all groups, merged."""
-        return merge([Snapshot.from_bytes(one.beat.metrics) for one in self.groups.values() if one.beat is not None])
+        return merge([one.snapshot for one in self.groups.values() if one.snapshot is not None])
 
     def status(self) -> Status:
         """What `chaffinch status` shows."""
@@ -273,7 +322,7 @@ class Supervisor:
     def _open(self) -> None:
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)

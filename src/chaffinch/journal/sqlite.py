@@ -245,6 +245,11 @@ class SqliteJournal:
         return self._writer.counts().waiting
 
     @property
+    def appended(self) -> int:
+        """Events of this process that are durable. Costs nothing."""
+        return self._writer.counts().appended
+
+    @property
     def lost(self) -> int:
         """Events of this process that were not kept. Costs nothing."""
         return self._writer.counts().lost

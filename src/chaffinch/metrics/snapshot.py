@@ -65,6 +65,10 @@ class Snapshot(msgspec.Struct, frozen=True, tag="chaffinch.metrics.1"):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SnapshotError(f"these {len(data)} bytes are not a metrics snapshot: {error}") from None
 
+    def counters(self) -> "Snapshot":
+        """What stays true of a process that has ended: its counters, without its gauges and latencies."""
+        return Snapshot(tuple(family for family in self.families if family.kind == "counter"))
+
     def total(self, name: str) -> int | float:
         """The sum of a counter or gauge over all its labels; 0 for one that nobody registered."""
         return sum(sample.value for family in self.families if family.name == name for sample in family.samples)

@@ -63,7 +63,10 @@ class Plan:
     def filter_for(self, port: PortPlan) -> tuple[packet_filter.Instruction, ...]:
         """The kernel program that passes packets to the hosts that run this port's service."""
         ranges = self.placement.ranges(port.port)
-        return packet_filter.program(self.prefixes, self.placement.mixer.steps, ranges)
+        try:
+            return packet_filter.program(self.prefixes, self.placement.mixer.steps, ranges)
+        except ValueError as error:
+            raise InputError(f"{len(self.prefixes)} prefixes are too many for the kernel's filter: {error}") from None
 
 
 def _shifted(port: int, offset: int) -> int:
