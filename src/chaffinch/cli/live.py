@@ -11,6 +11,7 @@ from typing import Protocol, TextIO
 
 from chaffinch import config as configuration
 from chaffinch.cli import text
+from chaffinch.cli.status import FULL
 from chaffinch.fleet.control import Status
 from chaffinch.fleet.supervisor import Supervisor
 from chaffinch.network.addresses import to_text
@@ -208,6 +209,8 @@ def view(status: Status, events_a_second: float) -> list[str]:
     recorded = f"events {status.events} ({events_a_second:.0f}/s)"
     memory = f"memory {text.size(status.pss_bytes)}{budget}"
     lines = [f"{seen}   {recorded}   {memory}   up {text.ago(status.since)}"]
+    if status.journal_full:
+        lines.append(FULL)
     if status.journal_lost:
         lines.append(f"LOST: {status.journal_lost} events could not be stored; look at `chaffinch logs`")
     for group in status.groups:

@@ -7,6 +7,8 @@ from chaffinch.cli import options, text
 from chaffinch.fleet import control
 from chaffinch.fleet.control import Status
 
+FULL = "the disk of the state directory is FULL: events wait in memory until there is room"
+
 
 @click.command("status")
 @options.as_json
@@ -24,6 +26,8 @@ def command(as_json: bool, state: str | None, config: str | None) -> None:
         f"{text.size(status.pss_bytes)}{budget}, {status.sessions_seen} sessions ({status.sessions_open} open), "
         f"{status.events} events" + (f", {status.journal_lost} LOST" if status.journal_lost else "")
     )
+    if status.journal_full:
+        print(FULL)
     print()
     text.table(
         ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "CONFINED"),

@@ -107,6 +107,7 @@ def _background(settings: Config, directory: Path, lock: StateLock, described: a
 
 def _log_to(path: Path, *, quiet: bool) -> None:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    logging.raiseExceptions = False  # a full disk takes no log either: `status` says so, and no traceback helps
     handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if not quiet:
         handlers.append(logging.StreamHandler())

@@ -65,6 +65,7 @@ class Status(msgspec.Struct, frozen=True):
     sessions_seen: int
     events: int
     journal_lost: int
+    journal_full: bool
     groups: tuple[GroupStatus, ...]
     workers: tuple[WorkerStatus, ...]
 

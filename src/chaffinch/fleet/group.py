@@ -249,6 +249,7 @@ class Group:
             ("journal_lost", lambda: self.journal.lost),
         ):
             self.metrics.counter_from(name, read)
+        self.metrics.gauge("journal_full", lambda: int(self.journal.full))
 
 
 def main(

@@ -313,6 +313,7 @@ class Supervisor:
             sessions_seen=int(snapshot.total("sessions_opened")),
             events=int(snapshot.total("events_recorded")),
             journal_lost=int(snapshot.total("journal_lost")),
+            journal_full=snapshot.total("journal_full") > 0,
             groups=tuple(_group_status(one) for one in self.groups.values()),
             workers=tuple(row for one in self.groups.values() for row in _worker_rows(one)),
         )

@@ -250,6 +250,11 @@ class SqliteJournal:
         return self._writer.counts().appended
 
     @property
+    def full(self) -> bool:
+        """Whether the disk takes nothing now, so that events wait in memory. Costs nothing."""
+        return self._writer.counts().full
+
+    @property
     def lost(self) -> int:
         """Events of this process that were not kept. Costs nothing."""
         return self._writer.counts().lost

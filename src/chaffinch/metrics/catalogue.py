@@ -36,6 +36,7 @@ METRICS: Final = (
     Metric("uploads_refused", "counter", "Uploads of which only the hash was kept.", ("service",)),
     Metric("journal_appended", "counter", "Events that the journal made durable."),
     Metric("journal_lost", "counter", "Events that the journal could not keep."),
+    Metric("journal_full", "gauge", "1 while the disk takes no events and they wait in memory.", ("group",)),
     Metric("process_resident_memory_bytes", "gauge", "RSS of the process.", ("group",), "bytes"),
     Metric("process_proportional_memory_bytes", "gauge", "PSS: shared pages count by share.", ("group",), "bytes"),
     Metric("process_private_memory_bytes", "gauge", "Memory that only this process maps.", ("group",), "bytes"),
