@@ -45,8 +45,8 @@ class SessionClosed(Fact, tag="session.closed", frozen=True):
     """A session ended.
 
     `reason`: `peer` (it closed), `service` (the service ended it, as the product would), `idle`, `time`, `bytes`,
-    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed), `shutdown`,
-    `error` (a fault of ours), or a bound of the service's own (`reply`, `queue`, `subscriptions`).
+    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed),
+    `shutdown`, `error` (a fault of ours), or a bound of the service's own (`reply`, `queue`, `subscriptions`).
     """
 
     port: int
@@ -144,6 +144,14 @@ class Probe(Fact, tag="probe", frozen=True):
     note: str = ""
 
 
+class ServiceStarted(Fact, tag="service.started", frozen=True):
+    """The envelope's service begins to accept. What the journal holds of its sessions and not of their end was cut
+    off.
+    """
+
+    worker: str
+
+
 class WorkerFailed(Fact, tag="worker.failed", frozen=True):
     """A worker raised and is restarted, or given up after a crash loop."""
 
@@ -195,6 +203,7 @@ AnyFact = (
     | Mail
     | Terminal
     | Probe
+    | ServiceStarted
     | WorkerFailed
     | JournalLost
     | SegmentDropped

@@ -86,15 +86,22 @@ def test_a_killed_group_comes_back_and_loses_no_flushed_event(tmp_path: Path) ->
             assert ping(fleet) == b"+PONG\r\n"
         eventually(lambda: len(fleet.events("--kind", "session.closed")) == 5)
         before = {name: fleet.group(name) for name in ("decoys", "back")}
+        held = fleet.connect("redis")
+        eventually(lambda: [row for row in fleet.json("sessions") if row["ended"] is None])
         os.kill(before["decoys"]["pid"], signal.SIGKILL)
         eventually(lambda: fleet.group("decoys")["restarts"] == 1 and fleet.worker("decoy-redis")["state"] == "running")
         assert ping(fleet) == b"+PONG\r\n"
         assert fleet.group("back")["pid"] == before["back"]["pid"]
-        eventually(lambda: recorded(fleet, "redis") == 6)
+        eventually(lambda: recorded(fleet, "redis") == 7)
+        cut = eventually(lambda: [row for row in fleet.json("sessions") if row["reason"] == "lost"])
+        assert len(cut) == 1
+        assert cut[0]["source_port"] == held.getsockname()[1]
+        eventually(lambda: all(row["ended"] for row in fleet.json("sessions")))
+        held.close()
         os.kill(fleet.group("back")["pid"], signal.SIGKILL)
         eventually(lambda: fleet.worker("sessions")["state"] == "running" and fleet.group("back")["restarts"] == 1)
         assert ping(fleet) == b"+PONG\r\n"
-        eventually(lambda: recorded(fleet, "redis") == 7)
+        eventually(lambda: recorded(fleet, "redis") == 8)
 
 
 def test_a_stop_closes_what_is_open_and_flushes_the_journal(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from chaffinch.decoys import registry
 from chaffinch.decoys.acceptor import Acceptor
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.table import SessionTable
+from chaffinch.events import Event, ServiceStarted, now
 from chaffinch.fleet.context import Context
 
 PREFIX = "decoy-"
@@ -28,6 +29,7 @@ async def run(context: Context) -> None:
     table = SessionTable(min(settings.sessions, (most_descriptors() - SPARE_DESCRIPTORS) // context.decoy_workers))
     acceptor = Acceptor(handler, context.decoys, recorder, table)
     _export(context, recorder, table, acceptor)
+    context.journal.publish(Event(time=now(), fact=ServiceStarted(context.name), service=handler.spec.name))
     acceptor.open([listener for listener in context.listeners if listener.plan.service == handler.spec.name])
     try:
         while not context.stopping.is_set():

@@ -1,10 +1,10 @@
 """The worker `sessions`: derives the sessions table from the journal."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from chaffinch.events import Collapsed, Event, SessionClosed, SessionOpened
+from chaffinch.events import Collapsed, Event, ServiceStarted, SessionClosed, SessionOpened
 from chaffinch.journal.protocol import Journal, Record
 from chaffinch.store.protocol import SessionRow, Store
 
@@ -36,11 +36,23 @@ async def run(context: Context) -> None:
         while not context.stopping.is_set():
             records = await consumer.next_batch(timeout=1.0)
             if records:
-                rows = [row for record in records if (row := session_row(record)) is not None]
-                context.store.add_sessions(rows, upto=records[-1].seq)
+                add(context.store, records)
                 consumer.commit(records[-1].seq)
     finally:
         consumer.close()
+
+
+def add(store: Store, records: Sequence[Record]) -> None:
+    """Add what a batch says. A service that starts again cuts what was open: its process was killed."""
+    rows: list[SessionRow] = []
+    for record in records:
+        if isinstance(record.event.fact, ServiceStarted):
+            store.add_sessions(rows, upto=record.seq - 1)
+            store.cut_sessions(record.event.service, record.event.time, record.seq)
+            rows = []
+        elif (row := session_row(record)) is not None:
+            rows.append(row)
+    store.add_sessions(rows, upto=records[-1].seq)
 
 
 def session_row(record: Record) -> SessionRow | None:

@@ -68,6 +68,10 @@ class Store(Protocol):
         """Add or complete sessions, and note that every event up to seq `upto` is in: both or neither. Idempotent."""
         ...
 
+    def cut_sessions(self, service: str, ended: int, before: int) -> None:
+        """End what is open of the service's sessions whose events have a seq below `before`, as `lost`. Idempotent."""
+        ...
+
     def progress(self) -> int:
         """The seq up to which events are in the sessions."""
         ...

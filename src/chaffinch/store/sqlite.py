@@ -33,6 +33,7 @@ CREATE TABLE sessions (
     reason TEXT NOT NULL, count INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX sessions_source ON sessions (source);
+CREATE INDEX sessions_open ON sessions (service) WHERE ended IS NULL;
 CREATE TABLE progress (
     id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, boot_id TEXT NOT NULL, boot_ns INTEGER NOT NULL,
     wall_ns INTEGER NOT NULL, now_ns INTEGER NOT NULL
@@ -64,6 +65,7 @@ _COUNT = f"""
 SELECT coalesce(sum(count), 0), coalesce(sum(ended IS NULL), 0), coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0)
 FROM sessions {_WHERE}
 """  # noqa: S608
+_CUT = "UPDATE sessions SET ended = max(started, ?), reason = 'lost' WHERE service = ? AND ended IS NULL AND seq < ?"
 _OLDEST = "DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE noted < ? ORDER BY number LIMIT ?)"
 _SET_CLOCK = """
 INSERT INTO progress VALUES (1, 0, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -95,6 +97,11 @@ class SqliteStore:
             now = self._move_clock(db)
             db.executemany(_ADD, [(now, *msgspec.structs.astuple(row)) for row in rows])
             db.execute("UPDATE progress SET seq = max(seq, ?)", (upto,))
+
+    def cut_sessions(self, service: str, ended: int, before: int) -> None:
+        """End what is open of the service's sessions whose events have a seq below `before`, as `lost`. Idempotent."""
+        with self._change() as db:
+            db.execute(_CUT, (ended, service, before))
 
     def progress(self) -> int:
         """The seq up to which events are in the sessions; 0 for a new store."""
