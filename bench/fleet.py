@@ -83,6 +83,8 @@ def connections() -> None:
             time.sleep(2.5)
             grown = pss(state) - before
             seen = json.loads(chaffinch(state, "status", "--json"))["sessions_open"]
+            if seen != len(warm) + len(opened):
+                raise RuntimeError(f"{service}: {seen} sessions are open, not {len(warm) + len(opened)}")
             for sock in (*warm, *opened):
                 sock.close()
             print(f"{service:10} {grown / CONNECTIONS / 1024:5.1f} KiB an idle connection ({seen} open)")

@@ -6,7 +6,7 @@ import socket
 from chaffinch.decoys import registry, runner
 from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.session import Session
-from chaffinch.decoys.table import SessionTable
+from chaffinch.decoys.table import Room, SessionTable
 from chaffinch.events import SessionClosed, SessionOpened
 from tests.decoys.harness import Recorded, persona
 
@@ -34,7 +34,7 @@ def opened(table: SessionTable, recorded: Recorded, host_name: str = "redis") ->
 
 def test_a_full_table_keeps_its_size_and_every_session_is_recorded() -> None:
     async def flood() -> None:
-        table, recorded = SessionTable(16), Recorded()
+        table, recorded = SessionTable(16, Room(100)), Recorded()
         peers = [opened(table, recorded) for _ in range(300)]  # in one turn of the loop, as an accept takes them
         await asyncio.sleep(0.1)
         assert len(table) == 16
@@ -51,7 +51,7 @@ def test_a_full_table_keeps_its_size_and_every_session_is_recorded() -> None:
 
 def test_a_close_in_the_turn_of_an_accept_loses_nothing() -> None:
     async def stop_at_once() -> None:
-        table, recorded = SessionTable(1000), Recorded()
+        table, recorded = SessionTable(1000, Room(1000)), Recorded()
         peers = [opened(table, recorded) for _ in range(100)]
         await table.close(2)
         assert len(recorded.of(SessionClosed)) == 100
@@ -63,7 +63,7 @@ def test_a_close_in_the_turn_of_an_accept_loses_nothing() -> None:
 
 def test_the_most_silent_makes_room() -> None:
     async def one_speaks() -> None:
-        table, recorded = SessionTable(3), Recorded()
+        table, recorded = SessionTable(3, Room(100)), Recorded()
         peers = [opened(table, recorded) for _ in range(3)]
         await asyncio.sleep(0.01)
         peers[0].sendall(b"PING\r\n")
@@ -81,3 +81,20 @@ def test_the_most_silent_makes_room() -> None:
             peer.close()
 
     asyncio.run(one_speaks())
+
+
+def test_a_process_without_room_takes_it_from_the_largest_table() -> None:
+    async def crowd() -> None:
+        room, recorded = Room(50), Recorded()
+        small, large = SessionTable(1000, room), SessionTable(1000, room)
+        peers = [opened(large, recorded) for _ in range(45)] + [opened(small, recorded) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert (len(small), len(large)) == (20, 30)
+        for table in (small, large):
+            await table.close(2)
+        assert len(recorded.of(SessionClosed)) == 65
+        assert room.tables == []
+        for peer in peers:
+            peer.close()
+
+    asyncio.run(crowd())

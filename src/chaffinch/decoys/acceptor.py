@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from chaffinch.decoys.quarantine import FileQuarantine
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.registry import Handler
 from chaffinch.decoys.session import Session
-from chaffinch.decoys.table import SessionTable
+from chaffinch.decoys.table import Room, SessionTable
 from chaffinch.events import Syn
 from chaffinch.network import syn as syn_packet
 from chaffinch.network.listeners import TCP_SAVED_SYN, Listener, receive_datagram, send_datagram
@@ -33,6 +34,9 @@ AT_ONCE = 128
 RETRY_SECONDS = 0.2
 """How long accepting rests when descriptors have run out."""
 
+SPARE_DESCRIPTORS = 128
+"""Descriptors left for the journal, the listeners and what else a process opens."""
+
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _GONE = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
 _RESET = b"\1\0\0\0\0\0\0\0"
@@ -45,6 +49,7 @@ class SharedByDecoys(msgspec.Struct, frozen=True):
     personas: Personas
     quarantine: FileQuarantine
     overlays: Overlays
+    room: Room
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:
@@ -54,7 +59,16 @@ def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) 
         personas,
         FileQuarantine(state / "quarantine", settings.upload_bytes),
         Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds),
+        Room(_most_descriptors() - SPARE_DESCRIPTORS),
     )
+
+
+def _most_descriptors() -> int:
+    """How many files this process may open; the soft limit is raised to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1 << 20
 
 
 class Acceptor:

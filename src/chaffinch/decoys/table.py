@@ -1,5 +1,5 @@
-"""The sessions that are open in one process: how many there may be, which makes room, and which has been silent
-too long.
+"""The sessions that are open in one process: how many there may be, which makes room, and which has been silent too
+long.
 """
 
 import asyncio
@@ -10,18 +10,35 @@ from chaffinch.decoys.session import Session
 from chaffinch.errors import LimitError
 
 LOOKED_AT = 64
-"""Of the oldest sessions so many are compared when one must make room: a bound on the work, not a promise of the
-very oldest.
+"""Of the oldest sessions so many are compared when one must make room: a bound on the work, not a promise of the very
+oldest.
 """
 
 
-class SessionTable:
-    """Open sessions and the tasks that run them, by age."""
+class Room:
+    """The sessions that one process has descriptors for, which the tables of its services share."""
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self.tables: list[SessionTable] = []
+
+    def largest(self) -> "SessionTable":
+        """The table that gives way when descriptors are short."""
+        return max(self.tables, key=len)
+
+    def is_full(self) -> bool:
+        return sum(map(len, self.tables)) >= self.most
+
+
+class SessionTable:
+    """Open sessions of one service and the tasks that run them, by age."""
+
+    def __init__(self, most: int, room: Room) -> None:
+        self.most = most
         self.evicted = 0
         self._open: dict[asyncio.Task[None], Session] = {}
+        self._room = room
+        room.tables.append(self)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -35,12 +52,16 @@ class SessionTable:
         self._open.pop(task, None)
 
     def make_room(self, count: int = 1, *, full: bool = False) -> None:
-        """End the most silent of the oldest sessions when the table is full, so that newcomers are served.
-
-        `full` says that it is, whatever its count: descriptors have run out.
+        """Let newcomers be served: when this table is full, its most silent old sessions end; when the process has no
+        descriptors left (`full`: it has just been told so), those of its largest table.
         """
-        if len(self._open) < self.most and not full:
-            return
+        if full or self._room.is_full():
+            self._room.largest().evict(count)
+        elif len(self._open) >= self.most:
+            self.evict(count)
+
+    def evict(self, count: int) -> None:
+        """End the most silent of the oldest sessions."""
         staying = ((task, session) for task, session in self._open.items() if not session.closing)
         oldest = sorted(itertools.islice(staying, LOOKED_AT), key=lambda item: item[1].last_read)
         for task, session in oldest[:count]:
@@ -55,7 +76,8 @@ class SessionTable:
             session.expire(now)
 
     async def close(self, seconds: float) -> None:
-        """End all sessions, and wait for their last facts at most that long."""
+        """End all sessions, wait for their last facts at most that long, and leave the room to the others."""
+        self._room.tables.remove(self)
         tasks = list(self._open)
         for task in tasks:
             _cancel(task)
@@ -64,5 +86,7 @@ class SessionTable:
 
 
 def _cancel(task: asyncio.Task[None]) -> None:
-    """Cancel a task after its first step, which is already queued: a session that never began would leave no record."""
+    """Cancel a task after its first step, which is already queued: a session that never began would leave no
+    record.
+    """
     asyncio.get_running_loop().call_soon(task.cancel)

@@ -2,8 +2,6 @@
 them.
 """
 
-import resource
-
 from chaffinch.decoys import registry
 from chaffinch.decoys.acceptor import Acceptor
 from chaffinch.decoys.recorder import EventRecorder
@@ -17,16 +15,13 @@ PREFIX = "decoy-"
 SWEEP_SECONDS = 0.5
 """How often silent sessions are looked for and collapsed records are written."""
 
-SPARE_DESCRIPTORS = 128
-"""Descriptors left for the journal, the listeners and what else a process opens."""
-
 
 async def run(context: Context) -> None:
     """Serve until the context is stopping; then end the sessions and write their last facts."""
     handler = registry.load(context.name.removeprefix(PREFIX))
     settings = context.config.decoys
     recorder = EventRecorder(context.journal.publish, settings)
-    table = SessionTable(min(settings.sessions, (most_descriptors() - SPARE_DESCRIPTORS) // context.decoy_workers))
+    table = SessionTable(settings.sessions, context.decoys.room)
     acceptor = Acceptor(handler, context.decoys, recorder, table)
     _export(context, recorder, table, acceptor)
     context.journal.publish(Event(time=now(), fact=ServiceStarted(context.name), service=handler.spec.name))
@@ -40,14 +35,6 @@ async def run(context: Context) -> None:
         acceptor.close()
         await table.close(context.config.fleet.drain_seconds / 2)
         recorder.flush()
-
-
-def most_descriptors() -> int:
-    """How many files this process may open; the soft limit is raised to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard if hard != resource.RLIM_INFINITY else 1 << 20
 
 
 def _export(context: Context, recorder: EventRecorder, table: SessionTable, acceptor: Acceptor) -> None:

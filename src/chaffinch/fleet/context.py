@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class Context:
     """One worker's view of its group.
 
-    `decoy_workers` is how many of the group's workers share its descriptors. `stopping` is set when the worker is to
-    return. `listeners` are bound sockets of the whole fleet. What is costly to make (`decoys`, `store`) is made when
-    it is first asked for, once in a process.
+    `stopping` is set when the worker is to return. `listeners` are bound sockets of the whole fleet. What is costly
+    to make (`decoys`, `store`) is made when it is first asked for, once in a process.
     """
 
     def __init__(
@@ -36,7 +35,6 @@ class Context:
         make_store: "Callable[[], Store]",
         make_decoys: "Callable[[], SharedByDecoys]",
         ask_supervisor: Callable[[], Awaitable[bytes]],
-        decoy_workers: int = 1,
         budget_bytes: int = 0,
     ) -> None:
         self.name = name
@@ -46,7 +44,6 @@ class Context:
         self.journal = journal
         self.metrics = metrics
         self.listeners = listeners
-        self.decoy_workers = decoy_workers
         self.budget_bytes = budget_bytes
         self.stopping = asyncio.Event()
         self.fleet_metrics = ask_supervisor

@@ -115,7 +115,6 @@ class Group:
         self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
         self.metrics = Registry(name)
         memory.export(self.metrics)
-        self.workers = workers
         self._channel = channel
         self._confined = confined
         self._loop = asyncio.get_running_loop()
@@ -135,7 +134,6 @@ class Group:
             journal=self.journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
-            decoy_workers=max(1, sum(one.faces_attackers for one in self.workers)),
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
