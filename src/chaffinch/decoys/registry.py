@@ -17,6 +17,10 @@ BUILT_IN = ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet
 """The services that ship with the project: the modules of this package that define one."""
 
 
+NEEDS = {"ssh": ("asyncssh", "ssh")}
+"""The libraries that services import when a client comes, and the extras that install them."""
+
+
 class ServiceSpec(msgspec.Struct, frozen=True):
     """What a service's module says of itself.
 
@@ -78,6 +82,16 @@ def find(name: str) -> str:
         known = ", ".join((*BUILT_IN, *plugins.modules(plugins.SERVICES)))
         raise InputError(f"no module has a service named {name!r}; there are: {known}")
     return built_in or plugged
+
+
+def refuse_missing(name: str) -> None:
+    """Raises `InputError` when the service stands on a library that is not installed: it is an extra of its own."""
+    library, extra = NEEDS.get(name, ("", ""))
+    if library and importlib.util.find_spec(library) is None:
+        raise InputError(
+            f"the service {name!r} needs {library}: install it with `pip install 'chaffinch[{extra}]'`, or switch the "
+            f"service off with `enabled = false` in [services.{name}]"
+        )
 
 
 def _handler_of(module_name: str, name: str) -> Handler:

@@ -56,6 +56,7 @@ def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dic
     """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
     for name in described.services:
         registry.find(name)
+        registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
     listeners = open_all(described.plan)
     return Parts(config, state, described.plan, described.personas, listeners), groups
