@@ -6,7 +6,6 @@ begin again.
 """
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,7 +13,7 @@ import apsw
 import msgspec
 
 from chaffinch.errors import RunError
-from chaffinch.journal import segment
+from chaffinch.journal import forking, segment
 from chaffinch.journal.ageing import AgeClock, Reading
 from chaffinch.journal.layout import Layout, SegmentName
 
@@ -85,13 +84,12 @@ class Age(msgspec.Struct, frozen=True):
     sealed: int | None
 
 
-class Catalog:
+class Catalog(forking.OneConnection):
     """The catalog, opened on first use; safe to share between threads. Raises `RunError` when it cannot be written."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._mutex = threading.RLock()
-        self._connection: apsw.Connection | None = None
+        super().__init__()
         self._inode = 0
 
     # Cursors --------------------------------------------------------------------------------------------------------
@@ -250,22 +248,6 @@ class Catalog:
         log.error(
             "journal.catalog_damaged file=%s why=%r; cursors begin again, consumers read from the start", aside, why
         )
-
-    def before_fork(self) -> None:
-        """See `forking`."""
-        self._mutex.acquire()
-        self.close()
-
-    def after_fork(self) -> None:
-        """See `forking`."""
-        self._mutex.release()
-
-    def close(self) -> None:
-        """Close the connection; the next use opens it again."""
-        with self._mutex:
-            if self._connection is not None:
-                self._connection.close(True)
-                self._connection = None
 
 
 def _count(db: apsw.Connection, added: dict[str, int]) -> None:

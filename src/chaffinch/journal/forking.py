@@ -6,8 +6,12 @@ open closes it before the fork, holds its own lock over it, and opens it again o
 """
 
 import os
+import threading
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import apsw
 
 
 class Forkable(Protocol):
@@ -20,6 +24,30 @@ class Forkable(Protocol):
     def after_fork(self) -> None:
         """In parent and child: they may be opened again."""
         ...
+
+
+class OneConnection:
+    """One database connection, opened on first use, and the lock that is held over each use of it."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.RLock()
+        self._connection: apsw.Connection | None = None
+
+    def before_fork(self) -> None:
+        """See `Forkable`."""
+        self._mutex.acquire()
+        self.close()
+
+    def after_fork(self) -> None:
+        """See `Forkable`."""
+        self._mutex.release()
+
+    def close(self) -> None:
+        """Close the connection; the next use opens it again."""
+        with self._mutex:
+            if self._connection is not None:
+                self._connection.close(True)
+                self._connection = None
 
 
 _registered: "weakref.WeakSet[Forkable]" = weakref.WeakSet()

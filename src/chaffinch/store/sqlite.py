@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -74,7 +73,7 @@ INSERT INTO progress VALUES (1, 0, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 _USED = "SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)"
 
 
-class SqliteStore:
+class SqliteStore(forking.OneConnection):
     """See `protocol.Store`. Opens its file on first use; safe to share between threads, and to inherit over a fork."""
 
     def __init__(
@@ -85,8 +84,7 @@ class SqliteStore:
         self._settings = settings or StoreSettings()
         self._max_age_ns = int(self._settings.max_age_days * DAY_NS)
         self._clocks = clocks
-        self._mutex = threading.RLock()
-        self._connection: apsw.Connection | None = None
+        super().__init__()
         forking.register(self)
 
     # Sessions -------------------------------------------------------------------------------------------------------
@@ -216,19 +214,3 @@ class SqliteStore:
             if self._path.exists():
                 aside = self._layout.set_aside(self._path)
                 log.error("store.damaged file=%s why=%r; it is derived again from the journal", aside, why)
-
-    def before_fork(self) -> None:
-        """See `journal.forking`."""
-        self._mutex.acquire()
-        self.close()
-
-    def after_fork(self) -> None:
-        """See `journal.forking`."""
-        self._mutex.release()
-
-    def close(self) -> None:
-        """Close the file; the next use opens it again."""
-        with self._mutex:
-            if self._connection is not None:
-                self._connection.close(True)
-                self._connection = None
