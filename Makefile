@@ -20,6 +20,7 @@ lint: $(VENV)/.core  ## Formatting, lints, types, stubs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest chaffinch._core
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || { echo "linting the core needs rustfmt and clippy: rustup component add rustfmt clippy" >&2; exit 1; }
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
