@@ -125,7 +125,7 @@ def as_row(record: Record) -> str:
     fact = msgspec.to_builtins(event.fact)
     kind = fact.pop("kind")
     said = " ".join(f"{name}={_short(value)}" for name, value in fact.items())
-    where = f"{event.source} -> {event.address} {event.service}" if event.service else "fleet"
+    where = f"{event.source} -> {event.address} {event.service}" if event.source else f"fleet {event.service}".strip()
     return f"{text.moment(event.time)} {kind:<15} {where}  {said}"
 
 

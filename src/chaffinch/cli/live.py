@@ -67,14 +67,16 @@ def given_up(supervisor: Supervisor) -> str:
 def greeting(supervisor: Supervisor) -> list[str]:
     """What the fleet is, and three commands to try."""
     plan = supervisor.parts.plan
-    ports = ", ".join(f"{port.service} {port.listen}" for port in plan.ports)
+    ports: dict[str, list[str]] = {}
+    for port in plan.ports:
+        ports.setdefault(port.service, []).append(str(port.listen))
     silent = all(listener.silent for listener in supervisor.parts.listeners)
     quiet = "do not answer" if silent else "reset the connection (silent needs root)"
     state = supervisor.parts.state
     where = "" if state == configuration.state_directory() else f" --state {state}"
     return [
         f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}",
-        f"ports: {ports}",
+        "ports: " + ", ".join(f"{name} {' '.join(numbers)}" for name, numbers in ports.items()),
         f"addresses that do not run a service {quiet}",
         "try, in another terminal:",
         *(f"  {line}" for line in to_try(plan, supervisor.parts.personas)),
