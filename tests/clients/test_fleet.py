@@ -1,5 +1,6 @@
 """Real programs against a whole fleet, and the account of every connection that they make."""
 
+import hashlib
 import json
 import os
 import resource
@@ -133,6 +134,63 @@ def test_the_three_printed_commands_work(fleet: Fleet) -> None:
         assert done.returncode == 0, done.stderr
         expected = {"curl": "HTTP/1.1", "redis-cli": "redis_version:", "sshpass": "uid="}
         assert expected[command[0]] in done.stdout
+
+
+def weak_ssh(fleet: Fleet) -> tuple[str, str, str]:
+    """A user, a password and an address that let in, from the printed command."""
+    line = next(line for line in fleet_greeting(fleet) if line.startswith("ssh "))
+    user, _, address = line.split("#")[0].split()[-1].partition("@")
+    return user, line.rpartition("password: ")[2].strip(), address
+
+
+def test_scp_and_sftp_bring_files_that_are_kept_by_their_hash(fleet: Fleet, tmp_path: Path) -> None:
+    user, password, address = weak_ssh(fleet)
+    quiet = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+    port = ("-P", str(22 + fleet.offset))
+    brought = tmp_path / "brought"
+    brought.write_bytes(os.urandom(5000))
+    name = hashlib.sha256(brought.read_bytes()).hexdigest()
+    done = run("sshpass", "-p", password, "scp", *quiet, *port, str(brought), f"{user}@{address}:/tmp/x")
+    assert done.returncode == 0, done.stderr
+    command = ("sshpass", "-p", password, "sftp", *quiet, *port, f"{user}@{address}")
+    done = run(*command, input=f"get /tmp/x {tmp_path}/back\nls /etc\n")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "back").read_bytes() == brought.read_bytes()
+    assert "/etc/passwd" in done.stdout
+    assert (fleet.state / "quarantine" / name).read_bytes() == brought.read_bytes()
+    upload = eventually(lambda: fleet.events("--kind", "upload"))[0]
+    assert (upload["sha256"], upload["size"], upload["kept"]) == (name, 5000, True)
+
+
+def test_mysql_lftp_and_telnet_are_refused_as_the_products_refuse(fleet: Fleet) -> None:
+    address, port = fleet.endpoint("mysql")
+    where = ("-h", address, "-P", str(port), "-u", "nobody-here", "-pguess", "--protocol=tcp")
+    done = run("mysql", *where, "-e", "select 1")
+    assert "ERROR 1045 (28000): Access denied for user 'nobody-here'@" in done.stderr
+    address, port = fleet.endpoint("ftp")
+    script = f"set net:max-retries 1; set ftp:ssl-allow no; open -u nobody-here,guess -p {port} {address}; ls"
+    done = run("lftp", "-c", script)
+    assert "530" in done.stderr
+    address, port = fleet.endpoint("telnet")
+    done = run("telnet", address, str(port), input="")
+    assert f"Connected to {address}" in done.stdout
+    eventually(
+        lambda: (
+            {"mysql", "ftp"}
+            <= {e["service"] for e in fleet.events("--kind", "credential") if e["username"] == "nobody-here"}
+        )
+    )
+
+
+def test_swaks_hands_over_a_mail_that_goes_nowhere(fleet: Fleet) -> None:
+    host = fleet.json("hosts", "--service", "smtp", "--limit", "1")[0]
+    port = next(one["port"] for one in host["services"] if one["name"] == "smtp")
+    to = f"root@{host['domain']}"
+    command = ("swaks", "--server", host["address"], "--port", str(port), "--from", "a@example.org", "--to", to)
+    done = run(*command, "--header", "Subject: hello there")
+    assert "queued as" in done.stdout, done.stdout
+    mail = eventually(lambda: fleet.events("--kind", "mail"))[0]
+    assert (mail["sender"], tuple(mail["recipients"]), mail["subject"]) == ("a@example.org", (to,), "hello there")
 
 
 def test_five_thousand_silent_connections_leave_room(fleet: Fleet) -> None:

@@ -160,13 +160,12 @@ class Group:
         self._loop.add_signal_handler(signal.SIGTERM, self.stop)
         self._loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor hears ^C and stops us in order
         self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
-        beating = asyncio.create_task(self._beat(), name="beat")
         try:
             async with asyncio.TaskGroup() as tasks:
-                for one in self.running:
-                    tasks.create_task(one.supervise(), name=one.worker.name)
+                beating = tasks.create_task(self._beat(), name="beat")
+                await asyncio.gather(*(one.supervise() for one in self.running))
+                beating.cancel()
         finally:
-            beating.cancel()
             self._say_beat()
             await asyncio.to_thread(self._close)
 
