@@ -1,6 +1,4 @@
-"""The sessions that are open in one process: how many there may be, which makes room, and which has been silent too
-long.
-"""
+"""The open sessions of one process: how many there may be, which one makes room, which was silent for too long."""
 
 import asyncio
 import itertools

@@ -1,6 +1,4 @@
-"""The worker of one decoy service: accepts, keeps sessions within their bounds, and leaves an account of all of
-them.
-"""
+"""The worker of one decoy service: accepts, keeps sessions within their bounds, leaves an account of all of them."""
 
 from chaffinch.decoys import registry
 from chaffinch.decoys.acceptor import Acceptor
@@ -25,8 +23,8 @@ async def run(context: Context) -> None:
     acceptor = Acceptor(handler, context.decoys, recorder, table)
     _export(context, recorder, table, acceptor)
     context.journal.publish(Event(time=now(), fact=ServiceStarted(context.name), service=handler.spec.name))
-    acceptor.open([listener for listener in context.listeners if listener.plan.service == handler.spec.name])
     try:
+        acceptor.open([listener for listener in context.listeners if listener.plan.service == handler.spec.name])
         while not context.stopping.is_set():
             table.expire()
             recorder.flush()

@@ -35,7 +35,7 @@ class Context:
         make_store: "Callable[[], Store]",
         make_decoys: "Callable[[], SharedByDecoys]",
         ask_supervisor: Callable[[], Awaitable[bytes]],
-        budget_bytes: int = 0,
+        budget_bytes: int,
     ) -> None:
         self.name = name
         self.group = group

@@ -108,9 +108,16 @@ class Group:
     """All workers of one process, and the channel to the supervisor."""
 
     def __init__(
-        self, name: str, workers: tuple[Worker, ...], parts: Parts, channel: socket.socket, confined: str
+        self,
+        name: str,
+        workers: tuple[Worker, ...],
+        parts: Parts,
+        channel: socket.socket,
+        budget_bytes: int,
+        confined: str,
     ) -> None:
         self.name = name
+        self.budget_bytes = budget_bytes
         self.parts = parts
         self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
         self.metrics = Registry(name)
@@ -137,6 +144,7 @@ class Group:
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
+            budget_bytes=self.budget_bytes,
         )
 
     def _make_store(self) -> "Store":
@@ -250,11 +258,16 @@ class Group:
 
 
 def main(
-    name: str, workers: tuple[Worker, ...], parts: Parts, channel: socket.socket, confine: Callable[[], str]
+    name: str,
+    workers: tuple[Worker, ...],
+    parts: Parts,
+    channel: socket.socket,
+    budget_bytes: int,
+    confine: Callable[[], str],
 ) -> None:
     """The whole life of a group's process after the fork."""
     confined = confine()
-    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, confined)))
+    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, confined)))
 
 
 async def _main(make: Callable[[], Group]) -> None:

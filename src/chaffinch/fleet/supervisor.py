@@ -188,7 +188,7 @@ class Supervisor:
         code = 1
         try:
             self._leave()
-            group.main(one.name, one.workers, self.parts, channel, lambda: self._confine(one))
+            group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, lambda: self._confine(one))
             code = 0
         except Exception:  # the boundary of a process that must not return into the supervisor's code
             log.exception("group.failed group=%s", one.name)
