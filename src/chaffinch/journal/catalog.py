@@ -204,14 +204,8 @@ class Catalog(forking.OneConnection):
 
     @contextmanager
     def _change(self) -> Iterator[apsw.Connection]:
-        with self._use() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+        with self._use() as db, segment.transaction(db):
+            yield db
 
     def _open(self) -> apsw.Connection:
         path = self._layout.catalog

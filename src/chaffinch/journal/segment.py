@@ -106,6 +106,18 @@ def extended_code(error: apsw.Error) -> int:
 
 
 @contextlib.contextmanager
+def transaction(db: apsw.Connection) -> Iterator[None]:
+    """What is done inside is done whole or not at all."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
 def damage(path: Path) -> Iterator[None]:
     """Turn what SQLite says of a broken file into `DamagedError`; other faults of the machine pass."""
     try:

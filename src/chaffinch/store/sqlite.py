@@ -181,14 +181,8 @@ class SqliteStore(forking.OneConnection):
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[apsw.Connection]:
-        with self._use() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+        with self._use() as db, segment.transaction(db):
+            yield db
 
     def _opened(self) -> apsw.Connection:
         if self._connection is not None:
