@@ -51,7 +51,7 @@ $(VENV)/.tools: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chaffinch needs Python 3.11 or newer; $(PYTHON) is older: name another with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "this Python has no venv module: apt-get install python3-venv" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "chaffinch needs a C compiler to link its core: apt-get install gcc libc6-dev" >&2; exit 1; }
-	@command -v cargo >/dev/null || { echo "chaffinch needs cargo 1.85 or newer to build its core: https://rustup.rs, or your distribution's rustup package" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "chaffinch needs cargo 1.89 or newer to build its core: https://rustup.rs, or your distribution's rustup package" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@

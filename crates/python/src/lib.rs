@@ -1,5 +1,6 @@
 //! `PyO3` bindings only: convert, release the GIL where the work is long, nothing more.
 
+mod chains;
 mod confinement;
 mod histograms;
 
@@ -7,6 +8,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::chains::{Ask, Chain, ChainError, redact};
     #[pymodule_export]
     use crate::confinement::{
         Confinement, confine, drop_bounding_set, drop_capabilities, landlock_abi, no_new_privs,

@@ -1,0 +1,216 @@
+//! One part of a chain as a walk reads it: a mapped segment or a delta, less what was forgotten.
+
+use crate::dead::Removed;
+use crate::delta::{Delta, Ref, Side};
+use crate::rng::Rng;
+use crate::segment::states::{BOUNDARY, Malformed, NONE, State};
+use crate::segment::vocabulary::Vocabulary;
+use crate::segment::{Direction, Segment, filter};
+
+/// A token number that no part gives out.
+pub const UNKNOWN: u32 = u32::MAX;
+
+/// Draws that hit something forgotten before the live successors are listed instead.
+const MISSES: u32 = 32;
+
+/// One part in one direction. States are numbers of the part's own; `NONE` is no state.
+#[derive(Clone, Copy)]
+pub enum Part<'v> {
+    Mapped {
+        vocabulary: Vocabulary<'v>,
+        words: &'v [u32],
+        roots: &'v [u32],
+        filter: &'v [u64],
+        removed: &'v Removed,
+    },
+    Fresh {
+        delta: &'v Delta,
+        side: &'v Side,
+        removed: &'v Removed,
+    },
+}
+
+/// A drawn token, and the state it leads to where the part knows it at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn {
+    pub token: u32,
+    pub next: Option<u32>,
+}
+
+impl<'v> Part<'v> {
+    #[must_use]
+    pub fn of_segment(segment: &'v Segment, removed: &'v Removed, direction: Direction) -> Self {
+        Self::Mapped {
+            vocabulary: segment.vocabulary(),
+            words: segment.words(direction),
+            roots: segment.roots(direction),
+            filter: segment.filter(),
+            removed,
+        }
+    }
+
+    /// None in a direction that the delta does not keep.
+    #[must_use]
+    pub fn of_delta(delta: &'v Delta, removed: &'v Removed, direction: Direction) -> Option<Self> {
+        let side = match direction {
+            Direction::Forward => delta.forward(),
+            Direction::Backward => delta.backward()?,
+        };
+        Some(Self::Fresh { delta, side, removed })
+    }
+
+    /// This part's number of a token.
+    #[must_use]
+    pub fn find(&self, token: &[u8], hash: u64) -> Option<u32> {
+        match self {
+            Self::Mapped { vocabulary, .. } => vocabulary.find_hashed(token, hash),
+            Self::Fresh { delta, .. } => delta.vocabulary().find(std::str::from_utf8(token).ok()?),
+        }
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn text(&self, token: u32) -> &'v [u8] {
+        match self {
+            Self::Mapped { vocabulary, .. } => vocabulary.bytes_of(token),
+            Self::Fresh { delta, .. } => delta.vocabulary().get(token).as_bytes(),
+        }
+    }
+
+    /// Whether a run or a short message with this key was said before.
+    #[inline]
+    #[must_use]
+    pub fn seen(&self, key: u64) -> bool {
+        match self {
+            Self::Mapped { filter, .. } => filter::contains(filter, key),
+            Self::Fresh { delta, .. } => delta.seen(key),
+        }
+    }
+
+    /// The state of a context: token numbers, oldest first.
+    pub fn state(&self, context: &[u32]) -> Result<u32, Malformed> {
+        match self {
+            Self::Mapped { words, roots, .. } => {
+                let Some((&first, rest)) = context.split_first() else {
+                    return Ok(NONE);
+                };
+                let mut state = roots.get(first as usize).copied().unwrap_or(NONE);
+                for &token in rest {
+                    if state == NONE || token == BOUNDARY {
+                        return Ok(NONE);
+                    }
+                    state = State::at(words, state)?.find(token).map_or(NONE, |found| found.next);
+                }
+                Ok(state)
+            }
+            Self::Fresh { side, .. } => {
+                if context.contains(&UNKNOWN) {
+                    return Ok(NONE);
+                }
+                Ok(side.state(context).map_or(NONE, Ref::number))
+            }
+        }
+    }
+
+    /// How often live messages left a state, and how many successors it has at most; zeros for no state.
+    #[inline]
+    pub fn alive(&self, state: u32) -> Result<(u32, u32), Malformed> {
+        if state == NONE {
+            return Ok((0, 0));
+        }
+        let (occurrences, distinct, removed) = match self {
+            Self::Mapped { words, removed, .. } => {
+                let state = State::at(words, state)?;
+                (state.occurrences(), state.distinct(), removed)
+            }
+            Self::Fresh { side, removed, .. } => {
+                let state = Ref::from_number(state);
+                (side.occurrences(state), side.distinct(state), removed)
+            }
+        };
+        if removed.is_empty() {
+            return Ok((occurrences, distinct));
+        }
+        Ok((occurrences.saturating_sub(removed.left(state)), distinct))
+    }
+
+    /// Draws a live successor of a state that has one, in proportion to how often live messages took it.
+    #[inline]
+    pub fn draw(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
+        let removed = self.removed();
+        if removed.is_empty() || removed.left(state) == 0 {
+            return self.draw_any(state, rng);
+        }
+        for _ in 0..MISSES {
+            let drawn = self.draw_any(state, rng)?;
+            let taken = removed.taken(state, drawn.token);
+            if taken == 0 || rng.below(self.count(state, drawn.token)?) >= taken {
+                return Ok(drawn);
+            }
+        }
+        self.draw_listed(state, rng)
+    }
+
+    #[inline]
+    fn draw_any(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
+        match self {
+            Self::Mapped { words, .. } => {
+                let step = State::at(words, state)?.draw(rng)?;
+                Ok(Drawn {
+                    token: step.token,
+                    next: Some(step.next),
+                })
+            }
+            Self::Fresh { side, .. } => Ok(Drawn {
+                token: side.draw(Ref::from_number(state), rng),
+                next: None,
+            }),
+        }
+    }
+
+    /// The same draw from a list: for states of which little is left alive.
+    fn draw_listed(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
+        let removed = self.removed();
+        let live: Vec<(Drawn, u32)> = self
+            .successors(state)?
+            .into_iter()
+            .map(|(drawn, count)| (drawn, count.saturating_sub(removed.taken(state, drawn.token))))
+            .collect();
+        let total = live.iter().map(|(_, count)| count).sum();
+        let mut left = rng.below(total);
+        for (drawn, count) in live {
+            if left < count {
+                return Ok(drawn);
+            }
+            left -= count;
+        }
+        Err(Malformed)
+    }
+
+    fn successors(&self, state: u32) -> Result<Vec<(Drawn, u32)>, Malformed> {
+        Ok(match self {
+            Self::Mapped { words, .. } => State::at(words, state)?
+                .successors()
+                .map(|one| (Drawn { token: one.token, next: Some(one.next) }, one.count))
+                .collect(),
+            Self::Fresh { side, .. } => side
+                .successors(Ref::from_number(state))
+                .into_iter()
+                .map(|(token, count)| (Drawn { token, next: None }, count))
+                .collect(),
+        })
+    }
+
+    fn count(&self, state: u32, token: u32) -> Result<u32, Malformed> {
+        Ok(match self {
+            Self::Mapped { words, .. } => State::at(words, state)?.find(token).map_or(0, |one| one.count),
+            Self::Fresh { side, .. } => side.count(Ref::from_number(state), token),
+        })
+    }
+
+    fn removed(&self) -> &'v Removed {
+        match self {
+            Self::Mapped { removed, .. } | Self::Fresh { removed, .. } => removed,
+        }
+    }
+}

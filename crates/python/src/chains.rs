@@ -1,0 +1,320 @@
+//! `chaffinch_chain` for Python: options and results are JSON, which the Python face makes into structs.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chaffinch_chain as chain;
+use chaffinch_chain::read::{Format, Source};
+use chaffinch_chain::{Error, Extent, Forget, Opening, Options, Record, Start, Training};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+
+create_exception!(
+    chaffinch._core,
+    ChainError,
+    PyException,
+    "Kind and sentence: `input`, `io`, `damaged`, `newer`, `locked` or `nothing_new`."
+);
+
+fn refused(error: Error) -> PyErr {
+    let kind = match error {
+        Error::Input(_) => "input",
+        Error::Io { .. } => "io",
+        Error::Damaged { .. } => "damaged",
+        Error::Newer { .. } => "newer",
+        Error::Locked { .. } => "locked",
+        Error::NothingNew(_) => "nothing_new",
+    };
+    ChainError::new_err((kind, error.to_string()))
+}
+
+fn bad(sentence: impl ToString) -> PyErr {
+    refused(Error::input(sentence.to_string()))
+}
+
+fn json(value: &impl serde::Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn options(text: &str) -> PyResult<Options> {
+    serde_json::from_str(text).map_err(bad)
+}
+
+/// What is asked for; checked once, used for any number of messages.
+#[pyclass(frozen, module = "chaffinch._core")]
+pub struct Ask(chain::Ask);
+
+#[pymethods]
+impl Ask {
+    #[new]
+    #[pyo3(signature = (
+        *, max_tries = 1000, min_score = 0, min_tokens = 1, max_tokens = 200, max_bytes = 2000, novel = true,
+        seed = None, starting = None, containing = None, ending = None
+    ))]
+    #[allow(clippy::too_many_arguments)] // one argument for each field
+    fn new(
+        max_tries: u32,
+        min_score: u64,
+        min_tokens: u32,
+        max_tokens: u32,
+        max_bytes: u32,
+        novel: bool,
+        seed: Option<String>,
+        starting: Option<String>,
+        containing: Option<String>,
+        ending: Option<String>,
+    ) -> PyResult<Self> {
+        let start = match (seed, starting) {
+            (Some(_), Some(_)) => return Err(bad("give a seed or words to start with, not both")),
+            (Some(words), None) => Start::Seed(words),
+            (None, Some(words)) => Start::Beginning(words),
+            (None, None) => Start::Anywhere,
+        };
+        Ok(Self(chain::Ask {
+            max_tries,
+            min_score,
+            min_tokens,
+            max_tokens,
+            max_bytes,
+            novel,
+            start,
+            containing,
+            ending,
+        }))
+    }
+}
+
+/// Id, author, channel, milliseconds since 1970, text, attachments.
+type Row = (String, String, String, Option<i64>, String, Vec<String>);
+
+/// One open chain, until it is closed.
+#[pyclass(frozen, module = "chaffinch._core")]
+pub struct Chain {
+    directory: PathBuf,
+    open: RwLock<Option<Arc<chain::Chain>>>,
+}
+
+impl Chain {
+    fn held(&self) -> PyResult<Arc<chain::Chain>> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.clone()
+            .ok_or_else(|| bad(format!("the chain in {} is closed: open it again", self.directory.display())))
+    }
+
+    /// Runs without the GIL.
+    fn run<T: Send>(&self, py: Python<'_>, what: impl FnOnce(&chain::Chain) -> chain::Result<T> + Send) -> PyResult<T> {
+        let held = self.held()?;
+        py.detach(|| what(&held)).map_err(refused)
+    }
+}
+
+#[pymethods]
+impl Chain {
+    #[staticmethod]
+    #[pyo3(signature = (directory, *, write = false, create = None, names = Vec::new()))]
+    fn open(py: Python<'_>, directory: PathBuf, write: bool, create: Option<&str>, names: Vec<String>) -> PyResult<Self> {
+        let opening = Opening {
+            write,
+            create: create.map(options).transpose()?,
+            names,
+        };
+        let open = py.detach(|| chain::Chain::open(&directory, &opening)).map_err(refused)?;
+        Ok(Self {
+            directory,
+            open: RwLock::new(Some(Arc::new(open))),
+        })
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(self.open.write().unwrap_or_else(PoisonError::into_inner).take()));
+    }
+
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        self.run(py, chain::Chain::refresh)
+    }
+
+    #[getter]
+    fn options(&self) -> PyResult<String> {
+        json(&self.held()?.options())
+    }
+
+    #[getter]
+    fn is_writer(&self) -> PyResult<bool> {
+        Ok(self.held()?.is_writer())
+    }
+
+    #[getter]
+    fn memory_bytes(&self) -> PyResult<usize> {
+        Ok(self.held()?.memory_bytes())
+    }
+
+    #[getter]
+    fn wants_merge(&self) -> PyResult<bool> {
+        Ok(self.held()?.wants_merge())
+    }
+
+    fn add(&self, py: Python<'_>, messages: Vec<Row>) -> PyResult<String> {
+        let records: Vec<Record> = messages
+            .into_iter()
+            .map(|(id, author, channel, time_ms, text, attachments)| Record {
+                id,
+                author,
+                channel,
+                time_ms,
+                text,
+                attachments,
+            })
+            .collect();
+        json(&self.run(py, |chain| chain.add(&records))?)
+    }
+
+    #[pyo3(signature = (key, path, *, format = None, skip_bad = false, report = None))]
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths and callables over by value
+    fn train(
+        &self,
+        py: Python<'_>,
+        key: &str,
+        path: PathBuf,
+        format: Option<&str>,
+        skip_bad: bool,
+        report: Option<Py<PyAny>>,
+    ) -> PyResult<String> {
+        let format: Option<Format> = format.map(str::parse).transpose().map_err(refused)?;
+        let mut raised = None;
+        let trained = self.run(py, |chain| {
+            let mut source = Source::open(&path, format)?;
+            let mut tell = |progress: chain::Progress| {
+                let Some(report) = &report else { return true };
+                Python::attach(|py| {
+                    let told = report
+                        .call1(py, (progress.records, progress.bytes, progress.size))
+                        .and_then(|answer| answer.is_truthy(py));
+                    told.unwrap_or_else(|error| {
+                        raised = Some(error);
+                        false
+                    })
+                })
+            };
+            chain.train(key, &mut source, Training { skip_bad }, &mut tell)
+        });
+        match raised {
+            Some(error) => Err(error),
+            None => json(&trained?),
+        }
+    }
+
+    #[pyo3(signature = (ask, count = 1, rng_seed = None))]
+    fn generate(&self, py: Python<'_>, ask: &Ask, count: usize, rng_seed: Option<u64>) -> PyResult<Vec<String>> {
+        let said = self.run(py, |chain| chain.generate(&ask.0, count, rng_seed))?;
+        Ok(said.into_iter().map(|one| one.text).collect())
+    }
+
+    #[pyo3(signature = (ask, count = 1, rng_seed = None))]
+    fn say(&self, py: Python<'_>, ask: &Ask, count: usize, rng_seed: Option<u64>) -> PyResult<Vec<(String, u64, u32)>> {
+        let said = self.run(py, |chain| chain.generate(&ask.0, count, rng_seed))?;
+        Ok(said.into_iter().map(|one| (one.text, one.score, one.tries)).collect())
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (chains, ask, count = 1, rng_seed = None))]
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands sequences over by value
+    fn mix(
+        py: Python<'_>,
+        chains: Vec<(PyRef<'_, Self>, u32)>,
+        ask: &Ask,
+        count: usize,
+        rng_seed: Option<u64>,
+    ) -> PyResult<Vec<(String, u64, u32)>> {
+        let held = chains
+            .iter()
+            .map(|(chain, weight)| Ok((chain.held()?, *weight)))
+            .collect::<PyResult<Vec<_>>>()?;
+        let said = py
+            .detach(|| {
+                let chains: Vec<_> = held.iter().map(|(chain, weight)| (&**chain, *weight)).collect();
+                chain::generate_mixed(&chains, &ask.0, count, rng_seed)
+            })
+            .map_err(refused)?;
+        Ok(said.into_iter().map(|one| (one.text, one.score, one.tries)).collect())
+    }
+
+    #[pyo3(signature = (text, most = 5))]
+    fn references(&self, py: Python<'_>, text: &str, most: usize) -> PyResult<String> {
+        json(&self.run(py, |chain| chain.references(text, most))?)
+    }
+
+    fn forget_message(&self, py: Python<'_>, id: &str) -> PyResult<u64> {
+        let what = Forget::Message(id.parse().map_err(refused)?);
+        self.run(py, |chain| chain.forget(&what))
+    }
+
+    fn forget_author(&self, py: Python<'_>, author: String) -> PyResult<u64> {
+        self.run(py, |chain| chain.forget(&Forget::Author(author)))
+    }
+
+    fn forget_channel(&self, py: Python<'_>, channel: String) -> PyResult<u64> {
+        self.run(py, |chain| chain.forget(&Forget::Channel(channel)))
+    }
+
+    fn forget_before(&self, py: Python<'_>, time_ms: i64) -> PyResult<u64> {
+        self.run(py, |chain| chain.forget(&Forget::Before(time_ms)))
+    }
+
+    #[pyo3(signature = (*, whole = false, options = None))]
+    fn merge(&self, py: Python<'_>, whole: bool, options: Option<&str>) -> PyResult<String> {
+        let extent = match options {
+            Some(text) => Extent::Changed(self::options(text)?),
+            None if whole => Extent::Whole,
+            None => Extent::Due,
+        };
+        json(&self.run(py, |chain| chain.merge(extent))?)
+    }
+
+    fn stats(&self, py: Python<'_>) -> PyResult<String> {
+        json(&self.run(py, chain::Chain::stats)?)
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<String> {
+        json(&self.run(py, chain::Chain::verify)?)
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
+    fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        self.run(py, |chain| {
+            let mut file = File::create_new(&path).map_err(io(&path))?;
+            let done = chain.export(&mut file).and_then(|messages| {
+                file.sync_all().map_err(io(&path))?;
+                Ok(messages)
+            });
+            if done.is_err() {
+                let _ = std::fs::remove_file(&path);
+            }
+            done
+        })
+    }
+
+    #[staticmethod]
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
+    fn import_archive(py: Python<'_>, directory: PathBuf, path: PathBuf) -> PyResult<u64> {
+        py.detach(|| {
+            let mut file = File::open(&path).map_err(io(&path))?;
+            chain::Chain::import(&directory, &mut file)
+        })
+        .map_err(refused)
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    Error::io(format!("{}", path.display()))
+}
+
+/// What a text becomes before a guarded chain learns it.
+#[allow(clippy::needless_pass_by_value)] // PyO3 hands sequences over by value
+#[pyfunction]
+#[pyo3(signature = (text, names = Vec::new()))]
+pub fn redact(text: &str, names: Vec<String>) -> PyResult<String> {
+    let guard = chain::Guard::new(&names).map_err(refused)?;
+    Ok(guard.redact(text, &mut chain::Replaced::default()).into_owned())
+}
