@@ -1,11 +1,14 @@
 # ruff: noqa: PYI021 - a compiled module has no other place where a reader finds its documentation
-"""The compiled core: bounded histograms and the confinement of a process. Bindings only; the logic is in `crates/`."""
+"""The compiled core: chains, bounded histograms and the confinement of a process. Bindings only; the logic is in `crates/`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import final
 
 __all__ = [
+    "Ask",
+    "Chain",
+    "ChainError",
     "Confinement",
     "Histograms",
     "Totals",
@@ -14,10 +17,131 @@ __all__ = [
     "drop_capabilities",
     "landlock_abi",
     "no_new_privs",
+    "redact",
     "set_dumpable",
     "set_parent_death_signal",
     "set_process_name",
 ]
+
+class ChainError(Exception):
+    """What went wrong with a chain: `args` are its kind and a sentence.
+
+    The kinds are `input`, `io`, `damaged`, `newer`, `locked` and `nothing_new`.
+    """
+
+@final
+class Ask:
+    """What is asked of a chain; checked once, used for any number of messages.
+
+    Bounds are those of the whole message: `min_tokens` to `max_tokens` tokens, at most `max_bytes` bytes of UTF-8. With
+    `novel` nothing equals a source message, and no run longer than the chain's `max_copied_tokens` comes from one.
+    `min_score` is the least sum over drawn tokens of the successors there were, less one each. Of `seed` and `starting`
+    only one can be given.
+    """
+
+    def __new__(
+        cls,
+        *,
+        max_tries: int = 1000,
+        min_score: int = 0,
+        min_tokens: int = 1,
+        max_tokens: int = 200,
+        max_bytes: int = 2000,
+        novel: bool = True,
+        seed: str | None = None,
+        starting: str | None = None,
+        containing: str | None = None,
+        ending: str | None = None,
+    ) -> Ask: ...
+
+@final
+class Chain:
+    """One open chain. Every method but the properties releases the GIL; all raise `ChainError`.
+
+    Options and results are JSON; `chaffinch.chain` makes structs of them.
+    """
+
+    @staticmethod
+    def open(
+        directory: str | PathLike[str], *, write: bool = False, create: str | None = None, names: Sequence[str] = ()
+    ) -> Chain:
+        """Open the chain of a directory, for reading unless `write`; `create` are the options of one that is new.
+
+        `names` are what a guarded chain replaces besides what it finds by itself.
+        """
+
+    def close(self) -> None:
+        """Give up files and lock as soon as nothing runs on the chain. Everything acknowledged is durable already."""
+
+    def refresh(self) -> None:
+        """Bring a reader up to what is on the disk now; a writer always is."""
+
+    @property
+    def options(self) -> str: ...
+    @property
+    def is_writer(self) -> bool: ...
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the delta and of what was forgotten, in memory."""
+
+    @property
+    def wants_merge(self) -> bool:
+        """Whether the delta is so large that it should be merged."""
+
+    def add(self, messages: Sequence[tuple[str, str, str, int | None, str, list[str]]]) -> str:
+        """Learn messages, durably: id, author, channel (empty: none), milliseconds since 1970, text, attachments."""
+
+    def train(
+        self,
+        key: str,
+        path: str | PathLike[str],
+        *,
+        format: str | None = None,
+        skip_bad: bool = False,
+        report: Callable[[int, int, int | None], bool] | None = None,
+    ) -> str:
+        """Learn a file; `key` names it from run to run, so that a run that was cut off goes on exactly.
+
+        `report` is told the records and bytes read so far and the file's length, and ends the training by returning
+        false.
+        """
+
+    def generate(self, ask: Ask, count: int = 1, rng_seed: int | None = None) -> list[str]:
+        """Up to `count` new messages; fewer when no more could be made."""
+
+    def say(self, ask: Ask, count: int = 1, rng_seed: int | None = None) -> list[tuple[str, int, int]]:
+        """The same, each with its score and the tries it took."""
+
+    @staticmethod
+    def mix(
+        chains: Sequence[tuple[Chain, int]], ask: Ask, count: int = 1, rng_seed: int | None = None
+    ) -> list[tuple[str, int, int]]:
+        """Messages from several chains with weights; nothing is copied from any of them."""
+
+    def references(self, text: str, most: int = 5) -> str:
+        """The source messages that share most with a text."""
+
+    def forget_message(self, id: str) -> int:
+        """Forget the message of an id; how many there were."""
+
+    def forget_author(self, author: str) -> int: ...
+    def forget_channel(self, channel: str) -> int: ...
+    def forget_before(self, time_ms: int) -> int:
+        """Forget what was written before a time, in milliseconds since 1970; what has no time stays."""
+
+    def merge(self, *, whole: bool = False, options: str | None = None) -> str:
+        """Make new segments of the delta and of what it pays to touch; of everything if `whole` or with new options."""
+
+    def stats(self) -> str: ...
+    def verify(self) -> str:
+        """Read every file against its checksums."""
+
+    def export(self, path: str | PathLike[str]) -> int:
+        """Write a portable archive to a file that is not there yet; how many messages it holds."""
+
+    @staticmethod
+    def import_archive(directory: str | PathLike[str], path: str | PathLike[str]) -> int:
+        """Make a chain of an archive where there is none; how many messages it holds."""
 
 @final
 class Totals:
@@ -141,3 +265,6 @@ def set_parent_death_signal(signal: int) -> None:
 
 def set_process_name(name: str) -> None:
     """The name in `ps` and `top`, cut to 15 bytes. Raises `OSError` if it holds a zero character."""
+
+def redact(text: str, names: Sequence[str] = ()) -> str:
+    """What a text becomes before a guarded chain learns it. Raises `ChainError` for names that cannot be used."""
