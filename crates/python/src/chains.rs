@@ -1,6 +1,8 @@
 //! `chaffinch_chain` for Python: options and results are JSON, which the Python face makes into structs.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -42,6 +44,12 @@ fn options(text: &str) -> PyResult<Options> {
     serde_json::from_str(text).map_err(bad)
 }
 
+/// Walks that one message may cost: a tenth of a second, or so.
+const MAX_TRIES: u32 = 100_000;
+
+/// Messages that one call may give: it cannot be interrupted.
+const MAX_COUNT: usize = 1_000_000;
+
 /// What is asked for; checked once, used for any number of messages.
 #[pyclass(frozen, module = "chaffinch._core")]
 pub struct Ask(chain::Ask);
@@ -72,6 +80,11 @@ impl Ask {
             (None, Some(words)) => Start::Beginning(words),
             (None, None) => Start::Anywhere,
         };
+        if !(1..=MAX_TRIES).contains(&max_tries) {
+            return Err(bad(format!(
+                "max_tries is {max_tries}: give a number from 1 to {MAX_TRIES}"
+            )));
+        }
         Ok(Self(chain::Ask {
             max_tries,
             min_score,
@@ -97,14 +110,33 @@ pub struct Chain {
 }
 
 impl Chain {
+    fn said(
+        &self,
+        py: Python<'_>,
+        ask: &Ask,
+        count: usize,
+        rng_seed: Option<u64>,
+    ) -> PyResult<Vec<chain::Said>> {
+        check_count(count)?;
+        self.run(py, |chain| chain.generate(&ask.0, count, rng_seed))
+    }
+
     fn held(&self) -> PyResult<Arc<chain::Chain>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.clone()
-            .ok_or_else(|| bad(format!("the chain in {} is closed: open it again", self.directory.display())))
+        open.clone().ok_or_else(|| {
+            bad(format!(
+                "the chain in {} is closed: open it again",
+                self.directory.display()
+            ))
+        })
     }
 
     /// Runs without the GIL.
-    fn run<T: Send>(&self, py: Python<'_>, what: impl FnOnce(&chain::Chain) -> chain::Result<T> + Send) -> PyResult<T> {
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        what: impl FnOnce(&chain::Chain) -> chain::Result<T> + Send,
+    ) -> PyResult<T> {
         let held = self.held()?;
         py.detach(|| what(&held)).map_err(refused)
     }
@@ -114,13 +146,21 @@ impl Chain {
 impl Chain {
     #[staticmethod]
     #[pyo3(signature = (directory, *, write = false, create = None, names = Vec::new()))]
-    fn open(py: Python<'_>, directory: PathBuf, write: bool, create: Option<&str>, names: Vec<String>) -> PyResult<Self> {
+    fn open(
+        py: Python<'_>,
+        directory: PathBuf,
+        write: bool,
+        create: Option<&str>,
+        names: Vec<String>,
+    ) -> PyResult<Self> {
         let opening = Opening {
             write,
             create: create.map(options).transpose()?,
             names,
         };
-        let open = py.detach(|| chain::Chain::open(&directory, &opening)).map_err(refused)?;
+        let open = py
+            .detach(|| chain::Chain::open(&directory, &opening))
+            .map_err(refused)?;
         Ok(Self {
             directory,
             open: RwLock::new(Some(Arc::new(open))),
@@ -128,7 +168,14 @@ impl Chain {
     }
 
     fn close(&self, py: Python<'_>) {
-        py.detach(|| drop(self.open.write().unwrap_or_else(PoisonError::into_inner).take()));
+        py.detach(|| {
+            drop(
+                self.open
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            )
+        });
     }
 
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
@@ -136,8 +183,8 @@ impl Chain {
     }
 
     #[getter]
-    fn options(&self) -> PyResult<String> {
-        json(&self.held()?.options())
+    fn options(&self, py: Python<'_>) -> PyResult<String> {
+        json(&self.run(py, |chain| Ok(chain.options()))?)
     }
 
     #[getter]
@@ -146,13 +193,13 @@ impl Chain {
     }
 
     #[getter]
-    fn memory_bytes(&self) -> PyResult<usize> {
-        Ok(self.held()?.memory_bytes())
+    fn memory_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.run(py, |chain| Ok(chain.memory_bytes()))
     }
 
     #[getter]
-    fn wants_merge(&self) -> PyResult<bool> {
-        Ok(self.held()?.wants_merge())
+    fn wants_merge(&self, py: Python<'_>) -> PyResult<bool> {
+        self.run(py, |chain| Ok(chain.wants_merge()))
     }
 
     fn add(&self, py: Python<'_>, messages: Vec<Row>) -> PyResult<String> {
@@ -206,15 +253,30 @@ impl Chain {
     }
 
     #[pyo3(signature = (ask, count = 1, rng_seed = None))]
-    fn generate(&self, py: Python<'_>, ask: &Ask, count: usize, rng_seed: Option<u64>) -> PyResult<Vec<String>> {
-        let said = self.run(py, |chain| chain.generate(&ask.0, count, rng_seed))?;
+    fn generate(
+        &self,
+        py: Python<'_>,
+        ask: &Ask,
+        count: usize,
+        rng_seed: Option<u64>,
+    ) -> PyResult<Vec<String>> {
+        let said = self.said(py, ask, count, rng_seed)?;
         Ok(said.into_iter().map(|one| one.text).collect())
     }
 
     #[pyo3(signature = (ask, count = 1, rng_seed = None))]
-    fn say(&self, py: Python<'_>, ask: &Ask, count: usize, rng_seed: Option<u64>) -> PyResult<Vec<(String, u64, u32)>> {
-        let said = self.run(py, |chain| chain.generate(&ask.0, count, rng_seed))?;
-        Ok(said.into_iter().map(|one| (one.text, one.score, one.tries)).collect())
+    fn say(
+        &self,
+        py: Python<'_>,
+        ask: &Ask,
+        count: usize,
+        rng_seed: Option<u64>,
+    ) -> PyResult<Vec<(String, u64, u32)>> {
+        let said = self.said(py, ask, count, rng_seed)?;
+        Ok(said
+            .into_iter()
+            .map(|one| (one.text, one.score, one.tries))
+            .collect())
     }
 
     #[staticmethod]
@@ -227,17 +289,24 @@ impl Chain {
         count: usize,
         rng_seed: Option<u64>,
     ) -> PyResult<Vec<(String, u64, u32)>> {
+        check_count(count)?;
         let held = chains
             .iter()
             .map(|(chain, weight)| Ok((chain.held()?, *weight)))
             .collect::<PyResult<Vec<_>>>()?;
         let said = py
             .detach(|| {
-                let chains: Vec<_> = held.iter().map(|(chain, weight)| (&**chain, *weight)).collect();
+                let chains: Vec<_> = held
+                    .iter()
+                    .map(|(chain, weight)| (&**chain, *weight))
+                    .collect();
                 chain::generate_mixed(&chains, &ask.0, count, rng_seed)
             })
             .map_err(refused)?;
-        Ok(said.into_iter().map(|one| (one.text, one.score, one.tries)).collect())
+        Ok(said
+            .into_iter()
+            .map(|one| (one.text, one.score, one.tries))
+            .collect())
     }
 
     #[pyo3(signature = (text, most = 5))]
@@ -283,9 +352,23 @@ impl Chain {
     #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
     fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
         self.run(py, |chain| {
-            let mut file = File::create_new(&path).map_err(io(&path))?;
+            let mut new = OpenOptions::new();
+            let mut file = new
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|error| {
+                    if error.kind() == io::ErrorKind::AlreadyExists {
+                        return Error::input(format!(
+                            "{} is there already: remove it, or export to another file",
+                            path.display()
+                        ));
+                    }
+                    doing(&path)(error)
+                })?;
             let done = chain.export(&mut file).and_then(|messages| {
-                file.sync_all().map_err(io(&path))?;
+                file.sync_all().map_err(doing(&path))?;
                 Ok(messages)
             });
             if done.is_err() {
@@ -299,15 +382,24 @@ impl Chain {
     #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
     fn import_archive(py: Python<'_>, directory: PathBuf, path: PathBuf) -> PyResult<u64> {
         py.detach(|| {
-            let mut file = File::open(&path).map_err(io(&path))?;
+            let mut file = File::open(&path).map_err(doing(&path))?;
             chain::Chain::import(&directory, &mut file)
         })
         .map_err(refused)
     }
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+fn doing(path: &Path) -> impl FnOnce(io::Error) -> Error {
     Error::io(format!("{}", path.display()))
+}
+
+fn check_count(count: usize) -> PyResult<()> {
+    if count > MAX_COUNT {
+        return Err(bad(format!(
+            "{count} messages are asked for at once: ask for at most {MAX_COUNT}"
+        )));
+    }
+    Ok(())
 }
 
 /// What a text becomes before a guarded chain learns it.
@@ -316,5 +408,7 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 #[pyo3(signature = (text, names = Vec::new()))]
 pub fn redact(text: &str, names: Vec<String>) -> PyResult<String> {
     let guard = chain::Guard::new(&names).map_err(refused)?;
-    Ok(guard.redact(text, &mut chain::Replaced::default()).into_owned())
+    Ok(guard
+        .redact(text, &mut chain::Replaced::default())
+        .into_owned())
 }

@@ -245,36 +245,54 @@ impl Messages {
     ///
     /// `Error::Damaged` if the order of ids names messages that are not there.
     pub fn find(&self, id: &MessageId) -> Result<Option<u32>> {
+        Ok(self.find_all(id)?.last().copied())
+    }
+
+    /// Every message with an id, ascending: more than one where it was replaced, or learned twice at
+    /// the same time.
+    ///
+    /// # Errors
+    ///
+    /// As `find`.
+    pub fn find_all(&self, id: &MessageId) -> Result<Vec<u32>> {
         let name = |text: &str| self.id_names.find(&self.sections, text);
         let MessageId::Own(number) = id else {
             let code = id::encode(id, 0, name);
-            return code.map_or(Ok(None), |code| self.find_code(code));
+            return code.map_or(Ok(Vec::new()), |code| self.find_code(code));
         };
         // An own id is a sequence number, or one that another chain gave.
         let own = self.find_sequence(*number);
         let own = own.filter(|&at| self.ids.get(&self.sections, at as usize) == Some(id::SEQUENCE));
         let foreign = id::encode(id, !number, name);
-        let foreign = foreign.map_or(Ok(None), |code| self.find_code(code))?;
-        Ok(own.max(foreign))
+        let mut found = foreign.map_or(Ok(Vec::new()), |code| self.find_code(code))?;
+        found.extend(own);
+        found.sort_unstable();
+        Ok(found)
     }
 
-    fn find_code(&self, code: u64) -> Result<Option<u32>> {
+    fn find_code(&self, code: u64) -> Result<Vec<u32>> {
         let order = self.sections.slice::<u32>(&self.order);
         let lost = || self.damaged("the order of its ids names messages that it has not");
+        let message = |place: usize| order.get(place).map_or(place, |&index| index as usize);
+        let held = |place: usize| {
+            let held = self.ids.get(&self.sections, message(place));
+            held.ok_or_else(lost)
+        };
         let (mut low, mut high) = (0, self.count);
-        let mut latest = None;
         while low < high {
             let middle = low.midpoint(high);
-            let index = order.get(middle).map_or(middle, |&index| index as usize);
-            let held = self.ids.get(&self.sections, index).ok_or_else(lost)?;
-            if held <= code {
+            if held(middle)? < code {
                 low = middle + 1;
-                latest = (held == code).then_some(index as u32);
             } else {
                 high = middle;
             }
         }
-        Ok(latest)
+        let mut found = Vec::new();
+        while low < self.count && held(low)? == code {
+            found.push(message(low) as u32);
+            low += 1;
+        }
+        Ok(found)
     }
 
     /// The message with a sequence number.

@@ -156,7 +156,7 @@ fn chat_is_read_as_it_was_written() {
 }
 
 #[test]
-fn of_two_messages_with_one_id_the_later_is_found() {
+fn of_messages_with_one_id_the_latest_is_found_and_all_are_listed() {
     let mut rows: Vec<Row> = (0..40).map(|one| (plain(one), vec![1])).collect();
     for (index, id) in [(3, 8), (5, 900), (17, 900), (18, 4), (20, 8), (30, 900)] {
         rows[index].0.id = MessageId::Number(id);
@@ -168,6 +168,9 @@ fn of_two_messages_with_one_id_the_later_is_found() {
     let messages = messages.unwrap();
     same(&messages, &rows);
     assert_eq!(messages.find(&MessageId::Number(900)).unwrap(), Some(30));
+    let all = |id| messages.find_all(&id).unwrap();
+    assert_eq!(all(MessageId::Number(900)), [5, 17, 30]);
+    assert_eq!(all(MessageId::Number(8)), [3, 20]);
     assert_eq!(messages.find(&MessageId::Own(2)).unwrap(), Some(33));
     assert_eq!(messages.find(&MessageId::Own(5)).unwrap(), None);
 }
