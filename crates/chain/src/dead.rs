@@ -63,7 +63,10 @@ impl Dead {
 
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let entries = self.sides.iter().map(|side| 8 * side.states.capacity() + 12 * side.transitions.capacity());
+        let entries = self
+            .sides
+            .iter()
+            .map(|side| 8 * side.states.capacity() + 12 * side.transitions.capacity());
         8 * self.messages.capacity() + entries.sum::<usize>()
     }
 }
@@ -89,7 +92,10 @@ impl Removed {
     /// How often forgotten messages went on with this token.
     #[must_use]
     pub fn taken(&self, state: u32, token: u32) -> u32 {
-        self.transitions.get(&pair(state, token)).copied().unwrap_or(0)
+        self.transitions
+            .get(&pair(state, token))
+            .copied()
+            .unwrap_or(0)
     }
 }
 
@@ -120,5 +126,55 @@ impl Hasher for NumberHasher {
 
     fn write_u64(&mut self, number: u64) {
         self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_message_is_forgotten_once() {
+        let mut dead = Dead::default();
+        assert!(dead.is_empty() && !dead.contains(0));
+        for message in [0, 63, 64, 1000] {
+            assert!(dead.mark(message));
+            assert!(!dead.mark(message));
+        }
+        assert_eq!(dead.len(), 4);
+        let marked: Vec<u32> = (0..2000).filter(|&one| dead.contains(one)).collect();
+        assert_eq!(marked, [0, 63, 64, 1000]);
+    }
+
+    #[test]
+    fn what_was_removed_is_counted_by_state_token_and_direction() {
+        let mut dead = Dead::default();
+        let forward = dead.side_mut(Direction::Forward);
+        for (state, token) in [(1, 2), (1, 2), (1, 3), (2, 1), (u32::MAX, u32::MAX)] {
+            forward.remove(state, token);
+        }
+        let forward = dead.side(Direction::Forward);
+        assert_eq!([1, 2, 3].map(|state| forward.left(state)), [3, 1, 0]);
+        assert_eq!(forward.left(u32::MAX), 1);
+        let taken = [(1, 2), (1, 3), (2, 1), (2, 2), (3, 1)];
+        assert_eq!(
+            taken.map(|(state, token)| forward.taken(state, token)),
+            [2, 1, 1, 0, 0]
+        );
+        assert!(!forward.is_empty() && dead.side(Direction::Backward).is_empty());
+        assert!(dead.memory_bytes() >= 4 * 12 + 3 * 8);
+    }
+
+    #[test]
+    fn pairs_of_small_numbers_are_spread_over_the_low_bits() {
+        // A table takes its place from the low bits, and numbers of states and tokens are small.
+        let hash = |state, token| {
+            let mut hasher = NumberHasher::default();
+            hasher.write_u64(pair(state, token));
+            hasher.finish() % 4096
+        };
+        let pairs = (0..64).flat_map(|state| (0..64).map(move |token| hash(state, token)));
+        let places: std::collections::HashSet<u64> = pairs.collect();
+        assert!(places.len() > 2000, "{}", places.len());
     }
 }

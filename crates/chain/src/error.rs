@@ -21,7 +21,10 @@ pub enum Error {
         known: u32,
     },
     /// Another process has the chain open for writing; its pid where the lock file names one.
-    Locked { directory: PathBuf, pid: Option<u32> },
+    Locked {
+        directory: PathBuf,
+        pid: Option<u32>,
+    },
     /// Nothing new can be said within the tries and bounds that were asked for.
     NothingNew(String),
 }

@@ -20,7 +20,8 @@ mod tokens;
 mod walk;
 
 pub use chain::{
-    Added, Chain, Extent, Merged, Opening, Progress, Reference, Stats, Trained, Training, Verified, generate_mixed,
+    Added, Chain, Extent, Merged, Opening, Progress, Reference, Stats, Trained, Training, Verified,
+    generate_mixed,
 };
 pub use error::{Error, Result};
 pub use generate::{Ask, Said, Start};

@@ -1,9 +1,13 @@
 //! Random numbers: repeatable from a seed, and without bias.
 
+#[cfg(test)]
+pub mod chi_squared;
+
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// xoshiro256++ (Blackman and Vigna 2018): the same seed gives the same numbers on every machine and in every version.
+/// xoshiro256++ (Blackman and Vigna 2018): the same seed gives the same numbers on every machine
+/// and in every version.
 #[derive(Clone, Debug)]
 pub struct Rng(Xoshiro256PlusPlus);
 
@@ -13,7 +17,8 @@ impl Rng {
         Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
-    /// Uniform in `0..bound`, exactly (Lemire 2019, "Fast random integer generation in an interval"); 0 when `bound` is 0.
+    /// Uniform in `0..bound`, exactly (Lemire 2019, "Fast random integer generation in an
+    /// interval"); 0 when `bound` is 0.
     #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
         let mut product = self.0.next_u64().wrapping_shr(32) * u64::from(bound);
@@ -51,21 +56,62 @@ mod tests {
     fn the_same_seed_gives_the_same_numbers() {
         let draw = |seed| {
             let mut rng = Rng::seeded(seed);
-            [rng.below(1000), rng.below(1000), rng.below(1000), rng.below(1000)]
+            [
+                rng.below(1000),
+                rng.below(1000),
+                rng.below(1000),
+                rng.below(1000),
+            ]
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));
     }
 
     #[test]
+    fn the_numbers_of_a_seed_never_change() {
+        // Whoever keeps a seed keeps what it says. From the reference code of xoshiro256++, seeded
+        // by SplitMix64: the upper half of each number, multiplied.
+        let mut rng = Rng::seeded(42);
+        let drawn: Vec<u32> = (0..6).map(|_| rng.below(1_000_000)).collect();
+        assert_eq!(
+            drawn,
+            [814_305, 318_821, 983_894, 701_135, 793_504, 588_098]
+        );
+        let drawn: Vec<u64> = (0..4).map(|_| rng.below_u64(1 << 40)).collect();
+        assert_eq!(
+            drawn,
+            [
+                137_826_467_618,
+                665_339_168_526,
+                228_387_445_488,
+                1_026_226_008_601
+            ]
+        );
+    }
+
+    #[test]
     fn a_bound_that_does_not_divide_is_hit_evenly() {
-        // With three quarters of the range as bound, a biased method gives the low third twice its share.
-        let bound = 3 << 30;
+        // With three quarters of the range as bound, a remainder gives the low third twice its
+        // share, and a product every third number.
         let mut rng = Rng::seeded(1);
-        let low = (0..30_000).filter(|_| rng.below(bound) < 1 << 30).count();
-        assert!((9_600..10_400).contains(&low), "{low}");
-        let low = (0..30_000).filter(|_| rng.below_u64(3 << 62) < 1 << 62).count();
-        assert!((9_600..10_400).contains(&low), "{low}");
+        let bound = 3 << 30;
+        let small: Vec<u32> = (0..30_000).map(|_| rng.below(bound)).collect();
+        let bound = 3 << 62;
+        let large: Vec<u64> = (0..30_000).map(|_| rng.below_u64(bound)).collect();
+        for third in [
+            small.iter().filter(|&&drawn| drawn < 1 << 30).count(),
+            small
+                .iter()
+                .filter(|&&drawn| drawn.is_multiple_of(3))
+                .count(),
+            large.iter().filter(|&&drawn| drawn < 1 << 62).count(),
+            large
+                .iter()
+                .filter(|&&drawn| drawn.is_multiple_of(3))
+                .count(),
+        ] {
+            assert!((9_600..10_400).contains(&third), "{third}");
+        }
     }
 
     #[test]

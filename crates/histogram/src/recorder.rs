@@ -101,13 +101,12 @@ impl Recorder {
     #[inline]
     pub fn record(&mut self, label: Label, ns: u64) {
         let (octave, sub) = place(ns);
-        if let Some(series) = self.series.get_mut(label.index()) {
-            if let Some(block) = series.blocks[octave] {
-                if self.arena.add(block, sub, 1) {
-                    series.totals.add(&Totals::of(ns, 1));
-                    return;
-                }
-            }
+        if let Some(series) = self.series.get_mut(label.index())
+            && let Some(block) = series.blocks[octave]
+            && self.arena.add(block, sub, 1)
+        {
+            series.totals.add(&Totals::of(ns, 1));
+            return;
         }
         self.record_slowly(label, ns, 1);
     }

@@ -20,8 +20,9 @@ create_exception!(
     "Kind and sentence: `input`, `io`, `damaged`, `newer`, `locked` or `nothing_new`."
 );
 
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn refused(error: Error) -> PyErr {
-    let kind = match error {
+    let kind = match &error {
         Error::Input(_) => "input",
         Error::Io { .. } => "io",
         Error::Damaged { .. } => "damaged",
@@ -32,8 +33,8 @@ fn refused(error: Error) -> PyErr {
     ChainError::new_err((kind, error.to_string()))
 }
 
-fn bad(sentence: impl ToString) -> PyErr {
-    refused(Error::input(sentence.to_string()))
+fn bad(sentence: impl Into<String>) -> PyErr {
+    refused(Error::input(sentence))
 }
 
 fn json(value: &impl serde::Serialize) -> PyResult<String> {
@@ -41,7 +42,7 @@ fn json(value: &impl serde::Serialize) -> PyResult<String> {
 }
 
 fn options(text: &str) -> PyResult<Options> {
-    serde_json::from_str(text).map_err(bad)
+    serde_json::from_str(text).map_err(|error| bad(error.to_string()))
 }
 
 /// Walks that one message may cost: a tenth of a second, or so.
@@ -145,7 +146,10 @@ impl Chain {
 #[pymethods]
 impl Chain {
     #[staticmethod]
-    #[pyo3(signature = (directory, *, write = false, create = None, names = Vec::new()))]
+    #[pyo3(
+        signature = (directory, *, write = false, create = None, names = Vec::new()),
+        text_signature = "(directory, *, write=False, create=None, names=())"
+    )]
     fn open(
         py: Python<'_>,
         directory: PathBuf,
@@ -174,7 +178,7 @@ impl Chain {
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .take(),
-            )
+            );
         });
     }
 
@@ -185,6 +189,11 @@ impl Chain {
     #[getter]
     fn options(&self, py: Python<'_>) -> PyResult<String> {
         json(&self.run(py, |chain| Ok(chain.options()))?)
+    }
+
+    #[getter]
+    fn names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.run(py, chain::Chain::names)
     }
 
     #[getter]
@@ -405,7 +414,7 @@ fn check_count(count: usize) -> PyResult<()> {
 /// What a text becomes before a guarded chain learns it.
 #[allow(clippy::needless_pass_by_value)] // PyO3 hands sequences over by value
 #[pyfunction]
-#[pyo3(signature = (text, names = Vec::new()))]
+#[pyo3(signature = (text, names = Vec::new()), text_signature = "(text, names=())")]
 pub fn redact(text: &str, names: Vec<String>) -> PyResult<String> {
     let guard = chain::Guard::new(&names).map_err(refused)?;
     Ok(guard

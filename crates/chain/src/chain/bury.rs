@@ -7,7 +7,8 @@ use crate::segment::{Direction, Segment};
 
 const MAX_ORDER: usize = 4;
 
-/// Of a segment's message. Transitions that were left out for want of support are not there to be taken off.
+/// Of a segment's message. Transitions that were left out for want of support are not there to be
+/// taken off.
 pub fn in_segment(segment: &Segment, tokens: &[u32], dead: &mut Dead) -> Result<(), Malformed> {
     let order = segment.about().order;
     for (direction, message) in readings(tokens) {
@@ -33,14 +34,24 @@ pub fn in_delta(delta: &Delta, message: u32, dead: &mut Dead) {
         (Direction::Forward, Some(delta.forward())),
         (Direction::Backward, delta.backward()),
     ];
-    for ((direction, message), (_, side)) in readings(delta.message(message)).into_iter().zip(sides) {
+    for ((direction, message), (_, side)) in readings(delta.message(message)).into_iter().zip(sides)
+    {
         let Some(side) = side else { continue };
         let root = |token: u32| side.state(&[token]).map_or(NONE, Ref::number);
         let longer = |state: u32, token: u32| {
-            let longer = |state| side.longer(Ref::from_number(state), token).map_or(NONE, Ref::number);
+            let longer = |state| {
+                side.longer(Ref::from_number(state), token)
+                    .map_or(NONE, Ref::number)
+            };
             Ok((state != NONE).then(|| longer(state)))
         };
-        let done = take_off(delta.order(), message, root, longer, dead.side_mut(direction));
+        let done = take_off(
+            delta.order(),
+            message,
+            root,
+            longer,
+            dead.side_mut(direction),
+        );
         debug_assert!(done.is_ok(), "memory is not malformed");
     }
 }
@@ -50,13 +61,19 @@ type Reading<'t> = Box<dyn Iterator<Item = u32> + 't>;
 fn readings(tokens: &[u32]) -> [(Direction, Reading<'_>); 2] {
     let end = std::iter::once(BOUNDARY);
     [
-        (Direction::Forward, Box::new(tokens.iter().copied().chain(end.clone()))),
-        (Direction::Backward, Box::new(tokens.iter().rev().copied().chain(end))),
+        (
+            Direction::Forward,
+            Box::new(tokens.iter().copied().chain(end.clone())),
+        ),
+        (
+            Direction::Backward,
+            Box::new(tokens.iter().rev().copied().chain(end)),
+        ),
     ]
 }
 
-/// Goes along a message with the states of all orders. `longer` is the state that a token leads to from a shorter one; none if
-/// the token does not follow it.
+/// Goes along a message with the states of all orders. `longer` is the state that a token leads to
+/// from a shorter one; none if the token does not follow it.
 fn take_off(
     order: usize,
     message: Reading<'_>,

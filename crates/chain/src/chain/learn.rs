@@ -1,17 +1,23 @@
-//! Learning and forgetting one by one: durable when the call returns.
+//! Learning one by one: durable when the call returns.
 
 use std::borrow::Cow;
 use std::ops::AddAssign;
 
-use super::{Chain, WriterState};
+use super::Chain;
+use super::counters;
+use super::live::Live;
+use super::writer::{Basis, Writer, WriterState};
 use crate::guard::Replaced;
 use crate::messages::About;
-use crate::storage::{Batch, Forget, Learn, MessageId, Operation, StringsBuffer, Ticket};
+use crate::storage::{Batch, Learn, MessageId, Operation, StringsBuffer};
 use crate::tokens::{Cut, Tokens};
-use crate::{Error, MAX_NAME_BYTES, Record, Result};
+use crate::{Error, Record, Result};
 
 /// Messages that are learned under one lock, so that nobody waits long for the next sentence.
-pub const MAX_BATCH: usize = 64;
+const MAX_BATCH: usize = 64;
+
+/// Messages that are stored together: all of them or none. Who adds others waits meanwhile.
+const MAX_TOGETHER: usize = 4096;
 
 /// What became of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -39,112 +45,134 @@ impl AddAssign for Added {
     }
 }
 
-/// Names of the counters that a chain keeps.
-pub(super) mod counter {
-    pub const TOKENS_DROPPED: &str = "tokens_dropped";
-    pub const TOKENS_SHORTENED: &str = "tokens_shortened";
-    pub const MESSAGES_CUT: &str = "messages_cut";
-    pub const NO_ROOM: &str = "vocabulary_full";
-    /// Before the kind of what was replaced.
-    pub const REPLACED: &str = "replaced_";
-}
-
 /// What tokens are made of a message, and what that took.
+#[derive(Default)]
 pub(super) struct Prepared {
     pub tokens: Tokens,
     pub cut: Cut,
     pub replaced: Replaced,
 }
 
-impl Prepared {
-    pub fn new() -> Self {
-        Self {
-            tokens: Tokens::new(),
-            cut: Cut::default(),
-            replaced: Replaced::default(),
-        }
-    }
-}
-
 impl Chain {
-    /// Fills `into` with the tokens of a text, after the leak guard; what that took is added up there.
+    /// Fills `into` with the tokens of a text, after the leak guard; what that took is added up
+    /// there.
     pub(super) fn prepare(&self, text: &str, into: &mut Prepared) {
         let text = match &self.guard {
             Some(guard) => guard.redact(text, &mut into.replaced),
             None => Cow::Borrowed(text),
         };
-        self.tokenizer.tokenize(&text, &mut into.tokens, &mut into.cut);
+        self.tokenizer
+            .tokenize(&text, &mut into.tokens, &mut into.cut);
     }
 
     /// Learns messages, in order. Those whose id is known already are passed over.
     ///
     /// # Errors
     ///
-    /// `Error::Input` for an id, author or channel that cannot be used: then nothing after the last whole 64 is learned. `Error::Io`
-    /// when it could not be stored: what was not acknowledged is not learned.
+    /// `Error::Input` for an id, author, channel or attachment that cannot be used: then nothing is
+    /// learned. `Error::Io` when it could not be stored: then none of them is learned, unless there
+    /// are more than 4096 of them or they take more than 16 MiB: then those at the beginning may be.
     pub fn add(&self, records: &[Record]) -> Result<Added> {
+        let writer = self.writer()?;
+        for record in records {
+            record.check()?;
+        }
         let mut added = Added::default();
-        let mut last = None;
-        for records in records.chunks(MAX_BATCH) {
-            let (some, ticket) = self.append(records)?;
-            added += some;
-            last = ticket.or(last);
+        let mut basis = Basis::default();
+        let mut outcome = Ok(());
+        for records in records.chunks(MAX_TOGETHER) {
+            let mut prepared = Vec::with_capacity(records.len());
+            for record in records {
+                let mut one = Prepared::default();
+                self.prepare(&record.text, &mut one);
+                prepared.push((one, record));
+            }
+            outcome = self.append(writer, &prepared, &mut added, &mut basis);
+            if outcome.is_err() {
+                break;
+            }
         }
-        if let Some(ticket) = last {
-            self.sync(&ticket)?;
-        }
-        Ok(added)
+        let synced = self.sync(writer, &basis);
+        outcome.and(synced).map(|()| added)
     }
 
-    fn append(&self, records: &[Record]) -> Result<(Added, Option<Ticket>)> {
-        let writer = self.writer()?;
-        let mut added = Added::default();
-        let mut prepared: Vec<(Tokens, &Record)> = Vec::with_capacity(records.len());
-        let mut one = Prepared::new();
-        for record in records {
-            check(record)?;
-            self.prepare(&record.text, &mut one);
-            if one.tokens.is_empty() {
-                added.empty += 1;
-            } else {
-                prepared.push((std::mem::take(&mut one.tokens), record));
+    fn append(
+        &self,
+        writer: &Writer,
+        prepared: &[(Prepared, &Record)],
+        added: &mut Added,
+        basis: &mut Basis,
+    ) -> Result<()> {
+        let mut state = self.state(writer)?;
+        self.make_sure(&mut state)?;
+        let mut turn = Turn {
+            writer,
+            batch: Batch::default(),
+            added: Added::default(),
+            replaced: Replaced::default(),
+            own: std::mem::take(&mut basis.own),
+        };
+        let done = (prepared.chunks(MAX_BATCH))
+            .try_for_each(|some| turn.take(&mut state, &mut self.live_mut(), some))
+            .and_then(|()| turn.end(&mut state));
+        let leans = basis.leans || turn.added.duplicates > 0;
+        *added += turn.added;
+        let Err(error) = done else {
+            *basis = state.basis(turn.own, leans);
+            return Ok(());
+        };
+        // Memory may hold what the log does not.
+        self.recover_with(writer, &mut state, &error);
+        state.told(&turn.own);
+        *basis = Basis::default();
+        Err(error)
+    }
+
+    /// Returns when what an operation rests on is durable.
+    pub(super) fn sync(&self, writer: &Writer, basis: &Basis) -> Result<()> {
+        let (outcome, failed) = writer.wait(&self.directory, basis);
+        if failed {
+            let unknown = Error::input("a write failed");
+            self.recover(
+                writer,
+                basis.last,
+                outcome.as_ref().err().unwrap_or(&unknown),
+            );
+            if let Ok(mut state) = self.state(writer) {
+                state.told(&basis.own);
             }
         }
-        added.cut = one.cut;
-        added.replaced = one.replaced.total();
-        let mut batch = Batch::default();
+        outcome
+    }
+}
+
+/// One batch being learned.
+struct Turn<'w> {
+    writer: &'w Writer,
+    batch: Batch,
+    added: Added,
+    replaced: Replaced,
+    own: Vec<u64>,
+}
+
+impl Turn<'_> {
+    fn take(
+        &mut self,
+        state: &mut WriterState,
+        live: &mut Live,
+        prepared: &[(Prepared, &Record)],
+    ) -> Result<()> {
         let (mut words, mut attached) = (StringsBuffer::default(), StringsBuffer::default());
-        let mut state = writer.state()?;
-        let mut live = self.live_mut();
-        let first = state.next_sequence;
-        for (tokens, record) in &prepared {
-            let sequence = state.next_sequence;
-            let id = match record.id.as_str() {
-                "" => MessageId::Own(sequence),
-                given => MessageId::given(given)?,
-            };
-            if !record.id.is_empty() && live.knows(&id)? {
-                added.duplicates += 1;
+        for (one, record) in prepared {
+            let Some(about) = self.wanted(state, live, one, record)? else {
                 continue;
-            }
-            let about = About {
-                sequence,
-                id,
-                author: &record.author,
-                channel: &record.channel,
-                time_ms: record.time_ms,
-                attachments: &record.attachments,
             };
-            if !live.learn(&about, tokens.iter())? {
-                added.no_room += 1;
-                continue;
-            }
             words.clear();
-            tokens.iter().for_each(|token| words.push(token));
+            one.tokens.iter().for_each(|token| words.push(token));
             attached.clear();
             record.attachments.iter().for_each(|one| attached.push(one));
             let learn = Operation::Learn(Learn {
-                sequence,
+                sequence: about.sequence,
                 id: about.id,
                 author: about.author,
                 channel: about.channel,
@@ -152,107 +180,75 @@ impl Chain {
                 attachments: attached.strings(),
                 text_tokens: words.strings(),
             });
-            if batch.push(&learn).is_err() {
-                // The batch is full: what is in it goes first.
-                writer.log.append(&batch).map(|ticket| state.last = Some(ticket))?;
-                batch.clear();
-                batch.push(&learn)?;
-            }
+            self.push(state, &learn)?;
             state.next_sequence += 1;
+            self.added.learned += 1;
+            self.added.cut += one.cut;
+            self.replaced += &one.replaced;
         }
-        added.learned = state.next_sequence - first;
-        drop(live);
-        count(&mut state, &mut batch, &added, &one.replaced)?;
-        if batch.operations() == 0 {
-            return Ok((added, None));
-        }
-        let ticket = writer.log.append(&batch);
-        match ticket {
-            Ok(ticket) => {
-                state.last = Some(ticket.clone());
-                Ok((added, Some(ticket)))
-            }
-            Err(error) => {
-                drop(state);
-                self.recover(writer, &error);
-                Err(error)
-            }
-        }
+        Ok(())
     }
 
-    pub(super) fn sync(&self, ticket: &Ticket) -> Result<()> {
-        let writer = self.writer()?;
-        writer.log.sync_to(ticket).inspect_err(|error| self.recover(writer, error))
+    /// Counters go into the log beside what they count.
+    fn end(&mut self, state: &mut WriterState) -> Result<()> {
+        self.added.replaced = self.replaced.total();
+        let counts = counters::counts(&self.added, &self.replaced);
+        for (name, by) in &counts {
+            self.push(state, &Operation::Count { name, by: *by })?;
+        }
+        counters::add(&mut state.counters, &counts);
+        self.send(state)
     }
 
-    /// Forgets every message that matches; how many there were. It is out of every answer when the call returns, and out of every
-    /// file after the next merge. A guarded chain is merged at once, since what was forgotten may have been what a transition
-    /// stood on.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Io` when it could not be stored, `Error::Damaged` when a message file cannot be read.
-    pub fn forget(&self, what: &Forget) -> Result<u64> {
-        let writer = self.writer()?;
-        let mut state = writer.state()?;
-        let up_to_sequence = state.next_sequence - 1;
-        let forgotten = self.live_mut().forget(what, up_to_sequence);
-        let count = match forgotten {
-            Ok(0) => return Ok(0),
-            Ok(count) => count,
-            Err(error) => {
-                drop(state);
-                self.recover(writer, &error);
-                return Err(error);
-            }
+    /// Learns a message in memory unless it is empty or known, or there is no room.
+    fn wanted<'r>(
+        &mut self,
+        state: &WriterState,
+        live: &mut Live,
+        one: &Prepared,
+        record: &'r Record,
+    ) -> Result<Option<About<'r>>> {
+        if one.tokens.is_empty() {
+            self.added.empty += 1;
+            return Ok(None);
+        }
+        let id = match record.id.as_str() {
+            "" => MessageId::Own(state.next_sequence),
+            given => MessageId::given(given)?,
         };
-        let mut batch = Batch::default();
-        batch.push(&Operation::Forget {
-            what: what.clone(),
-            up_to_sequence,
-        })?;
-        let ticket = writer.log.append(&batch);
-        if let Ok(ticket) = &ticket {
-            state.last = Some(ticket.clone());
-            if let Some(building) = &mut state.building {
-                building.forgotten.push((what.clone(), up_to_sequence));
-            }
+        if !record.id.is_empty() && live.knows(&id)? {
+            self.added.duplicates += 1;
+            return Ok(None);
         }
-        drop(state);
-        let ticket = ticket.inspect_err(|error| self.recover(writer, error))?;
-        self.sync(&ticket)?;
-        if self.live().options.guarded {
-            self.merge(super::Extent::Due)?;
+        let about = About {
+            sequence: state.next_sequence,
+            id,
+            author: &record.author,
+            channel: &record.channel,
+            time_ms: record.time_ms,
+            attachments: &record.attachments,
+        };
+        if !live.learn(&about, one.tokens.iter())? {
+            self.added.no_room += 1;
+            return Ok(None);
         }
-        Ok(count)
+        Ok(Some(about))
     }
-}
 
-/// Counters outlast the process: they go into the log beside what they count.
-fn count(state: &mut WriterState, batch: &mut Batch, added: &Added, replaced: &Replaced) -> Result<()> {
-    let plain = [
-        (counter::TOKENS_DROPPED, added.cut.tokens_dropped),
-        (counter::TOKENS_SHORTENED, added.cut.tokens_shortened),
-        (counter::MESSAGES_CUT, added.cut.messages_cut),
-        (counter::NO_ROOM, added.no_room),
-    ];
-    let plain = plain.into_iter().map(|(name, by)| (name.to_owned(), by));
-    let replaced = replaced.iter().map(|(kind, by)| (format!("{}{}", counter::REPLACED, kind.name()), by));
-    for (name, by) in plain.chain(replaced).filter(|(_, by)| *by > 0) {
-        batch.push(&Operation::Count { name: &name, by })?;
-        *state.counters.entry(name).or_default() += by;
-    }
-    Ok(())
-}
-
-fn check(record: &Record) -> Result<()> {
-    for (what, name) in [("author", &record.author), ("channel", &record.channel)] {
-        if name.len() > MAX_NAME_BYTES {
-            return Err(Error::input(format!(
-                "the {what} {name:.40?}... has {} bytes, the longest allowed has {MAX_NAME_BYTES}: shorten it",
-                name.len()
-            )));
+    fn push(&mut self, state: &mut WriterState, operation: &Operation<'_>) -> Result<()> {
+        if self.batch.push(operation).is_err() {
+            // The batch is full: what is in it goes first.
+            self.send(state)?;
+            self.batch.push(operation)?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn send(&mut self, state: &mut WriterState) -> Result<()> {
+        if self.batch.operations() > 0 {
+            self.own.push(self.writer.append(state, &self.batch)?);
+            self.batch.clear();
+        }
+        Ok(())
+    }
 }

@@ -1,37 +1,72 @@
-//! A chain on disk: opened by one writer and any number of readers, learning, answering and forgetting meanwhile.
+//! A chain on disk: opened by one writer and any number of readers, learning, answering and
+//! forgetting meanwhile.
 //!
-//! What is learned goes to the log and to the delta in memory; a merge makes the delta, and segments that are small beside it or
-//! hold what was forgotten, into a new segment, and the manifest names it in place of the old ones.
+//! What is learned goes to the log and to the delta in memory; a merge makes the delta, and
+//! segments that are small beside it or hold what was forgotten, into a new segment, and the
+//! manifest names it in place of the old ones.
 
 mod archive;
 mod bury;
+mod counters;
+mod export;
+mod forget;
+mod fresh;
+mod gather;
+mod gathered;
+mod held;
+mod import;
 mod learn;
 mod live;
 mod merge;
+mod merging;
 mod open;
+mod output;
+mod plan;
+mod publish;
+mod references;
+mod replay;
 mod speak;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod train;
+mod verify;
+mod writer;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use crate::guard::Guard;
-use crate::storage::{Disk, Forget, LogWriter, Manifest, Options, Ticket, WriterLock};
+use crate::storage::{Disk, Options};
 use crate::tokens::{Limits, Tokenizer};
 use crate::{Error, Result};
 use live::Live;
+use merging::{Merging, Turn};
+use writer::{Writer, WriterState};
 
-pub use learn::{Added, MAX_BATCH};
+pub use learn::Added;
 pub use merge::{Extent, Merged};
 pub use open::Opening;
-pub use speak::{Reference, generate_mixed};
-pub use stats::{Stats, Verified};
+pub use references::Reference;
+pub use speak::generate_mixed;
+pub use stats::Stats;
 pub use train::{Progress, Trained, Training};
+pub use verify::Verified;
 
-/// Memory that a delta may take before it asks to be merged, in bytes.
-pub const DELTA_BYTES: usize = 24 << 20;
+/// Memory that a delta, and what was forgotten, may take before a merge is wanted, in bytes.
+const DELTA_BYTES: usize = 24 << 20;
+
+/// The same for the log, which is read at each opening.
+const LOG_BYTES: u64 = 64 << 20;
+
+/// Places that a segment may have: a million messages of nine words. What a merge or a training
+/// takes follows from it: about 16 bytes a place, and the vocabulary.
+const MAX_SEGMENT_PLACES: u64 = 10 << 20;
+
+/// Memory that gathered messages may take before they become a segment, in bytes: long words, names
+/// and ids, of which a million may not fit.
+const MAX_GATHERED_BYTES: usize = 256 << 20;
 
 /// One open chain. Shared between threads.
 pub struct Chain {
@@ -40,51 +75,14 @@ pub struct Chain {
     tokenizer: Tokenizer,
     guard: Option<Guard>,
     live: RwLock<Live>,
-    /// What opening found wrong, one sentence each.
-    damage: Vec<String>,
     writer: Option<Writer>,
-    /// Held by whoever makes segments.
-    merging: Mutex<()>,
-}
-
-/// What only the process that holds the lock has.
-struct Writer {
-    _lock: WriterLock,
-    log: LogWriter,
-    state: Mutex<WriterState>,
-}
-
-/// What changes with each operation. Its lock gives operations their order, in the log as in memory.
-struct WriterState {
-    manifest: Manifest,
-    next_sequence: u64,
-    /// Counters with what the logs add to the manifest's.
-    counters: BTreeMap<String, u64>,
-    /// While segments are made: what they do not know of.
-    building: Option<Building>,
-    /// How often memory was made anew from the logs.
-    replays: u64,
-    last: Option<Ticket>,
-    /// Why memory is not what the log says, after a failure that could not be made good.
-    broken: Option<String>,
-}
-
-/// What goes on while segments are made from what was there at its beginning.
-struct Building {
-    forgotten: Vec<(Forget, u64)>,
-    /// Counters and replays as they were then.
-    counters: BTreeMap<String, u64>,
-    replays: u64,
-}
-
-impl WriterState {
-    fn begin_building(&mut self) {
-        self.building = Some(Building {
-            forgotten: Vec::new(),
-            counters: self.counters.clone(),
-            replays: self.replays,
-        });
-    }
+    merging: Merging,
+    /// The bounds of a segment, which tests lower.
+    segment_places: u64,
+    gathered_bytes: usize,
+    /// From where on a merge is wanted, which tests lower too.
+    delta_bytes: usize,
+    log_bytes: u64,
 }
 
 impl Chain {
@@ -112,17 +110,21 @@ impl Chain {
     /// Bytes that the delta and what was forgotten take in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let live = self.live();
-        let frozen = live.frozen.as_ref().map_or(0, |frozen| frozen.fresh.memory_bytes() + frozen.dead.memory_bytes());
-        let segments: usize = live.segments.iter().map(|held| held.dead.memory_bytes()).sum();
-        live.fresh.memory_bytes() + live.fresh_dead.memory_bytes() + frozen + segments
+        self.live().memory_bytes()
     }
 
-    /// Whether there is so much in the delta that it should be merged.
+    /// Whether there is so much in memory or in the log that it should be merged, or something was
+    /// forgotten in a guarded chain on which a transition may still stand. Not soon after a merge
+    /// that failed.
     #[must_use]
     pub fn wants_merge(&self) -> bool {
+        let Some(writer) = &self.writer else {
+            return false;
+        };
         let live = self.live();
-        live.frozen.is_none() && live.fresh.memory_bytes() > DELTA_BYTES
+        let stands = live.options.guarded && live.segments.iter().any(|held| !held.dead.is_empty());
+        let much = live.memory_bytes() > self.delta_bytes || writer.log.bytes() > self.log_bytes;
+        live.frozen.is_none() && (stands || much) && !self.merging.pauses(Instant::now())
     }
 
     fn live(&self) -> RwLockReadGuard<'_, Live> {
@@ -135,25 +137,24 @@ impl Chain {
 
     fn writer(&self) -> Result<&Writer> {
         self.writer.as_ref().ok_or_else(|| {
-            Error::input(format!("{} is open for reading only: open it for writing", self.directory.display()))
+            Error::input(format!(
+                "{} is open for reading only: open it for writing",
+                self.directory.display()
+            ))
         })
     }
 
-    fn merging(&self) -> MutexGuard<'_, ()> {
-        self.merging.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state<'w>(&self, writer: &'w Writer) -> Result<MutexGuard<'w, WriterState>> {
+        writer.state(&self.directory)
     }
-}
 
-impl Writer {
-    fn state(&self) -> Result<MutexGuard<'_, WriterState>> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match &state.broken {
-            Some(why) => Err(Error::Io {
-                doing: "the chain has to be opened again".into(),
-                source: std::io::Error::other(why.clone()),
-            }),
-            None => Ok(state),
-        }
+    /// The turn of whoever makes segments.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Input` when this thread has it already.
+    fn merging(&self) -> Result<Turn<'_>> {
+        self.merging.begin()
     }
 }
 
@@ -167,6 +168,8 @@ fn tokenizer(options: &Options) -> Tokenizer {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("Chain")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
     }
 }

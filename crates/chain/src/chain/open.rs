@@ -1,17 +1,21 @@
-//! Opening: what the manifest names is mapped, what the logs hold is learned again.
+//! Opening a chain, and beginning one where there is none.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
-use super::live::Live;
-use super::{Chain, Writer, WriterState, tokenizer};
+use super::merging::Merging;
+use super::replay::{self, Replayed, replay};
+use super::writer::{Writer, WriterState};
+use super::{Chain, DELTA_BYTES, LOG_BYTES, MAX_GATHERED_BYTES, MAX_SEGMENT_PLACES, tokenizer};
 use crate::guard::Guard;
-use crate::messages::About;
 use crate::storage::{
-    Disk, LogWriter, Manifest, NewLog, Operation, Options, RealDisk, Recovery, WriterLock, is_unused, remove_unnamed,
+    Disk, LogWriter, MANIFEST_NAME, Manifest, NewLog, Options, RealDisk, Recovery, WriterLock,
+    is_unused, remove_unnamed,
 };
 use crate::{Error, Result};
+
+/// The counter of bytes that a crash left at the end of a log.
+const LOG_BYTES_CUT: &str = "log_bytes_cut";
 
 /// How a chain is opened.
 #[derive(Clone, Debug, Default)]
@@ -20,16 +24,8 @@ pub struct Opening {
     pub write: bool,
     /// For writing: what a chain that is not there yet is made with. None: it has to be there.
     pub create: Option<Options>,
-    /// Names that a guarded chain replaces.
+    /// For writing a guarded chain: further names that it replaces from now on.
     pub names: Vec<String>,
-}
-
-/// What the logs add to a manifest.
-struct Replayed {
-    live: Live,
-    next_sequence: u64,
-    counters: BTreeMap<String, u64>,
-    recovery: Recovery,
 }
 
 impl Chain {
@@ -37,115 +33,170 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// `Error::Input` if there is none and none is to be made; `Error::Locked`, `Error::Newer`, `Error::Damaged` for a manifest that
-    /// cannot be read, `Error::Io`. A damaged segment or log is no error: the rest serves, and `stats` names it.
+    /// `Error::Input` if there is none and none is to be made; `Error::Locked`, `Error::Newer`,
+    /// `Error::Damaged` for a manifest that cannot be read, `Error::Io`. A damaged segment or log
+    /// is no error: the rest serves, and `stats` names it.
     pub fn open(directory: &Path, opening: &Opening) -> Result<Self> {
         Self::open_on(Arc::new(RealDisk), directory, opening)
     }
 
-    pub(crate) fn open_on(disk: Arc<dyn Disk>, directory: &Path, opening: &Opening) -> Result<Self> {
-        let absent = || Error::input(format!("there is no chain in {}: train it first", directory.display()));
-        if opening.write && opening.create.is_some() {
-            disk.create_directory(directory)?;
-        } else if !directory.is_dir() {
-            return Err(absent());
-        }
-        let lock = opening.write.then(|| WriterLock::acquire(directory)).transpose()?;
-        let mut manifest = match Manifest::read(&*disk, directory)? {
-            Some(manifest) => manifest,
-            None if !is_unused(&*disk, directory)? => return Err(absent()),
-            None => match (&opening.create, opening.write) {
-                (Some(options), true) => begin(&*disk, directory, options)?,
-                _ => return Err(absent()),
-            },
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        opening: &Opening,
+    ) -> Result<Self> {
+        let (writer, guard, replayed) = if opening.write {
+            let (writer, guard, replayed) = for_writing(&*disk, directory, opening)?;
+            (Some(writer), guard, replayed)
+        } else {
+            (None, None, for_reading(&*disk, directory)?)
         };
-        let replayed = replay(&*disk, directory, &manifest)?;
-        let mut damage: Vec<String> = replayed.live.broken.iter().map(|(_, why)| why.clone()).collect();
-        damage.extend(replayed.recovery.damage().map(ToString::to_string));
-        let options = manifest.options.clone();
-        let guard = options.guarded.then(|| Guard::new(&opening.names)).transpose()?;
-        let writer = match lock {
-            None => None,
-            Some(lock) => {
-                remove_unnamed(&*disk, directory, &manifest)?;
-                replayed.recovery.settle(&*disk)?;
-                let log = resume(&*disk, directory, &mut manifest, &replayed.recovery)?;
-                Some(Writer {
-                    _lock: lock,
-                    log,
-                    state: Mutex::new(WriterState {
-                        manifest,
-                        next_sequence: replayed.next_sequence,
-                        counters: replayed.counters,
-                        building: None,
-                        replays: 0,
-                        last: None,
-                        broken: None,
-                    }),
-                })
-            }
-        };
+        let options = &replayed.live.options;
         Ok(Self {
             directory: directory.to_owned(),
             disk,
-            tokenizer: tokenizer(&options),
+            tokenizer: tokenizer(options),
             guard,
             live: RwLock::new(replayed.live),
-            damage,
             writer,
-            merging: Mutex::new(()),
+            merging: Merging::default(),
+            segment_places: MAX_SEGMENT_PLACES,
+            gathered_bytes: MAX_GATHERED_BYTES,
+            delta_bytes: DELTA_BYTES,
+            log_bytes: LOG_BYTES,
         })
     }
+}
 
-    /// Brings a reader up to what is on the disk now. A writer is always up to date.
+impl Chain {
+    /// Names that a guarded chain replaces besides what it finds, in order.
     ///
     /// # Errors
     ///
-    /// As `open`; the chain stays as it was.
-    pub fn refresh(&self) -> Result<()> {
-        if self.writer.is_some() {
-            return Ok(());
-        }
-        let Some(manifest) = Manifest::read(&*self.disk, &self.directory)? else {
-            return Err(Error::input(format!("the chain in {} was removed", self.directory.display())));
-        };
-        let replayed = replay(&*self.disk, &self.directory, &manifest)?;
-        *self.live_mut() = replayed.live;
-        Ok(())
-    }
-
-    /// After a failed write: memory becomes what the logs say, which is what was acknowledged.
-    pub(super) fn recover(&self, writer: &Writer, why: &Error) {
-        let Ok(mut state) = writer.state() else { return };
-        // What others appended since is either stored before the logs are read, or fails and tells them.
-        if let Some(last) = state.last.take() {
-            let _ = writer.log.sync_to(&last);
-        }
-        let mut live = self.live_mut();
-        match replay(&*self.disk, &self.directory, &state.manifest) {
-            // A merge that is under way must not be published: what it froze is in the new delta again.
-            Ok(replayed) => {
-                *live = replayed.live;
-                state.replays += 1;
-                state.counters = replayed.counters;
+    /// As `open`.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let names = match &self.writer {
+            Some(writer) => self.state(writer)?.manifest.names.clone(),
+            None => {
+                Manifest::read(&*self.disk, &self.directory)?
+                    .ok_or_else(|| absent(&self.directory))?
+                    .names
             }
-            Err(error) => state.broken = Some(format!("{why}; and then {error}")),
-        }
+        };
+        Ok(names.into_iter().collect())
     }
 }
 
-fn begin(disk: &dyn Disk, directory: &Path, options: &Options) -> Result<Manifest> {
-    let mut manifest = Manifest::new(options.clone());
-    manifest.options.validate()?;
-    let number = manifest.take_file_number();
-    // Left by a crash before the first manifest: nobody else can own it, since no manifest names it.
-    let log = NewLog::create(disk, directory, number)?;
-    manifest.logs.push(log.number());
-    manifest.publish(disk, directory)?;
-    Ok(manifest)
+fn absent(directory: &Path) -> Error {
+    Error::input(format!(
+        "there is no chain in {}: train it first",
+        directory.display()
+    ))
 }
 
-fn resume(disk: &dyn Disk, directory: &Path, manifest: &mut Manifest, recovery: &Recovery) -> Result<LogWriter> {
+fn for_reading(disk: &dyn Disk, directory: &Path) -> Result<Replayed> {
+    if !directory.is_dir() {
+        return Err(absent(directory));
+    }
+    match replay::read(disk, directory)? {
+        Some((_, replayed)) => Ok(replayed),
+        None => Err(none_there(disk, directory)),
+    }
+}
+
+fn for_writing(
+    disk: &dyn Disk,
+    directory: &Path,
+    opening: &Opening,
+) -> Result<(Writer, Option<Guard>, Replayed)> {
+    let create = opening.create.as_ref();
+    if !opening.names.is_empty() {
+        // Before anything is made.
+        Guard::new(&opening.names)?;
+    }
+    match create {
+        Some(options) => {
+            options.validate()?;
+            disk.create_directory(directory)?;
+        }
+        None if directory.is_dir() && has_manifest(directory)? => {}
+        None if directory.is_dir() => return Err(none_there(disk, directory)),
+        None => return Err(absent(directory)),
+    }
+    let lock = WriterLock::acquire(directory)?;
+    let mut manifest = match (Manifest::read(disk, directory)?, create) {
+        (Some(manifest), _) => manifest,
+        (None, Some(options)) if is_unused(disk, directory)? => {
+            // It names no log yet: one that was there before it could not be told from a lost
+            // chain's.
+            let mut manifest = Manifest::new(options.clone());
+            manifest.publish(disk, directory)?;
+            manifest
+        }
+        _ => return Err(none_there(disk, directory)),
+    };
+    let guard = keep_names(disk, directory, &mut manifest, &opening.names)?;
+    let mut replayed = replay(disk, directory, &manifest, None)?;
+    remove_unnamed(disk, directory, &manifest)?;
+    let cut = replayed.recovery.settle(disk)?;
+    if cut > 0 {
+        // Nothing of it was acknowledged; still nobody can tell it from a last frame that was
+        // damaged.
+        *replayed
+            .live
+            .counters
+            .entry(LOG_BYTES_CUT.to_owned())
+            .or_default() += cut;
+    }
+    let log = resume(disk, directory, &mut manifest, &replayed.recovery)?;
+    let state = WriterState::new(
+        manifest,
+        replayed.next_sequence,
+        replayed.live.counters.clone(),
+    );
+    Ok((Writer::new(lock, log, state), guard, replayed))
+}
+
+/// The guard of a guarded chain. Names that are new are stored: what was learned without them would
+/// be in it for good.
+fn keep_names(
+    disk: &dyn Disk,
+    directory: &Path,
+    manifest: &mut Manifest,
+    names: &[String],
+) -> Result<Option<Guard>> {
+    if !manifest.options.guarded {
+        return Ok(None);
+    }
+    let stored = manifest.names.len();
+    manifest.names.extend(names.iter().cloned());
+    let all: Vec<String> = manifest.names.iter().cloned().collect();
+    let guard = Guard::new(&all)?;
+    if all.len() > stored {
+        manifest.publish(disk, directory)?;
+    }
+    Ok(Some(guard))
+}
+
+fn has_manifest(directory: &Path) -> Result<bool> {
+    let path = directory.join(MANIFEST_NAME);
+    path.try_exists()
+        .map_err(Error::io(format!("opening {}", path.display())))
+}
+
+/// Why there is no chain: nothing is there, or its manifest is lost.
+fn none_there(disk: &dyn Disk, directory: &Path) -> Error {
+    is_unused(disk, directory)
+        .err()
+        .unwrap_or_else(|| absent(directory))
+}
+
+fn resume(
+    disk: &dyn Disk,
+    directory: &Path,
+    manifest: &mut Manifest,
+    recovery: &Recovery,
+) -> Result<LogWriter> {
     if let Some(last) = recovery.logs.last().filter(|log| log.is_appendable()) {
         return LogWriter::resume(disk, last);
     }
@@ -153,41 +204,4 @@ fn resume(disk: &dyn Disk, directory: &Path, manifest: &mut Manifest, recovery: 
     manifest.logs.push(log.number());
     manifest.publish(disk, directory)?;
     Ok(LogWriter::start(log))
-}
-
-fn replay(disk: &dyn Disk, directory: &Path, manifest: &Manifest) -> Result<Replayed> {
-    let mut live = Live::open(directory, &manifest.segments, &manifest.options)?;
-    let mut next_sequence = manifest.next_sequence;
-    let mut counters = manifest.counters.clone();
-    let mut attachments: Vec<String> = Vec::new();
-    let recovery = Recovery::read(disk, directory, &manifest.logs, &mut |operation| {
-        match operation {
-            Operation::Learn(learn) => {
-                attachments.clear();
-                attachments.extend(learn.attachments.iter().map(str::to_owned));
-                let about = About {
-                    sequence: learn.sequence,
-                    id: learn.id,
-                    author: learn.author,
-                    channel: learn.channel,
-                    time_ms: learn.time_ms,
-                    attachments: &attachments,
-                };
-                live.learn(&about, learn.text_tokens.iter())?;
-                next_sequence = next_sequence.max(learn.sequence + 1);
-            }
-            Operation::Forget { what, up_to_sequence } => {
-                live.forget(&what, up_to_sequence)?;
-            }
-            Operation::Count { name, by } => *counters.entry(name.to_owned()).or_default() += by,
-            Operation::Progress { .. } => {}
-        }
-        Ok(())
-    })?;
-    Ok(Replayed {
-        live,
-        next_sequence,
-        counters,
-        recovery,
-    })
 }

@@ -1,12 +1,14 @@
-//! What a chain says of itself, and whether its files are what was written into them.
+//! What a chain says of itself.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::Chain;
 use super::live::Live;
 use crate::Result;
+use crate::segment::Segment;
 use crate::segment::vocabulary::hash;
-use crate::storage::{Manifest, Options, Recovery};
+use crate::storage::Options;
 
 /// A chain in numbers. States and transitions are added up over its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -35,85 +37,35 @@ pub struct Stats {
     pub options: Options,
 }
 
-/// What reading everything against its checksums came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Verified {
-    pub files: u64,
-    pub bytes: u64,
-    /// One sentence for each fault.
-    pub damage: Vec<String>,
-}
-
 impl Chain {
-    /// Counts what the chain holds; the vocabulary of several parts is counted token by token.
+    /// Counts what the chain holds, for a reader as it was at the last `refresh`; the vocabulary of
+    /// several parts is counted token by token.
     ///
     /// # Errors
     ///
-    /// `Error::Io` if the directory cannot be read.
+    /// `Error::Io` if the directory cannot be read, and for a writer that has to be opened again.
     pub fn stats(&self) -> Result<Stats> {
-        let mut stats = {
+        let (mut stats, segments, known) = {
             let live = self.live();
-            counted(&live)
+            let segments: Vec<Arc<Segment>> = live
+                .segments
+                .iter()
+                .map(|held| Arc::clone(&held.segment))
+                .collect();
+            (counted(&live), segments, in_deltas(&live))
         };
-        stats.memory_bytes = self.memory_bytes() as u64;
-        stats.damage = self.damage.clone();
-        stats.damage.extend(self.live().broken.iter().map(|(_, why)| why.clone()));
+        // Nobody who learns waits for this.
+        stats.vocabulary = vocabulary(&segments, known);
         stats.damage.sort();
         stats.damage.dedup();
         for name in self.disk.list(&self.directory)? {
             let length = std::fs::metadata(self.directory.join(name)).map_or(0, |file| file.len());
             stats.bytes += length;
         }
-        stats.counters = match &self.writer {
-            Some(writer) => writer.state()?.counters.clone(),
-            None => self.counters_on_disk()?,
-        };
+        if let Some(writer) = &self.writer {
+            stats.counters = self.state(writer)?.counters.clone();
+        }
         Ok(stats)
-    }
-
-    fn counters_on_disk(&self) -> Result<BTreeMap<String, u64>> {
-        let Some(manifest) = Manifest::read(&*self.disk, &self.directory)? else {
-            return Ok(BTreeMap::new());
-        };
-        let mut counters = manifest.counters;
-        Recovery::read(&*self.disk, &self.directory, &manifest.logs, &mut |operation| {
-            if let crate::storage::Operation::Count { name, by } = operation {
-                *counters.entry(name.to_owned()).or_default() += by;
-            }
-            Ok(())
-        })?;
-        Ok(counters)
-    }
-
-    /// Reads every file against its checksums. Faults are reported, not errors.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Io` if the directory or the logs cannot be read.
-    pub fn verify(&self) -> Result<Verified> {
-        let mut verified = Verified {
-            damage: self.live().broken.iter().map(|(_, why)| why.clone()).collect(),
-            ..Verified::default()
-        };
-        let parts: Vec<_> = {
-            let live = self.live();
-            let parts = live.segments.iter().map(|held| (held.segment.clone(), held.messages.clone()));
-            parts.collect()
-        };
-        for (segment, messages) in parts {
-            verified.files += 2;
-            verified.bytes += segment.file_bytes() + messages.bytes();
-            let faults = [segment.verify(), messages.verify()];
-            verified.damage.extend(faults.into_iter().filter_map(|done| done.err().map(|error| error.to_string())));
-        }
-        // A writer may be appending: only what it has acknowledged is looked at, and what is torn at the end is not yet whole.
-        if let Some(manifest) = Manifest::read(&*self.disk, &self.directory)? {
-            let recovery = Recovery::read(&*self.disk, &self.directory, &manifest.logs, &mut |_| Ok(()))?;
-            verified.files += 1 + manifest.logs.len() as u64;
-            verified.bytes += recovery.logs.iter().map(|log| log.whole_bytes).sum::<u64>();
-            verified.damage.extend(recovery.damage().map(ToString::to_string));
-        }
-        Ok(verified)
     }
 }
 
@@ -121,6 +73,9 @@ fn counted(live: &Live) -> Stats {
     let mut stats = Stats {
         messages: live.messages(),
         segments: live.segments.len() as u64,
+        memory_bytes: live.memory_bytes() as u64,
+        damage: live.damage(),
+        counters: live.counters.clone(),
         options: live.options.clone(),
         ..Stats::default()
     };
@@ -133,8 +88,7 @@ fn counted(live: &Live) -> Stats {
         stats.unsupported += about.unsupported;
         stats.forgotten += u64::from(held.dead.len());
     }
-    let frozen = live.frozen.as_ref().map(|frozen| (&*frozen.fresh, &frozen.dead));
-    for (fresh, dead) in frozen.into_iter().chain([(&live.fresh, &live.fresh_dead)]) {
+    for (fresh, dead) in live.deltas() {
         let count = fresh.table.len() as u64;
         stats.tokens += (fresh.delta.text().len() as u64 - 1).saturating_sub(count);
         stats.states += fresh.delta.forward().states();
@@ -142,25 +96,27 @@ fn counted(live: &Live) -> Stats {
         stats.delta_messages += count - u64::from(dead.len());
         stats.forgotten += u64::from(dead.len());
     }
-    stats.vocabulary = vocabulary(live);
     stats
 }
 
-/// Different tokens of all parts.
-fn vocabulary(live: &Live) -> u64 {
-    let frozen = live.frozen.as_ref().map(|frozen| &frozen.fresh.delta);
-    let deltas: Vec<_> = frozen.into_iter().chain([&live.fresh.delta]).filter(|delta| !delta.is_empty()).collect();
-    if let ([only], []) = (&live.segments[..], &deltas[..]) {
-        return only.segment.vocabulary().len() as u64 - 1;
-    }
+/// The hashes of the tokens of the deltas.
+fn in_deltas(live: &Live) -> HashSet<u64> {
     let mut known = HashSet::new();
-    for held in &live.segments {
-        let vocabulary = held.segment.vocabulary();
-        known.extend((1..vocabulary.len() as u32).map(|token| hash(vocabulary.bytes_of(token))));
-    }
-    for delta in deltas {
-        let vocabulary = delta.vocabulary();
+    for (fresh, _) in live.deltas() {
+        let vocabulary = fresh.delta.vocabulary();
         known.extend((1..vocabulary.len() as u32).map(|token| vocabulary.hash_of(token)));
+    }
+    known
+}
+
+/// Different tokens of all parts.
+fn vocabulary(segments: &[Arc<Segment>], mut known: HashSet<u64>) -> u64 {
+    if let ([only], true) = (segments, known.is_empty()) {
+        return only.vocabulary().len() as u64 - 1;
+    }
+    for segment in segments {
+        let vocabulary = segment.vocabulary();
+        known.extend((1..vocabulary.len() as u32).map(|token| hash(vocabulary.bytes_of(token))));
     }
     known.len() as u64
 }

@@ -1,23 +1,23 @@
 //! Training from files: messages go straight into segments, as many at a time as one segment holds.
 
-use std::collections::HashSet;
-
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::learn::{Added, Prepared, counter};
-use super::merge::{Extent, MAX_SEGMENT_PLACES, write_segment};
-use super::{Chain, Writer};
-use crate::messages::{About, Table};
+use super::Chain;
+use super::counters::{self, Counts};
+use super::gathered::Gathered;
+use super::learn::{Added, Prepared};
+use super::merge::Extent;
+use super::output::write_segment;
+use super::publish::Change;
+use super::writer::Writer;
 use crate::read::{Bad, Next, Source};
-use crate::segment::build::Corpus;
-use crate::segment::states::BOUNDARY;
-use crate::storage::{MessageId, SourceProgress};
+use crate::storage::{MessageId, SegmentEntry, SourceProgress};
+use crate::tokens::Cut;
 use crate::{Error, Record, Result};
 
 /// How a training goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Training {
-    /// Whether a bad record is passed over and counted. If not, it ends the training, and nothing of it is learned.
+    /// Whether a bad record is passed over and counted. If not, it ends the training, and nothing
+    /// of it is learned.
     pub skip_bad: bool,
 }
 
@@ -51,25 +51,18 @@ const NAMED_BAD: usize = 20;
 /// Records between two reports of progress.
 const REPORT_EVERY: u64 = 4096;
 
-/// Messages gathered for the next segment.
-#[derive(Default)]
-struct Gathered {
-    corpus: Corpus,
-    table: Table,
-    numbers: HashSet<u64>,
-    texts: HashSet<u128>,
-    added: Added,
-    replaced: crate::guard::Replaced,
-}
-
 impl Chain {
-    /// Learns all messages of a source. `key` names the source from run to run: a run that was cut off is taken up where its last
-    /// segment ended, and a file that grew is read on. `report` is told how far it is, and ends the training by returning false:
-    /// what is in segments by then stays, and can be resumed.
+    /// Learns all messages of a source. `key` names the source from run to run: a run that was cut
+    /// off is taken up where its last segment ended, and a file that grew is read on. `report` is
+    /// told how far it is, and ends the training by returning false: what was read by then stays,
+    /// and can be resumed.
     ///
     /// # Errors
     ///
-    /// `Error::Input` for a bad record (unless skipped) and for a file that is not the one an earlier run read; `Error::Io`.
+    /// `Error::Input` for a bad record (unless skipped) and for a file that is not the one an
+    /// earlier run read, `Error::Damaged` for one that cannot be decompressed: then nothing of this
+    /// run is learned. `Error::Io`: what was in a segment by then stays, and the next run goes on
+    /// there, as the error says.
     pub fn train(
         &self,
         key: &str,
@@ -78,26 +71,24 @@ impl Chain {
         report: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Trained> {
         let writer = self.writer()?;
-        let _merging = self.merging();
-        let mut run = Run {
-            chain: self,
-            writer,
-            key,
-            trained: Trained::default(),
-            gathered: Gathered::default(),
-            published: Vec::new(),
-            before: None,
-        };
-        run.resume(source)?;
-        let done = run.read(source, training, report);
-        if let Err(error) = done {
-            run.take_back()?;
-            return Err(error);
-        }
+        let _merging = self.merging()?;
+        let mut run = Run::new(self, writer, key);
+        let done = run
+            .resume(source)
+            .and_then(|()| run.read(source, training, report));
+        let done = done.map_err(|error| run.end(error));
+        self.live_mut().provisional.clear();
+        done?;
         run.trained.records = source.records();
         run.trained.left_out = source.left_out();
         let trained = run.trained;
-        self.merge_now(Extent::Due)?;
+        let merged = self.merge_now(&Extent::Due);
+        merged.map_err(|error| {
+            saying(
+                error,
+                "everything was learned and stays so, only merging it failed",
+            )
+        })?;
         Ok(trained)
     }
 }
@@ -108,16 +99,44 @@ struct Run<'c> {
     key: &'c str,
     trained: Trained,
     gathered: Gathered,
-    /// Segments of this run, to be taken back if a bad record ends it, and the progress before it.
+    most_tokens: u32,
+    /// Bad records since the last segment.
+    bad: u64,
+    /// Segments of this run, what they counted, and the progress before it: to be taken back if a
+    /// bad record ends it.
     published: Vec<u64>,
+    counted: Counts,
     before: Option<SourceProgress>,
 }
 
-impl Run<'_> {
+impl<'c> Run<'c> {
+    fn new(chain: &'c Chain, writer: &'c Writer, key: &'c str) -> Self {
+        Self {
+            chain,
+            writer,
+            key,
+            trained: Trained::default(),
+            gathered: Gathered::default(),
+            most_tokens: chain.options().max_vocabulary,
+            bad: 0,
+            published: Vec::new(),
+            counted: Counts::new(),
+            before: None,
+        }
+    }
+
     /// Passes over what an earlier run learned.
     fn resume(&mut self, source: &mut Source) -> Result<()> {
-        self.before = self.writer.state()?.manifest.progress.get(self.key).cloned();
-        let Some(before) = &self.before else { return Ok(()) };
+        self.before = self
+            .chain
+            .state(self.writer)?
+            .manifest
+            .progress
+            .get(self.key)
+            .cloned();
+        let Some(before) = &self.before else {
+            return Ok(());
+        };
         let mut record = Record::default();
         while source.records() < before.records {
             if source.next(&mut record)? == Next::End {
@@ -126,7 +145,8 @@ impl Run<'_> {
         }
         if (source.records(), source.fingerprint()) != (before.records, before.fingerprint) {
             return Err(Error::input(format!(
-                "{} is not the file that was trained before under that name (its first {} records differ): rename it, or train anew with --clean",
+                "{} is not the file that was trained before under that name (its first {} records \
+                 differ): rename it, or train anew with --clean",
                 self.key, before.records
             )));
         }
@@ -134,161 +154,177 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn read(&mut self, source: &mut Source, training: Training, report: &mut dyn FnMut(Progress) -> bool) -> Result<()> {
+    fn read(
+        &mut self,
+        source: &mut Source,
+        training: Training,
+        report: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<()> {
         let mut record = Record::default();
-        let mut prepared = Prepared::new();
+        let mut prepared = Prepared::default();
         let mut wanted = true;
         while wanted {
             match source.next(&mut record)? {
                 Next::End => break,
                 Next::Message => self.take(&record, &mut prepared)?,
-                Next::Bad(bad) if training.skip_bad => {
-                    self.trained.bad += 1;
-                    if self.trained.first_bad.len() < NAMED_BAD {
-                        self.trained.first_bad.push(bad);
-                    }
-                }
-                Next::Bad(bad) => {
-                    return Err(Error::input(format!("{bad}; nothing was learned from it (--skip-bad passes over such records)")));
-                }
+                Next::Bad(bad) => self.pass_over(bad, training)?,
             }
-            if source.records() % REPORT_EVERY == 0 {
-                wanted = report(Progress {
-                    records: source.records(),
-                    bytes: source.position(),
-                    size: source.size(),
-                });
+            if source.records().is_multiple_of(REPORT_EVERY) {
+                wanted = report(progress(source));
             }
-            if self.gathered.corpus.text.len() as u64 >= MAX_SEGMENT_PLACES {
-                self.flush(source, &mut prepared, false)?;
+            if self.gathered.places() >= self.chain.segment_places
+                || self.gathered.memory_bytes() >= self.chain.gathered_bytes
+            {
+                self.flush(source, false)?;
             }
         }
-        report(Progress {
-            records: source.records(),
-            bytes: source.position(),
-            size: source.size(),
-        });
-        self.flush(source, &mut prepared, wanted)
+        report(progress(source));
+        self.flush(source, wanted)
     }
 
+    fn pass_over(&mut self, bad: Bad, training: Training) -> Result<()> {
+        if !training.skip_bad {
+            return Err(Error::input(format!(
+                "{bad}; nothing was learned from it (--skip-bad passes over such records)"
+            )));
+        }
+        self.bad += 1;
+        self.trained.bad += 1;
+        if self.trained.first_bad.len() < NAMED_BAD {
+            self.trained.first_bad.push(bad);
+        }
+        Ok(())
+    }
+
+    /// Gathers a message, unless its id is known.
     fn take(&mut self, record: &Record, prepared: &mut Prepared) -> Result<()> {
-        let gathered = &mut self.gathered;
-        let sequence = gathered.table.len() as u64;
-        let id = if record.id.is_empty() {
-            MessageId::Own(sequence)
-        } else {
-            let id = MessageId::given(&record.id)?;
-            let new = match &id {
-                MessageId::Number(number) => !gathered.numbers.contains(number),
-                _ => !gathered.texts.contains(&xxh3_128(record.id.as_bytes())),
-            };
-            if !new || self.chain.live().knows(&id)? {
-                gathered.added.duplicates += 1;
+        let sequence = self.gathered.table.len() as u64;
+        let mut id = MessageId::Own(sequence);
+        if !record.id.is_empty() {
+            id = MessageId::given(&record.id)?;
+            if self.gathered.has(&id) || self.chain.live().has(&id)? {
+                self.gathered.added.duplicates += 1;
                 return Ok(());
             }
-            id
-        };
+        }
+        prepared.cut = Cut::default();
+        prepared.replaced = crate::guard::Replaced::default();
         self.chain.prepare(&record.text, prepared);
-        if prepared.tokens.is_empty() {
-            gathered.added.empty += 1;
-            return Ok(());
-        }
-        let start = gathered.corpus.text.len();
-        let most = self.chain.live().options.max_vocabulary;
-        for token in prepared.tokens.iter() {
-            let Some(number) = gathered.corpus.vocabulary.intern(token, most) else {
-                gathered.corpus.text.truncate(start);
-                gathered.added.no_room += 1;
-                return Ok(());
-            };
-            gathered.corpus.text.push(number);
-        }
-        gathered.corpus.text.push(BOUNDARY);
-        match &id {
-            MessageId::Number(number) => drop(gathered.numbers.insert(*number)),
-            MessageId::Text(_) => drop(gathered.texts.insert(xxh3_128(record.id.as_bytes()))),
-            MessageId::Own(_) => {}
-        }
-        gathered.added.learned += 1;
-        gathered.table.push(&About {
-            sequence,
-            id,
-            author: &record.author,
-            channel: &record.channel,
-            time_ms: record.time_ms,
-            attachments: &record.attachments,
-        })
+        self.gathered
+            .take(sequence, id, record, prepared, self.most_tokens)
     }
 
-    /// Makes what was gathered a segment, and says in the same manifest how far the source was read.
-    fn flush(&mut self, source: &Source, prepared: &mut Prepared, done: bool) -> Result<()> {
+    /// Makes what was gathered a segment, and says in the same manifest how far the source was
+    /// read.
+    fn flush(&mut self, source: &Source, done: bool) -> Result<()> {
         let mut gathered = std::mem::take(&mut self.gathered);
-        gathered.added.cut = std::mem::take(&mut prepared.cut);
-        gathered.replaced = std::mem::take(&mut prepared.replaced);
         gathered.added.replaced = gathered.replaced.total();
         let added = gathered.added;
-        let options = self.chain.options();
-        let (number, base, before) = {
-            let mut state = self.writer.state()?;
-            state.begin_building();
-            let base = state.next_sequence;
-            state.next_sequence += gathered.table.len() as u64;
-            (state.manifest.take_file_number(), base, state.manifest.clone())
+        let mut counted = counters::counts(&added, &gathered.replaced);
+        let bad = std::mem::take(&mut self.bad);
+        if bad > 0 {
+            counted.insert(counters::RECORDS_BAD.to_owned(), bad);
+        }
+        let new = Vec::from_iter(self.write(gathered)?);
+        let progress = SourceProgress {
+            records: source.records(),
+            fingerprint: source.fingerprint(),
+            done,
         };
-        let mut new = Vec::new();
-        if !gathered.table.is_empty() {
-            gathered.table.shift(base);
-            let Gathered { corpus, table, .. } = &mut gathered;
-            let disk = &*self.chain.disk;
-            new.push(write_segment(disk, &self.chain.directory, number, corpus, table, &options)?);
-        }
-        drop(gathered.corpus);
-        {
-            let mut state = self.writer.state()?;
-            let progress = SourceProgress {
-                records: source.records(),
-                fingerprint: source.fingerprint(),
-                done,
-            };
-            state.manifest.progress.insert(self.key.to_owned(), progress);
-            let replaced = gathered.replaced.iter().map(|(kind, by)| (format!("{}{}", counter::REPLACED, kind.name()), by));
-            let plain = [
-                (counter::TOKENS_DROPPED.to_owned(), added.cut.tokens_dropped),
-                (counter::TOKENS_SHORTENED.to_owned(), added.cut.tokens_shortened),
-                (counter::MESSAGES_CUT.to_owned(), added.cut.messages_cut),
-                (counter::NO_ROOM.to_owned(), added.no_room),
-            ];
-            for (name, by) in plain.into_iter().chain(replaced).filter(|(_, by)| *by > 0) {
-                *state.manifest.counters.entry(name.clone()).or_default() += by;
-                *state.counters.entry(name).or_default() += by;
-            }
-        }
         let numbers: Vec<u64> = new.iter().map(|entry| entry.number).collect();
-        if let Err(error) = self.chain.publish(self.writer, &[], new, None) {
-            let mut state = self.writer.state()?;
-            state.manifest.progress = before.progress;
-            state.manifest.counters = before.counters;
-            return Err(error);
-        }
+        let change = Change {
+            new,
+            progress: Some((self.key, Some(progress))),
+            counted,
+            provisional: true,
+            ..Change::default()
+        };
+        self.chain.publish(self.writer, &change)?;
+        counters::add(&mut self.counted, &change.counted);
         self.published.extend(numbers);
         self.trained.added += added;
         Ok(())
     }
 
-    /// A bad record ended the run: its segments go, and so does its progress.
-    fn take_back(&mut self) -> Result<()> {
-        let mut state = self.writer.state()?;
-        state.building = None;
-        if self.published.is_empty() {
-            return Ok(());
+    /// Writes a segment under sequence numbers that are taken for it; none if there are no
+    /// messages.
+    fn write(&self, mut gathered: Gathered) -> Result<Option<SegmentEntry>> {
+        let (number, base) = {
+            let mut state = self.chain.state(self.writer)?;
+            state.begin_building();
+            let base = state.next_sequence;
+            state.next_sequence += gathered.table.len() as u64;
+            (state.manifest.take_file_number(), base)
+        };
+        if gathered.table.is_empty() {
+            return Ok(None);
         }
-        match &self.before {
-            Some(before) => drop(state.manifest.progress.insert(self.key.to_owned(), before.clone())),
-            None => drop(state.manifest.progress.remove(self.key)),
+        gathered.table.shift(base);
+        let Gathered { corpus, table, .. } = &mut gathered;
+        let (disk, directory) = (&*self.chain.disk, &self.chain.directory);
+        write_segment(
+            disk,
+            directory,
+            number,
+            corpus,
+            table,
+            &self.chain.options(),
+        )
+        .map(Some)
+    }
+
+    /// The run ends with an error, which says what stays.
+    fn end(&mut self, error: Error) -> Error {
+        if let Ok(mut state) = self.chain.state(self.writer) {
+            state.building = None;
+        }
+        let stays = "what was read before stays learned, and training it again goes on after it";
+        match error {
+            // The file is as good as it was: what was learned of it need not be learned again.
+            error @ Error::Io { .. } if self.published.is_empty() => error,
+            error @ Error::Io { .. } => saying(error, stays),
+            error => match self.take_back() {
+                Ok(()) => error,
+                Err(why) => saying(why, &format!("{error}; {stays}")),
+            },
+        }
+    }
+
+    /// The file is not what it should be: the segments of the run go, and so do its progress and
+    /// what it counted.
+    fn take_back(&mut self) -> Result<()> {
+        let mut state = self.chain.state(self.writer)?;
+        state.building = None;
+        if state.manifest.progress.get(self.key) == self.before.as_ref() {
+            return Ok(());
         }
         state.begin_building();
         drop(state);
-        self.chain.publish(self.writer, &self.published, Vec::new(), None)?;
-        Ok(())
+        let change = Change {
+            gone: &self.published,
+            progress: Some((self.key, self.before.clone())),
+            uncounted: std::mem::take(&mut self.counted),
+            ..Change::default()
+        };
+        self.chain.publish(self.writer, &change).map(drop)
+    }
+}
+
+fn progress(source: &Source) -> Progress {
+    Progress {
+        records: source.records(),
+        bytes: source.position(),
+        size: source.size(),
+    }
+}
+
+/// The same error with what stays true in spite of it.
+fn saying(error: Error, what: &str) -> Error {
+    match error {
+        Error::Io { doing, source } => Error::Io {
+            doing: format!("{what}: {doing}"),
+            source,
+        },
+        other => other,
     }
 }

@@ -65,8 +65,13 @@ impl Delta {
     /// (`MOST_TOKENS` if that is less).
     #[must_use]
     pub fn with_most_tokens(mut self, most_tokens: u32) -> Self {
-        self.most_tokens = most_tokens.min(MOST_TOKENS);
+        self.set_most_tokens(most_tokens);
         self
+    }
+
+    /// From now on the vocabulary grows to this many tokens; what it has beyond that stays.
+    pub fn set_most_tokens(&mut self, most_tokens: u32) {
+        self.most_tokens = most_tokens.min(MOST_TOKENS);
     }
 
     /// Learns one message of at least one token, and gives its index: 0, 1 and so on. Empty tokens
@@ -106,8 +111,8 @@ impl Delta {
     }
 
     /// How many messages were learned.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.starts.len()
     }
 
@@ -171,18 +176,6 @@ impl Delta {
             + 4 * (self.text.capacity() + self.starts.capacity())
             + self.seen.allocation_size()
             + self.sides().map(Side::memory_bytes).sum::<usize>()
-    }
-
-    /// States of both directions.
-    #[must_use]
-    pub fn states(&self) -> u64 {
-        self.sides().map(Side::states).sum()
-    }
-
-    /// Transitions of both directions: distinct successors, added up over the states.
-    #[must_use]
-    pub fn transitions(&self) -> u64 {
-        self.sides().map(Side::transitions).sum()
     }
 
     fn sides(&self) -> impl Iterator<Item = &Side> {

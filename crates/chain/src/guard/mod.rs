@@ -22,7 +22,6 @@ mod tests;
 use std::borrow::Cow;
 
 pub use kind::{Kind, Replaced};
-pub use words::{MAX_NAME_BYTES, MAX_NAMES};
 
 use crate::error::Result;
 use fold::Folded;
@@ -47,7 +46,7 @@ impl Guard {
     /// # Errors
     ///
     /// [`crate::Error::Input`] for a name with fewer than two letters or digits, one longer than
-    /// [`MAX_NAME_BYTES`], and for more than [`MAX_NAMES`].
+    /// [`words::MAX_NAME_BYTES`], and for more than [`words::MAX_NAMES`].
     pub fn new(names: &[String]) -> Result<Self> {
         Ok(Self {
             words: Words::new(names)?,

@@ -43,8 +43,8 @@ impl About<'_> {
     }
 }
 
+#[cfg(test)]
 impl OwnedAbout {
-    #[must_use]
     pub fn as_about(&self) -> About<'_> {
         About {
             sequence: self.sequence,

@@ -112,11 +112,6 @@ impl Messages {
         self.count
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     /// Bytes of the file.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -129,12 +124,6 @@ impl Messages {
         self.sequences
             .get(&self.sections, index)
             .unwrap_or(u64::MAX)
-    }
-
-    /// A number that an author has in this file alone; 0 is unknown.
-    #[must_use]
-    pub fn author_number(&self, index: usize) -> u32 {
-        self.authors.get(&self.sections, index).unwrap_or(0) as u32
     }
 
     /// What is known about a message.

@@ -1,7 +1,7 @@
 //! What is known about the messages of a growing segment.
 
 use super::about::{About, time_code, time_of};
-use super::column::Column;
+use super::column::{Column, Number};
 use super::id;
 use crate::segment::vocabulary::Interner;
 use crate::{Error, Result};
@@ -24,6 +24,8 @@ pub struct Table {
     pub(super) channel_names: Interner,
     /// Messages that have any, ascending.
     pub(super) attachments: Vec<(u32, Box<[String]>)>,
+    /// How many there are, and their bytes.
+    attachment_count: usize,
     attachment_bytes: usize,
 }
 
@@ -76,6 +78,7 @@ impl Table {
         if !about.attachments.is_empty() {
             self.attachments
                 .push((self.length as u32, about.attachments.into()));
+            self.attachment_count += about.attachments.len();
             self.attachment_bytes = attached;
         }
         self.length += 1;
@@ -135,11 +138,56 @@ impl Table {
         }
     }
 
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// The message with a sequence number.
+    #[must_use]
+    pub fn find_sequence(&self, sequence: u64) -> Option<u32> {
+        let (mut low, mut high) = (0, self.length);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.sequence(middle) < sequence {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let found = low < self.length && self.sequence(low) == sequence;
+        found.then_some(low as u32)
     }
 
-    /// Bytes on the heap.
+    /// The messages of an author, ascending; for the empty text those without one.
+    #[must_use]
+    pub fn by_author(&self, author: &str) -> Vec<u32> {
+        let number = self.author_names.find(author);
+        number.map_or_else(Vec::new, |number| {
+            self.which(&self.authors, |of| of == number)
+        })
+    }
+
+    /// The messages of a channel, ascending; for the empty text those without one.
+    #[must_use]
+    pub fn by_channel(&self, channel: &str) -> Vec<u32> {
+        let number = self.channel_names.find(channel);
+        number.map_or_else(Vec::new, |number| {
+            self.which(&self.channels, |of| of == number)
+        })
+    }
+
+    /// The messages from before a time in milliseconds, ascending; those without a time are not
+    /// among them.
+    #[must_use]
+    pub fn before(&self, time_ms: i64) -> Vec<u32> {
+        let end = time_code(Some(time_ms));
+        self.which(&self.times, |time| time != 0 && time < end)
+    }
+
+    fn which<T: Number>(&self, column: &Column<T>, matches: impl Fn(T) -> bool) -> Vec<u32> {
+        let all = 0..self.length;
+        all.filter(|&index| matches(column.get(index)))
+            .map(|index| index as u32)
+            .collect()
+    }
+
+    /// Bytes on the heap; in O(1).
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let columns = self.sequences.memory_bytes()
@@ -150,11 +198,7 @@ impl Table {
         let names = self.id_names.memory_bytes()
             + self.author_names.memory_bytes()
             + self.channel_names.memory_bytes();
-        let addresses: usize = self
-            .attachments
-            .iter()
-            .map(|(_, of)| size_of_val(&**of))
-            .sum();
+        let addresses = self.attachment_count * size_of::<String>();
         let rows = self.attachments.capacity() * size_of::<(u32, Box<[String]>)>();
         columns + names + rows + addresses + self.attachment_bytes
     }
@@ -185,8 +229,6 @@ mod tests {
         }
         assert_eq!(table.memory_bytes(), before);
         assert_eq!(table.about(999_999), plain(1_000_004));
-        table.clear();
-        assert!(table.is_empty());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use crate::Result;
 use crate::sections::{Sections, Writer};
-use crate::segment::vocabulary::{Interner, Vocabulary, enter, index_slots};
+use crate::segment::index;
+use crate::segment::vocabulary::Interner;
 
 /// Writes names with an index.
 pub(super) fn write_names<W: Write>(
@@ -20,17 +21,9 @@ pub(super) fn write_names<W: Write>(
     if names.is_empty() {
         return Ok(());
     }
-    let numbers = 1..names.len() as u32;
-    write_texts(
-        writer,
-        section,
-        numbers.clone().map(|number| names.get(number)),
-    )?;
-    let mut index = vec![0; index_slots(names.len())];
-    for number in numbers {
-        enter(&mut index, names.hash_of(number), number);
-    }
-    writer.section(section + 2, &index)
+    let texts = (1..names.len() as u32).map(|number| names.get(number));
+    write_texts(writer, section, texts.clone())?;
+    writer.section(section + 2, &index::build(texts))
 }
 
 /// Writes texts, from number 1 on, without an index.
@@ -73,9 +66,8 @@ impl Texts {
                 0..0
             },
         };
-        let slots = texts.index.len() / size_of::<u32>();
-        let fits = slots == 0 || slots.is_power_of_two();
-        Ok(fits.then_some(texts))
+        let words = texts.index.len() / size_of::<u32>();
+        Ok((words == 0 || index::has_length(words)).then_some(texts))
     }
 
     /// How many numbers there are, 0 among them.
@@ -86,14 +78,6 @@ impl Texts {
     /// Bytes of all texts together.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
-    }
-
-    fn view<'s>(&self, sections: &'s Sections) -> Vocabulary<'s> {
-        Vocabulary {
-            bytes: sections.slice(&self.bytes),
-            ends: sections.slice(&self.ends),
-            index: sections.slice(&self.index),
-        }
     }
 
     /// The text of a number; none if there is none, or it lies nowhere.
@@ -115,7 +99,9 @@ impl Texts {
         if text.is_empty() {
             return Some(0);
         }
-        self.view(sections).find(text)
+        let index = sections.slice::<u32>(&self.index);
+        let is = |number: u32| self.get(sections, number.into()) == Some(text);
+        index::find(index, text.as_bytes(), is)
     }
 
     /// Whether the texts fill their section and each is UTF-8, and is found by the index if there

@@ -12,12 +12,13 @@ const LOOK_BYTES: usize = 64 * 1024;
 
 /// Drops the mark of UTF-8 and refuses the other encodings that have one.
 pub(super) fn byte_order_mark(window: &mut Window) -> Result<()> {
-    window.hold(3)?;
+    window.hold(4)?;
     let encoding = match window.held() {
         [0xef, 0xbb, 0xbf, ..] => {
             window.advance(3);
             return Ok(());
         }
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => "UTF-32",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
         _ => return Ok(()),
     };
@@ -27,9 +28,21 @@ pub(super) fn byte_order_mark(window: &mut Window) -> Result<()> {
     )))
 }
 
+/// The format, by the beginning of the content; what is known to be no text is refused.
 pub(super) fn format(window: &mut Window) -> Result<Format> {
     window.hold(LOOK_BYTES)?;
     let held = window.held();
+    let name = window.name();
+    if held.get(257..262) == Some(b"ustar") {
+        return Err(Error::input(format!(
+            "{name} is a tar archive: unpack it first"
+        )));
+    }
+    if held.starts_with(b"SQLite format 3\0") {
+        return Err(Error::input(format!(
+            "{name} is an SQLite database: export its messages as JSON first"
+        )));
+    }
     let cut = !window.ended() || held.len() > LOOK_BYTES;
     Ok(of(&held[..held.len().min(LOOK_BYTES)], cut))
 }

@@ -106,7 +106,10 @@ pub(super) fn message(json: &[u8], line: u64, shape: Shape, record: &mut Record)
         }
     };
     match parse(text, shape, record) {
-        Ok(Outcome::Taken) => Found::Message,
+        Ok(Outcome::Taken) => match record.check() {
+            Ok(()) => Found::Message,
+            Err(error) => Found::Bad(line, error.to_string()),
+        },
         Ok(Outcome::LeftOut) => Found::LeftOut,
         Err(error) => {
             let (row, column) = (error.line(), error.column());

@@ -4,6 +4,7 @@ use mail_parser::{
     HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
 };
 
+use crate::storage::MessageId;
 use crate::{MAX_NAME_BYTES, Record};
 
 /// The paragraphs of a mail, one a line in one text: a million short ones cost no more than a long one.
@@ -97,6 +98,9 @@ fn written(message: &Message<'_>, length: usize, cut: bool) -> Result<(Head, Par
     let digits = paragraphs.count.checked_ilog10().unwrap_or(0) as usize + 1;
     if !head.id.is_empty() && head.id.len() + 1 + digits > MAX_NAME_BYTES {
         return Err(too_long_name("Message-ID", head.id.len()));
+    }
+    if !head.id.is_empty() {
+        MessageId::given(&head.id).map_err(|error| error.to_string())?;
     }
     Ok((head, paragraphs))
 }

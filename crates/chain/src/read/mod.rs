@@ -104,7 +104,7 @@ impl Source {
     /// Opens a file; `-` is standard input. The compression is detected, and the format unless given.
     ///
     /// # Errors
-    /// The file cannot be opened or read, is a directory, an archive or UTF-16.
+    /// The file cannot be opened or read, is a directory, an archive, a database, UTF-16 or UTF-32.
     pub fn open(path: &Path, format: Option<Format>) -> Result<Self> {
         Self::of(Input::open(path)?, format)
     }

@@ -1,12 +1,13 @@
-//! Writing a segment: tokens are numbered by frequency, the corpus becomes states, and runs of tokens go into the filter.
+//! Writing a segment: tokens are numbered by frequency, the corpus becomes states, and runs of
+//! tokens go into the filter.
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use super::states::BOUNDARY;
 use super::trie::{Counts, Trie};
-use super::vocabulary::{self, Interner};
-use super::{FILE, filter, section};
+use super::vocabulary::Interner;
+use super::{FILE, filter, index, section};
 use crate::sections::Writer;
 
 /// How a segment is built.
@@ -26,7 +27,8 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Support {
     pub least: u32,
-    /// By message: a number for who counts, its author or itself.
+    /// By message: a number for who counts, its author or itself. 0 counts for nobody: it may be
+    /// any of the others.
     pub speakers: Vec<u32>,
 }
 
@@ -34,7 +36,6 @@ pub struct Support {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Written {
     pub bytes: u64,
-    pub vocabulary: u64,
     pub forward: Counts,
     pub backward: Counts,
 }
@@ -56,7 +57,8 @@ impl Default for Corpus {
 }
 
 impl Corpus {
-    /// Gives the more frequent token the lower number, in the text too, and drops tokens that do not occur.
+    /// Gives the more frequent token the lower number, in the text too, and drops tokens that do
+    /// not occur.
     fn renumber(&mut self) {
         let mut uses = vec![0u32; self.vocabulary.len()];
         for &token in &self.text {
@@ -80,14 +82,15 @@ impl Corpus {
     }
 
     /// Writes the segment. The text keeps its messages but gets the segment's token numbers.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`, and one for states beyond 16 GiB.
     pub fn write<W: Write + Send>(&mut self, plan: &Plan, out: W) -> io::Result<(W, Written)> {
         self.renumber();
         let mut writer = Writer::new(out, FILE)?;
         self.write_vocabulary(&mut writer)?;
-        let mut written = Written {
-            vocabulary: self.vocabulary.len() as u64 - 1,
-            ..Written::default()
-        };
+        let mut written = Written::default();
         writer.section(section::FILTER, &self.filter(plan.max_copied_tokens))?;
         written.forward = self.write_states(plan, false, &mut writer)?;
         if plan.backward {
@@ -119,14 +122,9 @@ impl Corpus {
     }
 
     fn write_vocabulary<W: Write>(&self, writer: &mut Writer<W>) -> io::Result<()> {
-        let count = self.vocabulary.len();
         writer.section(section::TOKEN_BYTES, self.vocabulary.bytes())?;
         writer.section(section::TOKEN_ENDS, self.vocabulary.ends())?;
-        let mut index = vec![0; vocabulary::index_slots(count)];
-        for number in 1..count as u32 {
-            vocabulary::enter(&mut index, self.vocabulary.hash_of(number), number);
-        }
-        writer.section(section::TOKEN_INDEX, &index)
+        writer.section(section::TOKEN_INDEX, &index::build(self.vocabulary.texts()))
     }
 
     fn filter(&self, max_copied_tokens: u32) -> Vec<u64> {
@@ -159,7 +157,10 @@ impl Corpus {
         writer: &mut Writer<W>,
     ) -> io::Result<Counts> {
         let starts = plan.support.as_ref().map(|_| self.starts());
-        let last = plan.support.as_ref().map_or(0, |support| support.speakers.len().saturating_sub(1));
+        let last = plan
+            .support
+            .as_ref()
+            .map_or(0, |support| support.speakers.len().saturating_sub(1));
         let supported = |places: &mut dyn Iterator<Item = u32>| {
             let (Some(support), Some(starts)) = (&plan.support, &starts) else {
                 return true;
@@ -169,7 +170,7 @@ impl Corpus {
                 let message = starts.partition_point(|&start| start <= place) - 1;
                 let message = if reversed { last - message } else { message };
                 let speaker = support.speakers[message];
-                if !speakers.contains(&speaker) {
+                if speaker != 0 && !speakers.contains(&speaker) {
                     speakers.push(speaker);
                 }
                 if speakers.len() >= support.least as usize {
@@ -178,7 +179,10 @@ impl Corpus {
             }
             false
         };
-        let supported = plan.support.as_ref().map(|_| &supported as &super::trie::Supported<'_>);
+        let supported = plan
+            .support
+            .as_ref()
+            .map(|_| &supported as &super::trie::Supported<'_>);
         let trie = Trie::sort(&self.text, self.vocabulary.len(), plan.order, supported);
         if u32::try_from(trie.words()).is_err() {
             return Err(io::Error::other("a segment of more than 16 GiB"));

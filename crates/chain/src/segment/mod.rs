@@ -2,7 +2,13 @@
 
 pub mod build;
 pub mod filter;
+pub mod index;
+mod interner;
+#[cfg(test)]
+pub mod sample;
 pub mod states;
+#[cfg(test)]
+mod tests;
 pub mod trie;
 pub mod vocabulary;
 
@@ -45,8 +51,8 @@ pub struct About {
     pub order: usize,
     pub backward: bool,
     pub max_copied_tokens: u32,
-    /// Of the forward direction: states and transitions of all orders, transitions of the full order, and those left out
-    /// for want of support.
+    /// Of the forward direction: states and transitions of all orders, transitions of the full
+    /// order, and those left out for want of support.
     pub states: u64,
     pub transitions: u64,
     pub full_transitions: u64,
@@ -67,11 +73,24 @@ pub struct Segment {
 
 impl Segment {
     /// Maps a segment: the same few steps whatever its size.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Newer`, `Error::Damaged`, `Error::Io`.
     pub fn open(path: &Path) -> Result<Self> {
         let sections = Sections::open(path, FILE)?;
         let about = sections.range::<u64>(section::ABOUT)?;
         let about = match *sections.slice::<u64>(&about) {
-            [order @ 1..=4, backward, max_copied_tokens, states, transitions, full, unsupported, ..] => About {
+            [
+                order @ 1..=4,
+                backward,
+                max_copied_tokens,
+                states,
+                transitions,
+                full,
+                unsupported,
+                ..,
+            ] => About {
                 order: order as usize,
                 backward: backward == 1,
                 max_copied_tokens: max_copied_tokens as u32,
@@ -84,7 +103,10 @@ impl Segment {
         };
         let side = |reversed| {
             let (states, roots) = section::states(reversed);
-            Ok::<_, Error>((sections.range::<u32>(states)?, sections.range::<u32>(roots)?))
+            Ok::<_, Error>((
+                sections.range::<u32>(states)?,
+                sections.range::<u32>(roots)?,
+            ))
         };
         Ok(Self {
             about,
@@ -141,6 +163,10 @@ impl Segment {
     }
 
     /// Reads the whole file against its checksums.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Damaged` names the section; `Error::Io`.
     pub fn verify(&self) -> Result<()> {
         self.sections.verify()
     }

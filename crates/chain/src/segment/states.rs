@@ -1,8 +1,9 @@
 //! States as they lie in a segment: 32-bit words, each state in the encoding that suits it.
 //!
-//! A reference to a state is the number of its first word, the head; 0 is no state. The head's three upper bits tell the
-//! encoding, the other 29 are given below. `n` is how often the state was left, `m` how many distinct successors it has,
-//! which are sorted by token; `next` refers to the state that follows.
+//! A reference to a state is the number of its first word, the head; 0 is no state. The head's
+//! three upper bits tell the encoding, the other 29 are given below. `n` is how often the state was
+//! left, `m` how many distinct successors it has, which are sorted by token; `next` refers to the
+//! state that follows.
 //!
 //! | encoding | head | further words |
 //! | --- | --- | --- |
@@ -61,11 +62,15 @@ pub struct Malformed;
 /// The smallest encoding; a wide state gets one that draws in constant time.
 fn encoding(occurrences: u32, distinct: u32) -> u32 {
     let (n, m) = (u64::from(occurrences), u64::from(distinct));
-    let counted = if distinct <= NARROW { CUMULATIVE } else { ALIAS };
+    let counted = if distinct <= NARROW {
+        CUMULATIVE
+    } else {
+        ALIAS
+    };
     match (n, m) {
         (1, _) => ONCE,
         (_, 1) => SINGLE,
-        _ if n >> RAW_BITS == 0 && 1 + 2 * n <= words(counted, n, m) => RAW,
+        _ if n >> RAW_BITS == 0 && words(RAW, n, m) <= words(counted, n, m) => RAW,
         _ => counted,
     }
 }
@@ -86,7 +91,11 @@ pub fn size(occurrences: u32, distinct: u32) -> u64 {
     if distinct == 0 {
         return 0;
     }
-    words(encoding(occurrences, distinct), occurrences.into(), distinct.into())
+    words(
+        encoding(occurrences, distinct),
+        occurrences.into(),
+        distinct.into(),
+    )
 }
 
 /// Appends a state; `successors` are sorted by token, and their counts are positive.
@@ -125,7 +134,8 @@ pub fn write(successors: &[Transition], into: &mut Vec<u32>) {
     }
 }
 
-/// Vose's construction (1991) on integers: each of the m columns holds n, so that no rounding moves a probability.
+/// Vose's construction (1991) on integers: each of the m columns holds n, so that no rounding moves
+/// a probability.
 fn write_alias(successors: &[Transition], occurrences: u32, into: &mut Vec<u32>) {
     let capacity = u64::from(occurrences);
     let columns = successors.len();
@@ -164,6 +174,10 @@ pub struct State<'w> {
 
 impl<'w> State<'w> {
     /// The state at `reference`, which is not `NONE`.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when the words there are no state.
     #[inline]
     pub fn at(words: &'w [u32], reference: u32) -> Result<Self, Malformed> {
         let state = words.get(reference as usize..).ok_or(Malformed)?;
@@ -213,6 +227,10 @@ impl<'w> State<'w> {
     }
 
     /// Draws a successor in proportion to its count.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when a row refers to none.
     #[inline]
     pub fn draw(&self, rng: &mut Rng) -> Result<Step, Malformed> {
         let (body, m) = (self.body, self.distinct as usize);
@@ -289,7 +307,11 @@ impl<'w> State<'w> {
         let mut place = 0;
         std::iter::from_fn(move || {
             let one = state.successor(place)?;
-            place += if state.encoding == RAW { one.count as usize } else { 1 };
+            place += if state.encoding == RAW {
+                one.count as usize
+            } else {
+                1
+            };
             Some(one)
         })
     }
@@ -308,7 +330,11 @@ impl<'w> State<'w> {
             CUMULATIVE if row < self.distinct as usize => {
                 let (sums, pairs) = body.split_at(self.distinct as usize);
                 let before = row.checked_sub(1).map_or(0, |before| sums[before]);
-                (pairs[2 * row], pairs[2 * row + 1], sums[row].wrapping_sub(before))
+                (
+                    pairs[2 * row],
+                    pairs[2 * row + 1],
+                    sums[row].wrapping_sub(before),
+                )
             }
             ALIAS => {
                 let row = body.get(ROW * row..ROW * (row + 1))?;

@@ -105,7 +105,7 @@ impl<'a> Chain<'a> {
             crc32: crc32fast::hash(&bytes),
             ..SegmentEntry::default()
         }];
-        self.manifest.logs = vec![self.log.number()];
+        self.manifest.logs = vec![self.log.end().number];
         promised.generation_attempted = self.manifest.generation + 1;
         self.manifest.publish(self.disk, &self.directory)?;
         promised.generation = self.manifest.generation;

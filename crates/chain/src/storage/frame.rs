@@ -1,6 +1,6 @@
 //! The log's file header, and the frames that follow it.
 
-use super::operation::{Operation, Operations};
+use super::operation::Operation;
 use crate::{Error, Result};
 
 /// The version of the log's format that is written, and the greatest that is read.
@@ -150,8 +150,11 @@ impl Batch {
     }
 
     /// What was pushed, in order.
-    pub fn iter(&self) -> impl Iterator<Item = Operation<'_>> {
-        Operations::of(&self.payload).into_iter().flatten()
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = Operation<'_>> {
+        super::operation::Operations::of(&self.payload)
+            .into_iter()
+            .flatten()
     }
 }
 

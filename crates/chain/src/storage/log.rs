@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::directory::FileKind;
 use super::disk::{Disk, DiskFile};
 use super::frame::{Batch, HEADER_BYTES, Header, LOG_VERSION, PREFIX_BYTES, put_frame};
-use super::recover::LogReport;
+use super::recover::{LogEnd, LogReport};
 use crate::{Error, Result};
 
 /// What may wait to be written, in bytes; who appends more writes it first.
@@ -148,10 +148,14 @@ impl LogWriter {
         }
     }
 
-    /// The number of the log that is being written.
+    /// The log that is being written, and how much of it is durable.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.state().number
+    pub fn end(&self) -> LogEnd {
+        let state = self.state();
+        LogEnd {
+            number: state.number,
+            bytes: state.acknowledged,
+        }
     }
 
     /// The length of what is durable of it.
@@ -282,7 +286,11 @@ impl LogFile {
         let stored = self.file.write_all(bytes).and_then(|()| self.file.sync());
         if let Err(error) = stored {
             self.take_back();
-            return Err(Failure::of("nothing was stored", error));
+            let what = match self.broken {
+                None => "nothing was stored",
+                Some(_) => "whether it was stored shows when the chain is opened again",
+            };
+            return Err(Failure::of(what, error));
         }
         self.acknowledged += bytes.len() as u64;
         Ok(())

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::faulty_disk::{Fault, FaultyDisk};
+use super::strings::Strings;
 use super::*;
 use crate::Error;
 
@@ -161,7 +162,7 @@ fn rotation_syncs_the_old_log_before_the_new_one_takes_anything() {
     let waiting = log.append(&learn(1)).unwrap();
     log.begin_next(NewLog::create(&disk, directory.path(), 2).unwrap())
         .unwrap();
-    assert_eq!(log.number(), 2);
+    assert_eq!(log.end().number, 2);
     log.sync_to(&waiting).unwrap();
     store(&log, 2).unwrap();
     disk.crash(1);

@@ -26,6 +26,9 @@ pub struct Manifest {
     /// Rises with each replacement.
     pub generation: u64,
     pub options: Options,
+    /// What the leak guard replaces besides what it finds; ascending.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub names: BTreeSet<String>,
     /// In the order of their messages.
     pub segments: Vec<SegmentEntry>,
     /// Numbers of the logs, in the order of their operations; the last is written to.
@@ -76,6 +79,7 @@ impl Manifest {
             checksum: NO_CHECKSUM.to_owned(),
             generation: 0,
             options,
+            names: BTreeSet::new(),
             segments: Vec::new(),
             logs: Vec::new(),
             next_sequence: 1,

@@ -36,5 +36,5 @@ pub use manifest::{MANIFEST_NAME, Manifest, SegmentEntry, SourceProgress};
 pub use message_id::MessageId;
 pub use operation::{Forget, Learn, Operation};
 pub use options::{Options, Support};
-pub use recover::{Damage, LogReport, Recovery};
-pub use strings::{Strings, StringsBuffer, StringsIter};
+pub use recover::{LogEnd, Recovery};
+pub use strings::StringsBuffer;

@@ -15,7 +15,8 @@ pub struct Options {
     /// Tokens of a message that are learned.
     pub max_tokens: u32,
     pub max_token_bytes: u32,
-    /// Different tokens that are known.
+    /// Different tokens that a file or what is added since the last merge may bring: each segment
+    /// and the delta keep to it on their own, and a merge drops no token.
     pub max_vocabulary: u32,
     /// The longest run of tokens that may be said as one source message has it.
     pub max_copied_tokens: u32,
@@ -23,7 +24,8 @@ pub struct Options {
     pub backward: bool,
     /// Whether secrets and personal data are replaced before anything is learned.
     pub guarded: bool,
-    /// How many different authors (or messages) must have had a transition before it is used.
+    /// How many different authors (or messages) must have had a transition before it is used. An
+    /// author that is not known may be one of the others, and counts for nobody.
     pub min_authors: u32,
     /// What `min_authors` counts.
     pub support: Support,
@@ -35,6 +37,17 @@ pub enum Support {
     #[default]
     Authors,
     Messages,
+}
+
+impl Support {
+    /// Who counts, as a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authors => "authors",
+            Self::Messages => "messages",
+        }
+    }
 }
 
 impl Default for Options {

@@ -25,6 +25,13 @@ pub struct Recovery {
     pub logs: Vec<LogReport>,
 }
 
+/// Up to where a log is known to be stored, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnd {
+    pub number: u64,
+    pub bytes: u64,
+}
+
 /// What one log held.
 #[derive(Debug)]
 pub struct LogReport {
@@ -86,9 +93,26 @@ impl Recovery {
         numbers: &[u64],
         apply: &mut dyn FnMut(Operation<'_>) -> Result<()>,
     ) -> Result<Self> {
+        Self::read_to(disk, directory, numbers, None, apply)
+    }
+
+    /// The same as if one log ended where it is told: there a process knows what it stored, and
+    /// what stands behind is what it could not take back.
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    pub fn read_to(
+        disk: &dyn Disk,
+        directory: &Path,
+        numbers: &[u64],
+        end: Option<LogEnd>,
+        apply: &mut dyn FnMut(Operation<'_>) -> Result<()>,
+    ) -> Result<Self> {
         let mut logs = Vec::with_capacity(numbers.len());
         for &number in numbers {
-            logs.push(LogReport::read(disk, directory, number, apply)?);
+            let end = end.filter(|end| end.number == number);
+            logs.push(LogReport::read(disk, directory, number, end, apply)?);
         }
         // A log is complete before the next takes anything.
         let written = |log: &LogReport| log.length > HEADER_BYTES as u64;
@@ -140,6 +164,7 @@ impl LogReport {
         disk: &dyn Disk,
         directory: &Path,
         number: u64,
+        end: Option<LogEnd>,
         apply: &mut dyn FnMut(Operation<'_>) -> Result<()>,
     ) -> Result<Self> {
         let path = FileKind::Log.path(directory, number);
@@ -156,10 +181,11 @@ impl LogReport {
             salt: None,
             length: 0,
         };
-        let Some(file) = disk.read(&report.path)? else {
+        let Some(mut file) = disk.read(&report.path)? else {
             report.damaged(0, 0, "the log is missing");
             return Ok(report);
         };
+        file.truncate(end.map_or(usize::MAX, |end| end.bytes as usize));
         report.length = file.len() as u64;
         if let Some(salt) = report.read_header(&file)? {
             report.salt = Some(salt);

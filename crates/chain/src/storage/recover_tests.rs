@@ -179,7 +179,7 @@ fn an_older_log_has_to_be_whole() {
         found,
         [written.without(cut..usize::MAX), vec![count("n", 1)]].concat()
     );
-    let damage: Vec<String> = recovery.damage().map(Damage::to_string).collect();
+    let damage: Vec<String> = recovery.damage().map(ToString::to_string).collect();
     assert_eq!(damage.len(), 1);
     assert!(
         damage[0].contains("breaks off, and a later log goes on"),

@@ -57,22 +57,6 @@ pub struct Strings<'a> {
 
 impl<'a> Strings<'a> {
     #[must_use]
-    pub fn len(self) -> usize {
-        self.count as usize
-    }
-
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.count == 0
-    }
-
-    /// All texts, one after the other without separators.
-    #[must_use]
-    pub fn joined(self) -> &'a str {
-        self.text
-    }
-
-    #[must_use]
     pub fn iter(self) -> StringsIter<'a> {
         StringsIter {
             lengths: Input(self.lengths),
@@ -162,9 +146,7 @@ mod tests {
             let mut out = Vec::new();
             buffer.strings().put(&mut out);
             let taken = Strings::take(&mut Input(&out)).unwrap();
-            prop_assert_eq!(taken.len(), texts.len());
             prop_assert_eq!(taken.iter().collect::<Vec<_>>(), texts.iter().map(String::as_str).collect::<Vec<_>>());
-            prop_assert_eq!(taken.joined(), texts.concat());
         }
     }
 }

@@ -59,6 +59,12 @@ impl Tokenizer {
         self.mode
     }
 
+    /// The caps as they are kept to.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Puts the tokens of `text` in `into` in place of what it held, and adds to `cut` what the
     /// caps took. Any text will do; the time is linear in its length.
     pub fn tokenize(&self, text: &str, into: &mut Tokens, cut: &mut Cut) {

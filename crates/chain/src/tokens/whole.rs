@@ -3,6 +3,7 @@
 //! - `<@1>`, `<@!1>`, `<@&1>`, `<#1>`, `<:name:1>`, `<a:name:1>`, `</command:1>`, `<t:1:R>`: what
 //!   Discord writes for mentions, emoji, commands and times. A command with a space in its name
 //!   is two words.
+//! - `<mail>` and the other placeholders of the leak guard.
 //! - `scheme://` and all up to the end of the word, but for punctuation at the end, and closing
 //!   brackets there that the address did not open.
 //! - Mail addresses in ASCII.
@@ -18,6 +19,7 @@ use std::ops::Range;
 use unicode_normalization::char::is_combining_mark;
 
 use super::scripts::is_spaceless;
+use crate::guard::Kind;
 
 const KEYCAP: &str = "\u{20e3}";
 
@@ -27,7 +29,7 @@ pub(super) fn find(word: &str, from: usize) -> Option<Range<usize>> {
     let bytes = word.as_bytes();
     for at in from..bytes.len() {
         let part = match bytes[at] {
-            b'<' => discord(&word[at..]).map(|length| at..at + length),
+            b'<' => bracketed(&word[at..]).map(|length| at..at + length),
             b'@' => mail(word, from, at).or_else(|| name(word, from, at)),
             b'#' => name(word, from, at),
             b':' => link(word, from, at),
@@ -55,7 +57,7 @@ fn is_joined(character: char) -> bool {
 }
 
 /// The length of the `<...>` at the start of `text`.
-fn discord(text: &str) -> Option<usize> {
+fn bracketed(text: &str) -> Option<usize> {
     let close = 1 + text[1..].find(['<', '>'])?;
     let body = &text.as_bytes()[1..close];
     let known = text.as_bytes()[close] == b'>'
@@ -66,7 +68,7 @@ fn discord(text: &str) -> Option<usize> {
             }
             [b'/', rest @ ..] => is_named(rest, |_| true),
             [b't', b':', rest @ ..] => is_time(rest),
-            _ => false,
+            name => Kind::ALL.iter().any(|kind| kind.name().as_bytes() == name),
         };
     known.then_some(close + 1)
 }
@@ -243,6 +245,17 @@ mod tests {
         ] {
             assert!(!parts(text).contains(&text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_leak_guard_writes_is_whole() {
+        for kind in Kind::ALL {
+            let text = kind.placeholder();
+            assert_eq!(parts(text), [text]);
+            assert_eq!(parts(&format!("({text}),")), [text]);
+        }
+        assert!(parts("<mails>").is_empty());
+        assert!(parts("< mail>").is_empty());
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Walks: drawing token after token over all parts of one chain, or of several chains that are mixed.
+//! Walks: drawing token after token over all parts of one chain, or of several that are mixed.
 
 mod part;
 mod stepper;
+#[cfg(test)]
+mod tests;
 
-pub use part::{Drawn, Part, UNKNOWN};
-pub use stepper::{Piece, Speaker, Stepper};
+pub use part::Part;
+pub use stepper::{Speaker, Stepper};

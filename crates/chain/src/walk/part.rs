@@ -13,6 +13,9 @@ pub const UNKNOWN: u32 = u32::MAX;
 /// Draws that hit something forgotten before the live successors are listed instead.
 const MISSES: u32 = 32;
 
+/// Up to this many successors of a state are counted anew after some were forgotten.
+const NARROW: u32 = 64;
+
 /// One part in one direction. States are numbers of the part's own; `NONE` is no state.
 #[derive(Clone, Copy)]
 pub enum Part<'v> {
@@ -56,14 +59,18 @@ impl<'v> Part<'v> {
             Direction::Forward => delta.forward(),
             Direction::Backward => delta.backward()?,
         };
-        Some(Self::Fresh { delta, side, removed })
+        Some(Self::Fresh {
+            delta,
+            side,
+            removed,
+        })
     }
 
     /// This part's number of a token.
     #[must_use]
-    pub fn find(&self, token: &[u8], hash: u64) -> Option<u32> {
+    pub fn find(&self, token: &[u8]) -> Option<u32> {
         match self {
-            Self::Mapped { vocabulary, .. } => vocabulary.find_hashed(token, hash),
+            Self::Mapped { vocabulary, .. } => vocabulary.find_bytes(token),
             Self::Fresh { delta, .. } => delta.vocabulary().find(std::str::from_utf8(token).ok()?),
         }
     }
@@ -88,6 +95,10 @@ impl<'v> Part<'v> {
     }
 
     /// The state of a context: token numbers, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when a state on the way cannot be read; so in all that follows.
     pub fn state(&self, context: &[u32]) -> Result<u32, Malformed> {
         match self {
             Self::Mapped { words, roots, .. } => {
@@ -99,7 +110,9 @@ impl<'v> Part<'v> {
                     if state == NONE || token == BOUNDARY {
                         return Ok(NONE);
                     }
-                    state = State::at(words, state)?.find(token).map_or(NONE, |found| found.next);
+                    state = State::at(words, state)?
+                        .find(token)
+                        .map_or(NONE, |found| found.next);
                 }
                 Ok(state)
             }
@@ -112,29 +125,39 @@ impl<'v> Part<'v> {
         }
     }
 
-    /// How often live messages left a state, and how many successors it has at most; zeros for no state.
+    /// How often live messages left a state, and how many successors it has; zeros for no state.
+    ///
+    /// Where many could follow, forgotten successors are counted too, but no more than messages
+    /// are alive.
     #[inline]
     pub fn alive(&self, state: u32) -> Result<(u32, u32), Malformed> {
         if state == NONE {
             return Ok((0, 0));
         }
-        let (occurrences, distinct, removed) = match self {
-            Self::Mapped { words, removed, .. } => {
+        let (occurrences, distinct) = match self {
+            Self::Mapped { words, .. } => {
                 let state = State::at(words, state)?;
-                (state.occurrences(), state.distinct(), removed)
+                (state.occurrences(), state.distinct())
             }
-            Self::Fresh { side, removed, .. } => {
+            Self::Fresh { side, .. } => {
                 let state = Ref::from_number(state);
-                (side.occurrences(state), side.distinct(state), removed)
+                (side.occurrences(state), side.distinct(state))
             }
         };
+        let removed = self.removed();
         if removed.is_empty() {
             return Ok((occurrences, distinct));
         }
-        Ok((occurrences.saturating_sub(removed.left(state)), distinct))
+        let left = removed.left(state);
+        let alive = occurrences.saturating_sub(left);
+        if left == 0 || alive <= 1 || distinct > NARROW {
+            return Ok((alive, distinct.min(alive)));
+        }
+        Ok((alive, self.live_successors(state)?.len() as u32))
     }
 
-    /// Draws a live successor of a state that has one, in proportion to how often live messages took it.
+    /// Draws a live successor of a state that has one, in proportion to how often live messages
+    /// took it.
     #[inline]
     pub fn draw(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
         let removed = self.removed();
@@ -170,14 +193,8 @@ impl<'v> Part<'v> {
 
     /// The same draw from a list: for states of which little is left alive.
     fn draw_listed(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
-        let removed = self.removed();
-        let live: Vec<(Drawn, u32)> = self
-            .successors(state)?
-            .into_iter()
-            .map(|(drawn, count)| (drawn, count.saturating_sub(removed.taken(state, drawn.token))))
-            .collect();
-        let total = live.iter().map(|(_, count)| count).sum();
-        let mut left = rng.below(total);
+        let live = self.live_successors(state)?;
+        let mut left = rng.below(live.iter().map(|(_, count)| count).sum());
         for (drawn, count) in live {
             if left < count {
                 return Ok(drawn);
@@ -187,11 +204,30 @@ impl<'v> Part<'v> {
         Err(Malformed)
     }
 
+    /// The successors that live messages took, and how often they did.
+    fn live_successors(&self, state: u32) -> Result<Vec<(Drawn, u32)>, Malformed> {
+        let removed = self.removed();
+        let mut all = self.successors(state)?;
+        all.retain_mut(|(drawn, count)| {
+            *count = count.saturating_sub(removed.taken(state, drawn.token));
+            *count > 0
+        });
+        Ok(all)
+    }
+
     fn successors(&self, state: u32) -> Result<Vec<(Drawn, u32)>, Malformed> {
         Ok(match self {
             Self::Mapped { words, .. } => State::at(words, state)?
                 .successors()
-                .map(|one| (Drawn { token: one.token, next: Some(one.next) }, one.count))
+                .map(|one| {
+                    (
+                        Drawn {
+                            token: one.token,
+                            next: Some(one.next),
+                        },
+                        one.count,
+                    )
+                })
                 .collect(),
             Self::Fresh { side, .. } => side
                 .successors(Ref::from_number(state))
@@ -203,7 +239,9 @@ impl<'v> Part<'v> {
 
     fn count(&self, state: u32, token: u32) -> Result<u32, Malformed> {
         Ok(match self {
-            Self::Mapped { words, .. } => State::at(words, state)?.find(token).map_or(0, |one| one.count),
+            Self::Mapped { words, .. } => State::at(words, state)?
+                .find(token)
+                .map_or(0, |one| one.count),
             Self::Fresh { side, .. } => side.count(Ref::from_number(state), token),
         })
     }

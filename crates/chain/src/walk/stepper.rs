@@ -1,33 +1,45 @@
 //! One step of a walk: where it stands in every part, and which part speaks next.
 //!
-//! A part speaks in proportion to how often its live messages left the common state, so that the parts together draw as one
-//! chain over all messages would. Where no part knows the whole context, its oldest token is dropped (backoff).
+//! A part speaks in proportion to how often its live messages left the common state, so that the
+//! parts together draw as one chain over all messages would. Where no part knows the whole context,
+//! its oldest token is dropped (backoff). Of several chains one speaks in proportion to its weight,
+//! among those that know the context.
 
 use super::part::{Drawn, Part, UNKNOWN};
+use crate::delta::Delta;
 use crate::rng::Rng;
 use crate::segment::states::{BOUNDARY, Malformed, NONE};
-use crate::segment::vocabulary::hash;
 
 const MAX_ORDER: usize = 4;
 
-/// One chain of a mix: its parts, its order, and its share where several could go on.
+/// One chain of a mix: its parts, its order (1 to 4), and its share where several could go on. One
+/// without weight is never heard.
 pub struct Speaker<'v> {
     pub parts: Vec<Part<'v>>,
+    /// Deltas that do not speak: what they hold was said before, no more. So it is with what a
+    /// guarded chain learned since the last merge, of which nobody knows yet who else says it.
+    pub silent: Vec<&'v Delta>,
     pub order: usize,
     pub weight: u32,
 }
 
-/// A token of a walk: a part's number for it, or the place in the given words.
+/// A drawn token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
-    Part { cursor: u32, token: u32 },
-    Given(u32),
+pub struct Step {
+    /// Who spoke, for `Stepper::text`.
+    pub cursor: u32,
+    /// In numbers of that part; `BOUNDARY` when the message is over.
+    pub token: u32,
+    /// How many successors there were to choose from in the part that has most. Of a state of more
+    /// than 64, forgotten ones count while enough messages are alive that they could be.
+    pub choices: u32,
 }
 
 struct Cursor<'v> {
     part: Part<'v>,
     speaker: usize,
-    /// The last tokens in this part's numbers, oldest first; the rightmost `Stepper::length` are set.
+    /// The last tokens in this part's numbers, oldest first; the rightmost `Stepper::length` are
+    /// set.
     context: [u32; MAX_ORDER],
     /// The state of the longest context, where it is known without looking.
     at_hand: Option<u32>,
@@ -36,11 +48,18 @@ struct Cursor<'v> {
     alive: u32,
 }
 
+struct Share<'v> {
+    silent: Vec<&'v Delta>,
+    order: usize,
+    weight: u32,
+    /// While a step is drawn: live occurrences in all its parts.
+    alive: u64,
+}
+
 /// A walk in progress over the parts of one or more speakers.
 pub struct Stepper<'v> {
     cursors: Vec<Cursor<'v>>,
-    /// Order and weight of each speaker, and its live occurrences while a step is drawn.
-    speakers: Vec<(usize, u32, u64)>,
+    shares: Vec<Share<'v>>,
     /// Tokens in the context.
     length: usize,
     /// Longest context to be used.
@@ -62,13 +81,26 @@ impl<'v> Stepper<'v> {
                 alive: 0,
             })
         });
+        let shares = speakers.iter().map(|one| Share {
+            silent: one.silent.clone(),
+            order: one.order.min(MAX_ORDER),
+            weight: one.weight,
+            alive: 0,
+        });
+        let shares: Vec<_> = shares.collect();
         Self {
             cursors: cursors.collect(),
-            speakers: speakers.iter().map(|one| (one.order, one.weight, 0)).collect(),
+            order: shares.iter().map(|share| share.order).max().unwrap_or(0),
+            shares,
             length: 0,
             longest: MAX_ORDER,
-            order: speakers.iter().map(|one| one.order).max().unwrap_or(0),
         }
+    }
+
+    /// The highest order of a speaker; 0 without speakers.
+    #[must_use]
+    pub fn order(&self) -> usize {
+        self.order
     }
 
     /// Uses contexts of at most so many tokens from now on.
@@ -90,36 +122,49 @@ impl<'v> Stepper<'v> {
         }
     }
 
-    /// Goes on with a given token. Whether any part knows it.
-    pub fn follow(&mut self, token: &str) -> bool {
-        self.enter(token.as_bytes(), usize::MAX, Drawn { token: UNKNOWN, next: None })
+    /// Goes on with a given token.
+    pub fn follow(&mut self, token: &[u8]) {
+        let unknown = Drawn {
+            token: UNKNOWN,
+            next: None,
+        };
+        self.enter(token, usize::MAX, unknown);
     }
 
-    /// Whether any part can go on from here with at least the last token as context.
-    pub fn can_go_on(&mut self) -> Result<bool, Malformed> {
-        Ok(self.measure(1)?.0 > 0)
+    /// How often live messages went on after the last `level` tokens (all there are, if fewer).
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` when a state cannot be read, as in all that follows.
+    pub fn alive(&mut self, level: usize) -> Result<u64, Malformed> {
+        match level.min(self.length) {
+            0 => Ok(0),
+            level => Ok(self.measure(level)?.0),
+        }
     }
 
-    /// The text of a piece that a step gave.
+    /// The text of a token that a step gave.
     #[inline]
     #[must_use]
     pub fn text(&self, cursor: u32, token: u32) -> &'v [u8] {
         self.cursors[cursor as usize].part.text(token)
     }
 
-    /// Whether any part of this speaker saw the key.
+    /// Whether any part of this speaker saw the key, silent ones too.
     #[inline]
     #[must_use]
     pub fn seen(&self, speaker: usize, key: u64) -> bool {
-        self.cursors
-            .iter()
-            .any(|cursor| cursor.speaker == speaker && cursor.part.seen(key))
+        let mut cursors = self.cursors.iter();
+        cursors.any(|cursor| cursor.speaker == speaker && cursor.part.seen(key))
+            || self.shares[speaker]
+                .silent
+                .iter()
+                .any(|delta| delta.seen(key))
     }
 
-    /// Draws the next token and goes there: the part that spoke, its number of the token (`BOUNDARY`: the message is over) and
-    /// how many successors there were to choose from, at least. None when nothing follows here.
+    /// Draws the next token and goes there. None when nothing follows here.
     #[inline]
-    pub fn step(&mut self, rng: &mut Rng) -> Result<Option<(u32, u32, u32)>, Malformed> {
+    pub fn step(&mut self, rng: &mut Rng) -> Result<Option<Step>, Malformed> {
         let mut level = self.length.min(self.longest).min(self.order);
         while level > 0 {
             let (total, choices) = self.measure(level)?;
@@ -131,61 +176,67 @@ impl<'v> Stepper<'v> {
             let cursor = &self.cursors[index];
             let drawn = cursor.part.draw(cursor.state, rng)?;
             if drawn.token != BOUNDARY {
-                let order = self.speakers[cursor.speaker].0;
+                let order = self.shares[cursor.speaker].order;
                 // A successor's state is at hand only if it is that of the longest context.
                 let whole = level.min(order) == self.length.min(order);
-                let drawn = Drawn { next: drawn.next.filter(|_| whole), ..drawn };
+                let next = drawn.next.filter(|_| whole);
                 let text = cursor.part.text(drawn.token);
-                self.enter(text, index, drawn);
+                if text.is_empty() {
+                    return Err(Malformed); // no token of this part
+                }
+                self.enter(text, index, Drawn { next, ..drawn });
             }
-            return Ok(Some((index as u32, drawn.token, choices)));
+            return Ok(Some(Step {
+                cursor: index as u32,
+                token: drawn.token,
+                choices,
+            }));
         }
         Ok(None)
     }
 
-    /// Looks up the state of the last `level` tokens (each speaker's order at most) everywhere: live occurrences in all, and
-    /// the most successors that one part has.
+    /// Looks up the state of the last `level` tokens (each speaker's order at most) everywhere:
+    /// live occurrences in all, and the most successors that one part has.
+    #[inline]
     fn measure(&mut self, level: usize) -> Result<(u64, u32), Malformed> {
-        for speaker in &mut self.speakers {
-            speaker.2 = 0;
+        for share in &mut self.shares {
+            share.alive = 0;
         }
         let (mut total, mut choices) = (0, 0);
         for cursor in &mut self.cursors {
-            let order = self.speakers[cursor.speaker].0;
-            let level = level.min(order);
-            let whole = level == self.length.min(order);
+            let share = &mut self.shares[cursor.speaker];
+            let level = level.min(share.order);
+            let whole = level == self.length.min(share.order);
+            cursor.alive = 0;
+            if share.weight == 0 {
+                continue;
+            }
             cursor.state = match cursor.at_hand {
                 Some(state) if whole => state,
                 _ => cursor.part.state(&cursor.context[MAX_ORDER - level..])?,
             };
             let (alive, distinct) = cursor.part.alive(cursor.state)?;
             cursor.alive = alive;
-            self.speakers[cursor.speaker].2 += u64::from(alive);
+            share.alive += u64::from(alive);
             total += u64::from(alive);
             choices = choices.max(distinct);
         }
         Ok((total, choices))
     }
 
-    /// The cursor that speaks: a speaker by weight among those that can, then one of its parts by live occurrences.
+    /// The cursor that speaks: a speaker by weight among those that can, then one of its parts by
+    /// live occurrences. There is one that can.
     #[inline]
     fn choose(&mut self, rng: &mut Rng) -> usize {
         if self.cursors.len() == 1 {
             return 0;
         }
-        let mut speaker = 0;
-        if self.speakers.len() > 1 {
-            let weight = |one: &(usize, u32, u64)| if one.2 > 0 { u64::from(one.1) } else { 0 };
-            let mut left = rng.below_u64(self.speakers.iter().map(weight).sum());
-            for (index, one) in self.speakers.iter().enumerate() {
-                if left < weight(one) {
-                    speaker = index;
-                    break;
-                }
-                left -= weight(one);
-            }
-        }
-        let mut left = rng.below_u64(self.speakers[speaker].2);
+        let speaker = if self.shares.len() > 1 {
+            self.choose_speaker(rng)
+        } else {
+            0
+        };
+        let mut left = rng.below_u64(self.shares[speaker].alive);
         let mut chosen = 0;
         for (index, cursor) in self.cursors.iter().enumerate() {
             if cursor.speaker == speaker && cursor.alive > 0 {
@@ -199,25 +250,38 @@ impl<'v> Stepper<'v> {
         chosen
     }
 
-    /// Every cursor goes on with a token, of which `drawn` is the number in the part that spoke. Whether any part knows it.
+    fn choose_speaker(&self, rng: &mut Rng) -> usize {
+        let weight = |share: &Share| {
+            if share.alive > 0 {
+                u64::from(share.weight)
+            } else {
+                0
+            }
+        };
+        let mut left = rng.below_u64(self.shares.iter().map(weight).sum());
+        for (index, share) in self.shares.iter().enumerate() {
+            if left < weight(share) {
+                return index;
+            }
+            left -= weight(share);
+        }
+        0
+    }
+
+    /// Every cursor goes on with a token, of which `drawn` is the number in the part that spoke.
     #[inline]
-    fn enter(&mut self, text: &[u8], spoke: usize, drawn: Drawn) -> bool {
-        let mut known = false;
-        let alone = self.cursors.len() == 1 && spoke == 0;
-        let text_hash = if alone { 0 } else { hash(text) };
+    fn enter(&mut self, text: &[u8], spoke: usize, drawn: Drawn) {
         for (index, cursor) in self.cursors.iter_mut().enumerate() {
             let token = if index == spoke {
                 cursor.at_hand = drawn.next;
                 drawn.token
             } else {
                 cursor.at_hand = None;
-                cursor.part.find(text, text_hash).unwrap_or(UNKNOWN)
+                cursor.part.find(text).unwrap_or(UNKNOWN)
             };
-            known |= token != UNKNOWN;
             cursor.context.rotate_left(1);
             cursor.context[MAX_ORDER - 1] = token;
         }
         self.length = (self.length + 1).min(MAX_ORDER);
-        known
     }
 }

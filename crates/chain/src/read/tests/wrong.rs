@@ -212,12 +212,21 @@ fn a_message_beyond_the_bound_is_passed_over_and_one_at_it_is_read() {
 }
 
 #[test]
-fn other_encodings_and_archives_are_refused_in_a_sentence() {
+fn what_is_no_text_of_messages_is_refused_in_a_sentence() {
     let refused = |bytes: &[u8]| source(bytes, None).unwrap_err().to_string();
     assert_eq!(
         refused(b"\xff\xfeh\0i\0"),
         "chat is UTF-16 text: convert it first, with iconv -f UTF-16 -t UTF-8"
     );
+    assert_eq!(
+        refused(b"\xff\xfe\0\0h\0\0\0"),
+        "chat is UTF-32 text: convert it first, with iconv -f UTF-32 -t UTF-8"
+    );
+    let mut tar = b"chat.txt".to_vec();
+    tar.resize(257, 0);
+    tar.extend(b"ustar\x0000");
+    assert_eq!(refused(&tar), "chat is a tar archive: unpack it first");
+    assert!(refused(b"SQLite format 3\0\x10\0").contains("export its messages"));
     assert!(refused(b"PK\x03\x04rest").contains("a zip archive: unpack it first"));
     assert!(refused(b"BZh91AY&SY").contains("bzip2"));
     let directory = tempfile::tempdir().unwrap();
