@@ -31,7 +31,7 @@ check-python: $(VENV)/.core
 	$(BIN)/python -m pytest $(ARGS)
 
 fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests
-	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest tests/fuzz tests/chain/http/test_fuzz.py $(ARGS)
 
 bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)

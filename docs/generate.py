@@ -1,10 +1,15 @@
 """Write the generated reference pages, and check that every link in the documents leads somewhere."""
 
+import ast
+import inspect
+import itertools
 import re
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import click
+import msgspec
 
 from chaffinch import config
 from chaffinch import events as event_types
@@ -73,19 +78,84 @@ def commands() -> str:
     """The page of all commands, from what `--help` says."""
     from chaffinch.cli import COMMANDS, cli
 
+    context = click.Context(cli, info_name="chaffinch", terminal_width=110, **cli.context_settings)
     lines = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]
     lines += [
         "Everywhere: `--state DIR` (default: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`) and `--config FILE`, before or after the command.",
         "Exit codes: 0 success, 1 a failed run, 2 bad input.",
     ]
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        assert command is not None
-        help_text = command.get_help(
-            click.Context(command, info_name=f"chaffinch {name}", max_content_width=110, terminal_width=110)
-        )
-        lines += ["", f"## {name}", "", "```", help_text, "```"]
+        lines += _command(context, name, 2)
     return "\n".join(lines) + "\n"
+
+
+def _command(above: click.Context, name: str, depth: int) -> list[str]:
+    """What a command says of itself, and then what those below it say."""
+    assert isinstance(above.command, click.Group)
+    command = above.command.get_command(above, name)
+    assert command is not None
+    context = click.Context(command, above, info_name=name)
+    title = context.command_path.removeprefix("chaffinch ")
+    lines = ["", f"{'#' * depth} {title}", "", "```", command.get_help(context), "```"]
+    printed = getattr(command.callback, "printed", None)
+    if printed is not None:
+        lines += ["", f"`--json` prints {printed.shape}:", "", *_fields(printed.struct)]
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            lines += _command(context, below, depth + 1)
+    return lines
+
+
+def _fields(struct: type[msgspec.Struct]) -> list[str]:
+    """The table of a struct's fields, then those of the structs in them."""
+    meanings = _meanings(struct)
+    lines, within = ["| field | type | meaning |", "| --- | --- | --- |"], list[type[msgspec.Struct]]()
+    for field, hint in get_type_hints(struct).items():
+        lines.append(f"| `{field}` | {_json_type(hint)} | {meanings.get(field, '')} |")
+        within += _structs(hint)
+    for one in within:
+        lines += ["", f"Of `{one.__name__}`:", "", *_fields(one)]
+    return lines
+
+
+def _structs(hint: object) -> list[type[msgspec.Struct]]:
+    """The structs that a type has in it."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return [hint]
+    return [found for one in get_args(hint) for found in _structs(one)]
+
+
+def _meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """What stands under each field in the source, its bases' fields among them."""
+    found = {}
+    for one in reversed(struct.__mro__[: struct.__mro__.index(msgspec.Struct)]):
+        body = ast.parse(inspect.getsource(one)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, below in itertools.pairwise(body.body):
+            text = below.value if isinstance(below, ast.Expr) else None
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(text, ast.Constant)
+                and isinstance(field.target, ast.Name)
+            ):
+                found[field.target.id] = re.sub(r"\s+", " ", str(text.value))
+    return found
+
+
+def _json_type(hint: object) -> str:
+    """A type as JSON has it."""
+    origin, inside = get_origin(hint), [one for one in get_args(hint) if one is not Ellipsis]
+    if origin is Literal:
+        return " or ".join(f"`{one}`" for one in inside)
+    if origin is dict:
+        return f"object of {_json_type(inside[1])}"
+    if origin in (list, tuple):
+        return f"array of {_json_type(inside[0])}"
+    if inside:
+        return " or ".join(_json_type(one) for one in inside)
+    assert isinstance(hint, type)
+    names = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(hint, f"`{hint.__name__}`")
 
 
 def workers() -> str:

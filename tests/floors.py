@@ -11,7 +11,7 @@ class Floor(NamedTuple):
 
     name: str
     code: str
-    grows_by: int
+    grows_by: float
     forbidden: tuple[str, ...]
 
 
@@ -19,13 +19,17 @@ MB = 1_000_000
 
 FLOORS = (
     Floor("chaffinch", "import chaffinch", 1 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click", "tomllib")),
-    Floor("the core", "import chaffinch._core", 2 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
+    Floor("the core", "import chaffinch._core", 2.4 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
     Floor("command line", "import chaffinch.cli", 7 * MB, (*HEAVY, "asyncio", "msgspec", "apsw")),
     Floor("configuration", "import chaffinch.config; chaffinch.config.load(None, None, {})", 9 * MB, (*HEAVY, "asyncio", "apsw", "tomllib")),
     Floor("events", "import chaffinch.events", 9 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("journal", "import chaffinch.journal.sqlite", 18 * MB, (*HEAVY, "click")),
     Floor("store", "import chaffinch.store.sqlite", 18 * MB, (*HEAVY, "click")),
     Floor("personas", "import chaffinch.personas.build, chaffinch.personas.archetypes as a; a.archetypes()", 12 * MB, (*HEAVY, "asyncio", "apsw", "click")),
+    Floor("chains", "import chaffinch.chain", 1 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click", "chaffinch._core")),
+    Floor("a chain", "import chaffinch.chain.engine", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "logging")),
+    Floor("many chains", "import chaffinch.chain.tenants", 21 * MB, (*HEAVY, "apsw", "click", "tomllib")),
+    Floor("chain API", "import chaffinch.chain.http.serve", 25 * MB, (*(name for name in HEAVY if name not in ("http", "email")), "apsw", "click")),
     Floor("a session", "import chaffinch.decoys.session", 18 * MB, (*HEAVY, "apsw", "click")),
     *(
         Floor(f"decoy {name}", f"from chaffinch.decoys import registry; registry.load({name!r})", 20 * MB, (*HEAVY, "apsw", "click"))
@@ -37,6 +41,8 @@ FLOORS = (
     Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("logs", "from chaffinch.cli import cli; cli.get_command(None, 'logs')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("init", "from chaffinch.cli import cli; cli.get_command(None, 'init')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("chain train", "from chaffinch.cli.chain import command; command.get_command(None, 'train')", 20 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
+    Floor("chain generate", "from chaffinch.cli.chain import command; command.get_command(None, 'generate')", 15 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
     Floor("events command", "from chaffinch.cli import cli; cli.get_command(None, 'events')", 24 * MB, HEAVY),
     Floor("sessions command", "from chaffinch.cli import cli; cli.get_command(None, 'sessions')", 24 * MB, HEAVY),
     Floor("hosts command", "from chaffinch.cli import cli; cli.get_command(None, 'hosts')", 26 * MB, HEAVY),

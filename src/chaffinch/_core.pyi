@@ -1,5 +1,5 @@
 # ruff: noqa: PYI021 - a compiled module has no other place where a reader finds its documentation
-"""The compiled core: chains, bounded histograms and the confinement of a process. Bindings only; the logic is in `crates/`."""
+"""The compiled core: chains, bounded histograms, the confinement of a process. Bindings only: logic is in `crates/`."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -67,7 +67,7 @@ class Chain:
     ) -> Chain:
         """Open the chain of a directory, for reading unless `write`; `create` are the options of one that is new.
 
-        `names` are what a guarded chain replaces besides what it finds by itself.
+        `names` are what a guarded chain replaces from now on besides what it finds by itself.
         """
 
     def close(self) -> None:
@@ -78,6 +78,10 @@ class Chain:
 
     @property
     def options(self) -> str: ...
+    @property
+    def names(self) -> list[str]:
+        """What a guarded chain replaces besides what it finds by itself."""
+
     @property
     def is_writer(self) -> bool: ...
     @property

@@ -174,6 +174,110 @@ class MetricsSettings(Section, frozen=True):
     port: Annotated[Port, Meta(description="Its port; 0 switches the page off.")] = 9477
 
 
+class CandidateSettings(Section, frozen=True):
+    """The configuration that some tenants try before all get it; the metrics carry which (`configuration`)."""
+
+    share: Annotated[
+        Annotated[float, Meta(ge=0, le=1)],
+        Meta(description="The share of tenants that are on it, picked by a hash of their names; it may grow later."),
+    ] = 0.0
+    tenants: Annotated[tuple[str, ...], Meta(description="Tenants that are on it whatever the share.")] = ()
+    order: Annotated[
+        Annotated[int, Meta(ge=0, le=4)],
+        Meta(
+            description="The order of chains made on it; 0: as `chain.order`. A chain keeps the order it was made with."
+        ),
+    ] = 0
+    novel: Annotated[
+        Literal["same", "on", "off"],
+        Meta(description="Whether the novelty filter is on where the caller does not say; `same`: as for everybody."),
+    ] = "same"
+    mix: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Tenants that speak along, with weights, such as `common:1`; `.` is the tenant itself (`.:4`)."
+        ),
+    ] = ()
+
+
+class ServeSettings(Section, frozen=True):
+    """The HTTP API: `chaffinch chain serve`."""
+
+    address: Annotated[str, Meta(description="The address that it listens on.", min_length=1)] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Its port; 0 takes a free one.")] = 8765
+    max_body_bytes: Annotated[
+        Annotated[int, Meta(ge=1, extra={"unit": "bytes"})], Meta(description="The longest body of a request.")
+    ] = 16 << 20
+    requests_per_second: Annotated[
+        Annotated[float, Meta(ge=0)], Meta(description="Requests a second that one token may make; 0 sets no limit.")
+    ] = 0.0
+    tokens_file: Annotated[
+        str,
+        Meta(description="The file of bearer tokens; empty: `chain-tokens.toml` in the state directory, made once."),
+    ] = ""
+    connections: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)], Meta(description="Connections open at once; further ones are refused.")
+    ] = 512
+    drain_seconds: Annotated[
+        Seconds, Meta(description="How long requests that run may take when the server is stopped.")
+    ] = 10.0
+
+
+class ChainSettings(Section, frozen=True):
+    """Chains, the Markov text engines: what new ones are made with, and what all that are open may hold."""
+
+    threads: Annotated[
+        Annotated[int, Meta(ge=1, le=256)], Meta(description="Threads that run what is asked of chains.")
+    ] = 4
+    queue: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Calls that may wait for a thread; past it they are refused.")
+    ] = 256
+    memory: Annotated[
+        Annotated[int, Meta(ge=1 << 16, extra={"unit": "bytes"})],
+        Meta(description="Memory that open chains may hold together; past it the least recently used is closed."),
+    ] = 64 << 20
+    open_chains: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="Chains open at once; each holds 2 descriptors, and 2 mappings for a segment."),
+    ] = 256
+    idle_seconds: Annotated[
+        Seconds, Meta(description="A chain that nobody used for that long is closed; 0: never.")
+    ] = 600.0
+    slow_ms: Annotated[
+        Annotated[float, Meta(gt=0, extra={"unit": "milliseconds"})],
+        Meta(description="A call that runs longer is counted and logged."),
+    ] = 50.0
+    order: Annotated[
+        Annotated[int, Meta(ge=1, le=4)], Meta(description="How many tokens the next one depends on, in new chains.")
+    ] = 2
+    mode: Annotated[Literal["words", "segments", "graphemes"], Meta(description="What a token is, in new chains.")] = (
+        "words"
+    )
+    max_vocabulary: Annotated[
+        Annotated[int, Meta(ge=1, le=1 << 24)], Meta(description="Different tokens that a new chain knows at most.")
+    ] = 1 << 24
+    max_copied_tokens: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)],
+        Meta(description="The longest run of tokens that a new chain may say as a source message has it."),
+    ] = 6
+    backward: Annotated[bool, Meta(description="Whether new chains also go from the end of a message.")] = False
+    guarded: Annotated[
+        bool, Meta(description="Whether new chains replace secrets and personal data before they learn.")
+    ] = False
+    min_authors: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)],
+        Meta(description="How many must have had a transition before a new chain uses it; 1 stands for 3 if guarded."),
+    ] = 1
+    support: Annotated[Literal["authors", "messages"], Meta(description="What `min_authors` counts in new chains.")] = (
+        "authors"
+    )
+    names: Annotated[
+        tuple[str, ...], Meta(description="Names that guarded chains replace besides what they find.")
+    ] = ()
+    candidate: CandidateSettings = CandidateSettings()
+    serve: ServeSettings = ServeSettings()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -184,6 +288,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()
     metrics: MetricsSettings = MetricsSettings()
+    chain: ChainSettings = ChainSettings()
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -213,6 +318,9 @@ SECTIONS: dict[str, type[Section]] = {
     "journal": JournalSettings,
     "store": StoreSettings,
     "metrics": MetricsSettings,
+    "chain": ChainSettings,
+    "chain.candidate": CandidateSettings,
+    "chain.serve": ServeSettings,
 }
 
 _OUTSIDE_THE_TREE = frozenset({"CHAFFINCH_CONFIG", "CHAFFINCH_STATE"})
@@ -225,6 +333,8 @@ def settings() -> Iterator[Setting]:
         hints = get_type_hints(declared, include_extras=True)
         for field in msgspec.structs.fields(declared):
             base, metas = _unwrap(hints[field.name])
+            if f"{section}.{field.name}" in SECTIONS:
+                continue  # a table within this one, which comes by itself
             yield Setting(
                 section=section,
                 key=field.name,
@@ -311,7 +421,9 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
 
 def _set(tree: dict[str, Any], path: str, value: object) -> None:
     section, _, key = path.rpartition(".")
-    table = tree.setdefault(section, {})
+    table = tree
+    for name in section.split("."):
+        table = table.setdefault(name, {})
     if isinstance(value, str) and _wants_sequence(section, key):
         value = [part.strip() for part in value.split(",") if part.strip()]
     table[key] = value
@@ -336,7 +448,12 @@ def _convert(tree: dict[str, Any], where: Any) -> Config:
 def _sizes(section: str, table: dict[str, Any], where: Any) -> dict[str, Any]:
     """The table with sizes such as `128M` as numbers."""
     sized = {s.key for s in settings() if s.section == section and s.unit == "bytes"}
-    out = dict(table)
+    out: dict[str, Any] = {
+        key: _sizes(inner, value, where)
+        if (inner := f"{section}.{key}") in SECTIONS and isinstance(value, dict)
+        else value
+        for key, value in table.items()
+    }
     for key in sized & out.keys():
         if isinstance(out[key], str):
             try:
@@ -362,9 +479,12 @@ def _refuse_unknown(tree: dict[str, Any], where: Any) -> None:
 
 def _refuse_unknown_keys(section: str, table: dict[str, Any], declared: type[Section], where: Any) -> None:
     fields = declared.__struct_fields__
-    for key in table:
+    for key, value in table.items():
         if key not in fields:
             raise InputError(f"{where(f'{section}.{key}')}: [{section}] has no key {key!r}{_nearest(key, fields)}")
+        inner = SECTIONS.get(f"{section}.{key}")
+        if inner is not None and isinstance(value, dict):
+            _refuse_unknown_keys(f"{section}.{key}", value, inner, where)
 
 
 def _nearest(name: str, known: Any) -> str:

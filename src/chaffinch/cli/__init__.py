@@ -4,6 +4,8 @@ when called.
 
 import importlib
 import sys
+from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
@@ -15,6 +17,7 @@ COMMANDS = {
     "sessions": "List who connected to what.",
     "events": "Show what was recorded.",
     "logs": "Show the fleet's own log.",
+    "chain": "Train chains, make messages of them, and forget.",
     "doctor": "Say what this machine allows.",
     "init": "Write a commented configuration file.",
 }
@@ -23,31 +26,45 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Knows the names and short helps of the commands; imports the one that is called."""
 
+    commands_of: ClassVar[Mapping[str, str]] = COMMANDS
+
+    def load(self, name: str) -> object:
+        """The command of that name, imported now."""
+        return importlib.import_module(f"chaffinch.cli.{name}").command
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.commands_of)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.commands_of:
             return None
-        command = importlib.import_module(f"chaffinch.cli.{cmd_name}").command
+        command = self.load(cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command, to its end or until its reader has seen enough: click would call that a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            return 0
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        name, known = args[0] if args else "", self.commands_of
+        if name and not name.startswith("-") and name not in known:
             import difflib
 
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(COMMANDS)}"
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known)}"
             ctx.fail(f"there is no command {name!r}{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.commands_of.items()))
 
 
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -93,9 +110,13 @@ def _run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # The reader has seen enough (`chaffinch events | head`): nothing is left to say, also not at exit.
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _let_go_of_stdout() -> None:
+    """The reader has seen enough (`chaffinch events | head`): nothing is left to say, also not at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

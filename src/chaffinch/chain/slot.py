@@ -1,0 +1,99 @@
+"""The place of one tenant among the chains that are open, and the states that it goes through."""
+
+import asyncio
+import enum
+import time
+from typing import Final
+
+from chaffinch.chain.engine import Chain
+from chaffinch.chain.results import Options
+from chaffinch.errors import ChaffinchError
+
+
+class State(enum.Enum):
+    """Where a slot is; `MOVES` are the ways from here."""
+
+    WAITING = "waiting"
+    """For room."""
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    """It was open, and is closed as soon as nobody uses it; or it keeps its tenant closed. Nobody new gets it."""
+    GONE = "gone"
+
+
+MOVES: Final = {
+    State.WAITING: {State.OPENING, State.GONE},
+    State.OPENING: {State.OPEN, State.CLOSING, State.GONE},
+    State.OPEN: {State.CLOSING},
+    State.CLOSING: {State.GONE},
+    State.GONE: set(),
+}
+
+
+class Slot:
+    """One tenant's place: its chain once it is open, and who uses it."""
+
+    def __init__(
+        self,
+        tenant: str,
+        *,
+        write: bool = False,
+        create: Options | None = None,
+        wait: bool = False,
+        state: State = State.WAITING,
+    ) -> None:
+        self.tenant = tenant
+        self.state = state
+        self.write = write
+        self.create = create
+        self.wait = wait
+        """Whether it may wait for room, in the pool and among the open chains."""
+        self.chain: Chain | None = None
+        self.writes = False
+        self.users = 0
+        self.memory = 0
+        self.counted = 0
+        self.leaves = state is State.CLOSING
+        """Whether it is closed as soon as nobody uses it, and nobody new gets it; said before it is open, too."""
+        self.wants_merge = False
+        self.guarded = False
+        self.unheard = False
+        """Whether it is guarded and learned something since its last merge, before which it cannot say it."""
+        self.merge_after = 0.0
+        """On the monotonic clock: no background merge of it begins before."""
+        self.merges_failed = 0
+        """One after the other."""
+        self.opened_at = self.used_at = time.monotonic()
+        loop = asyncio.get_running_loop()
+        self.turn: asyncio.Future[None] = loop.create_future()
+        """Done when there is room for it."""
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self.gone = asyncio.Event()
+
+    @property
+    def open_chain(self) -> Chain:
+        assert self.chain is not None
+        return self.chain
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could be closed now."""
+        return self.state is State.OPEN and self.users == 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it should be merged."""
+        return self.wants_merge or self.unheard
+
+    def wants(self) -> tuple[bool, bool, bool]:
+        """What its opening was asked for: somebody who asked for something else may have more luck."""
+        return self.write, self.create is not None, self.wait
+
+    def measure(self) -> None:
+        """Note what the chain holds. It may wait for somebody who learns: for threads of the pool."""
+        try:
+            self.memory = self.open_chain.memory_bytes
+            self.wants_merge = self.writes and self.open_chain.wants_merge
+        except ChaffinchError:  # a chain that broke says so to who uses it; what it held last stands
+            self.wants_merge = False

@@ -1,0 +1,109 @@
+"""A body of lines: cut anywhere, learned in order, refused by line."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaffinch.chain.errors import BusyError
+from chaffinch.chain.http.learning import Learning, Lines, message_of
+from chaffinch.chain.http.limits import BATCH_MESSAGES, LINE_BYTES
+from chaffinch.chain.http.problem import Learned, RefusalError
+from chaffinch.chain.results import Added, Message
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+def learned(*parts: bytes, skip_bad: bool = False, busy: Sequence[int] = ()) -> tuple[Learned, list[list[Message]]]:
+    """What is answered, and the batches that were added; calls numbered in `busy` find no room."""
+    batches: list[list[Message]] = []
+    calls = 0
+
+    async def add(batch: Sequence[Message]) -> Added:
+        nonlocal calls
+        calls += 1
+        if calls in busy:
+            raise BusyError("full", 0.01)
+        batches.append(list(batch))
+        return Added(learned=len(batch))
+
+    return asyncio.run(Learning(add, skip_bad).learn(pieces(*parts))), batches
+
+
+@given(st.lists(st.binary(max_size=8).map(lambda data: data.replace(b"\n", b"")), max_size=8), st.integers(1, 9))
+def test_lines_are_the_same_however_the_body_is_cut(lines: list[bytes], step: int) -> None:
+    body = b"\n".join(lines)
+    cutter = Lines()
+    got = [line for at in range(0, len(body), step) for line in cutter.feed(body[at : at + step])]
+    got += cutter.finish()
+    assert got == (lines[:-1] if lines and not lines[-1] else lines)
+
+
+def test_a_line_that_is_too_long_is_not_held() -> None:
+    cutter = Lines()
+    for _ in range(20):
+        assert list(cutter.feed(b"x" * (LINE_BYTES // 4))) == []
+        assert len(cutter._rest) <= LINE_BYTES * 5 // 4
+    assert list(cutter.feed(b"\nshort\n")) == [None, b"short"]
+
+
+def test_batches_are_bounded_and_counts_are_sums() -> None:
+    lines = b"".join(json.dumps({"text": str(number)}).encode() + b"\n" for number in range(BATCH_MESSAGES * 70 + 3))
+    answer, batches = learned(lines)
+    assert {len(batch) for batch in batches} == {BATCH_MESSAGES, 3}
+    assert answer.lines == answer.learned == BATCH_MESSAGES * 70 + 3
+
+
+def test_a_bad_line_is_named_and_what_stood_before_it_is_learned() -> None:
+    with pytest.raises(RefusalError) as refused:
+        learned(b'{"text":"a"}\n\n{"text":1}\n{"text":"b"}\n')
+    assert refused.value.status == 400
+    assert refused.value.detail.startswith("line 3: ")
+    found = refused.value.learned
+    assert found is not None
+    assert (found.lines, found.learned, found.bad, found.first_bad[0].line) == (2, 1, 1, 3)
+
+
+def test_bad_lines_are_passed_over_and_the_first_of_them_named() -> None:
+    bad = b'{"text":"a"}\n' + b"[]\n" * 50 + b'{"text":"b"}'
+    answer, _ = learned(bad, skip_bad=True)
+    assert (answer.lines, answer.learned, answer.bad, len(answer.first_bad)) == (52, 2, 50, 20)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"nonsense", "not JSON"),
+        (b'{"text":"\xff"}', "not JSON"),
+        (b'{"text":"\\ud800"}', "not JSON"),
+        (b"{}", "text"),
+        (b'{"text":"a","colour":"red"}', "colour"),
+        (b'{"text":"a","id":5}', "id"),
+        (b'{"text":"a","id":"~5"}', "~"),
+        ('{"text":"a","author":"' + "ä" * 64 + '"}', "author"),
+        (b'{"text":"a","channel":"' + b"a" * 256 + b'"}', "channel"),
+        (b'{"text":"a","time":"noon"}', "time"),
+        (b'{"text":"a","time":1e16}', "time"),
+        (b'{"text":"a","attachments":[1]}', "attachments"),
+        (None, "longer"),
+    ],
+)
+def test_a_line_that_cannot_be_learned_says_why(line: bytes | str | None, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        message_of(line.encode() if isinstance(line, str) else line)
+
+
+def test_a_full_queue_refuses_what_has_not_begun_and_waits_for_what_has() -> None:
+    lines = b'{"text":"a"}\n' * (BATCH_MESSAGES * 2)
+    with pytest.raises(RefusalError) as refused:
+        learned(lines, busy=(1,))
+    assert refused.value.status == 429
+    assert refused.value.headers == {"Retry-After": "1"}
+    answer, _ = learned(lines, busy=(2, 3))
+    assert answer.learned == BATCH_MESSAGES * 2
