@@ -7,7 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHES = ("startup", "fleet", "accounting", "journal", "http", "histogram")
+BENCHES = (
+    "startup",
+    "fleet",
+    "accounting",
+    "journal",
+    "http",
+    "histogram",
+    "chain",
+    "chain_merge",
+    "chain_tenants",
+    "chain_http",
+)
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
