@@ -43,8 +43,8 @@ SINGLE_CALLS = 20_000
 LOT = 10_000
 LOTS = 30
 FILTERS: AskKeywords = {"min_score": 10, "min_tokens": 4, "max_tokens": 40, "max_bytes": 200, "max_tries": 100}
-VOCABULARY, FILTER, STATES, ROOTS = (2, 3, 4), (5,), (6, 8), (7, 9)
-"""Sections of a segment, by number."""
+VOCABULARY, FILTER, STATES = (2, 3, 4, 7, 9), (5,), (6, 8)
+"""Sections of a segment, by number. That which has a row for each word is of the vocabulary."""
 CARGO = ("cargo", "run", "--quiet", "--locked", "--release", "--package", "chaffinch-chain", "--example", "figures")
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -109,8 +109,8 @@ def show_size(chain: Path) -> None:
     rest = sum(file.stat().st_size for file in files) - words
     print(
         f"segment: {at_most(rest / stats.full_transitions, 20, 'bytes', 1)} a transition, for "
-        f"{stats.full_transitions:,} of full order: states {each(STATES)}, novelty filter {each(FILTER)}, words to "
-        f"states {each(ROOTS)}; {rest / stats.transitions:.1f} bytes for each of {stats.transitions:,} of all orders; "
+        f"{stats.full_transitions:,} of full order: states {each(STATES)}, novelty filter {each(FILTER)}; "
+        f"{rest / stats.transitions:.1f} bytes for each of {stats.transitions:,} of all orders; "
         f"besides {words / 1e6:.1f} MB for {stats.vocabulary:,} words; all files {stats.bytes / 1e6:.0f} MB"
     )
 

@@ -127,11 +127,11 @@ def drive(server: Served, rate: float, seconds: float, body: bytes = b'{"n":1}')
                 break
             wait = max(0.0, began + planned / rate - time.perf_counter()) if rate and not over and not due else 0.1
             for key, _ in selector.select(wait):
-                sock = key.fileobj
-                assert isinstance(sock, socket.socket)
-                assert b'{"messages":[{"text":"' in receive(sock)
-                latencies.append((time.perf_counter() - asked.pop(sock)) * 1000)
-                idle.append(sock)
+                ready = key.fileobj
+                assert isinstance(ready, socket.socket)
+                assert b'{"messages":[{"text":"' in receive(ready)
+                latencies.append((time.perf_counter() - asked.pop(ready)) * 1000)
+                idle.append(ready)
         took = time.perf_counter() - began
         used = cpu_seconds(server.pid) - used
     return Driven(len(latencies), took, used / len(latencies) * 1e6, latencies)

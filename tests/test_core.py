@@ -5,8 +5,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -155,18 +153,3 @@ def test_a_process_gives_up_its_privileges_and_takes_a_name() -> None:
         assert status["NoNewPrivs"] == "1"
 
     in_a_child(case)
-
-
-def test_importing_the_core_costs_less_than_a_megabyte() -> None:
-    script = """
-import os
-def rss():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-import chaffinch
-before = rss()
-import chaffinch._core
-print(rss() - before)
-"""
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
-    assert int(output) < 1_000_000

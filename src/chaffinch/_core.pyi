@@ -144,7 +144,9 @@ class Chain:
         """Write a portable archive to a file that is not there yet; how many messages it holds."""
 
     @staticmethod
-    def import_archive(directory: str | PathLike[str], path: str | PathLike[str]) -> int:
+    def import_archive(
+        directory: str | PathLike[str], path: str | PathLike[str], names: Sequence[str] | None = None
+    ) -> int:
         """Make a chain of an archive where there is none; how many messages it holds."""
 
 @final

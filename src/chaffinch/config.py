@@ -195,7 +195,8 @@ class CandidateSettings(Section, frozen=True):
     mix: Annotated[
         tuple[str, ...],
         Meta(
-            description="Tenants that speak along, with weights, such as `common:1`; `.` is the tenant itself (`.:4`)."
+            description="Tenants that speak along to all on the candidate, with weights, such as `common:1`; `.` is "
+            "the tenant itself (`.:4`)."
         ),
     ] = ()
 

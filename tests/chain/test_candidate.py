@@ -108,3 +108,41 @@ def test_the_metrics_carry_which(tmp_path: Path) -> None:
     }
     times = registry.latency("chain_generation_seconds", "configuration").histograms
     assert {name: times.totals(number).count for number, name in times.labels()} == {"candidate": 2, "current": 1}
+
+
+def test_a_voice_without_a_chain_is_left_out_and_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    candidate = CandidateSettings(tenants=("t", "mute"), mix=("gone:1000", "common:1"))
+
+    def said_of(name: str) -> list[str]:
+        return [line for line in caplog.messages if line.startswith("chain.candidate.mix") and f"tenant={name}" in line]
+
+    async def scene() -> None:
+        async with Pool(2) as pool, Tenants(tmp_path, pool, ChainSettings(candidate=candidate)) as many:
+            await many.add("t", [Message("one two three")])
+            assert set(await many.generate("t", 20, novel=False)) == {"one two three"}
+            await many.add("common", [Message("six seven")])
+            assert {one.text for one in await many.say("t", 200, novel=False)} == {"one two three", "six seven"}
+            assert (len(said_of("gone")), len(said_of("common"))) == (1, 1)
+            await many.add("gone", [Message("eight nine")])
+            assert "eight nine" in await many.generate("t", 200, novel=False)
+            await many.remove("gone")
+            await many.generate("t", novel=False)
+            assert len(said_of("gone")) == 2
+            with pytest.raises(UnknownTenantError, match="gone"):  # who asks for a voice misses it
+                await many.mix([("t", 1), ("gone", 1)])
+            with pytest.raises(UnknownTenantError, match="mute"):  # nobody is asked to speak in another's place
+                await many.generate("mute")
+
+    asyncio.run(scene())
+
+
+def test_who_only_lets_others_speak_is_told_that_none_can(tmp_path: Path) -> None:
+    candidate = CandidateSettings(tenants=("t",), mix=(".:0", "gone:1"))
+
+    async def scene() -> None:
+        async with Pool(2) as pool, Tenants(tmp_path, pool, ChainSettings(candidate=candidate)) as many:
+            await many.add("t", [Message("one two three")])
+            with pytest.raises(UnknownTenantError, match="none has a chain: add messages to one of them"):
+                await many.generate("t")
+
+    asyncio.run(scene())

@@ -121,8 +121,10 @@ def test_a_killed_training_of_many_files_goes_on_exactly(state: Path, tmp_path: 
     whole = archived(chain_of(tmp_path / "undisturbed"))
     assert len(whole) == 4000
     counts = [0]
-    for _ in range(8):
-        when = touched(chain_of(state), rng.uniform(0, 0.03))
+    for attempt in range(30):  # ever later, so that some are in the middle however slow the machine is
+        if len(set(counts)) > 4:
+            break
+        when = touched(chain_of(state), rng.uniform(0, 0.01 * (attempt + 1)))
         if killed(state, "train", "t", folder, when=when) is not None:
             break
         if not (chain_of(state) / "manifest.json").exists():
@@ -185,8 +187,8 @@ def test_a_killed_clean_leaves_the_old_chain_or_the_new_one(state: Path, tmp_pat
     new = archived(chain_of(tmp_path / "undisturbed"))
     done(state, "train", "t", "--starter", "chat")
     old = archived(chain_of(state))
-    for _ in range(5):
-        when = touched(state / "chains" / ".t.clean", rng.uniform(0, 0.03))
+    for attempt in range(5):
+        when = touched(state / "chains" / ".t.clean", rng.uniform(0, 0.02 * (attempt + 1)))
         finished = killed(state, "train", "t", folder, "--clean", when=when) is not None
         assert [row["tenant"] for row in done(state, "list")] == ["t"]
         sound(state)
@@ -259,7 +261,7 @@ def test_two_that_train_at_once_lose_nothing(state: Path, tmp_path: Path) -> Non
             learned += 20_000
         else:
             assert (one.returncode, err.count(b"\n")) == (1, 1), err
-            assert b"is open for writing in process" in err
+            assert b"is open for writing in " in err
     assert learned
     assert len(archived(chain_of(state))) == learned
     for file in files:

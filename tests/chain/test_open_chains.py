@@ -309,14 +309,14 @@ def test_a_chain_that_nobody_used_for_long_is_closed(tmp_path: Path) -> None:
 def test_one_that_is_being_closed_is_opened_again_only_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "a")
     closing, go = threading.Event(), threading.Event()
-    original = open_chains._shut
+    original = OpenChains._shut
 
     def slowly(*args: object) -> None:
         closing.set()
         go.wait(10)
         original(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(open_chains, "_shut", slowly)
+    monkeypatch.setattr(OpenChains, "_shut", slowly)
     openings = Openings(monkeypatch)
 
     async def scene(chains: OpenChains) -> None:

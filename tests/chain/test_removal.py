@@ -1,12 +1,18 @@
 """A removed chain is gone at once and whole, also when it was damaged or an earlier removal was cut off."""
 
+import contextlib
+import itertools
 import os
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chaffinch.chain import Chain, LockedError, Message, Options, UnknownTenantError, directory_of, remove, tenants_in
+from chaffinch.chain.removal import is_there
+from chaffinch.chain.swap import begin, held, settle
 from chaffinch.errors import InputError, RunError
 
 
@@ -16,12 +22,17 @@ def made(state: Path, tenant: str) -> Path:
     return directory_of(state, tenant)
 
 
+def left(state: Path) -> list[str]:
+    """What is beside the lock on moving chains."""
+    return sorted(set(os.listdir(state / "chains")) - {".placing"})
+
+
 def test_all_files_go_and_the_others_stay(tmp_path: Path) -> None:
     made(tmp_path, "a")
     made(tmp_path, "b")
     remove(tmp_path, "a")
     assert tenants_in(tmp_path) == ["b"]
-    assert os.listdir(tmp_path / "chains") == ["b"]
+    assert left(tmp_path) == ["b"]
     with pytest.raises(UnknownTenantError, match="nothing was removed"):
         remove(tmp_path, "a")
     made(tmp_path, "a")
@@ -35,7 +46,7 @@ def test_a_power_cut_does_not_bring_it_back(tmp_path: Path, monkeypatch: pytest.
     original = os.fsync
 
     def fsync(descriptor: int) -> None:
-        seen.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.listdir(tmp_path / "chains")))
+        seen.append((os.readlink(f"/proc/self/fd/{descriptor}"), left(tmp_path)))
         original(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -48,7 +59,7 @@ def test_a_damaged_one_goes_too(tmp_path: Path) -> None:
     (tmp_path / "chains" / "b").mkdir()
     remove(tmp_path, "a")
     remove(tmp_path, "b")
-    assert os.listdir(tmp_path / "chains") == []
+    assert left(tmp_path) == []
 
 
 def test_one_that_is_written_stays(tmp_path: Path) -> None:
@@ -69,7 +80,72 @@ def test_what_a_cut_off_removal_left_is_swept_by_the_next(tmp_path: Path) -> Non
     made(tmp_path, "b").rename(tmp_path / "chains" / ".removing-b")
     made(tmp_path, "a")
     remove(tmp_path, "a")
-    assert os.listdir(tmp_path / "chains") == []
+    assert left(tmp_path) == []
+
+
+def test_what_a_killed_replacement_left_goes_with_it(tmp_path: Path) -> None:
+    """Of each state that `train --clean` and an import can leave nothing comes back."""
+    chains = tmp_path / "chains"
+    for places in (
+        ("a", ".a.old"),
+        (".a.clean", ".a.old"),
+        (".a.old",),
+        ("a", ".a.clean"),
+        ("a", ".a.clean", ".a.old"),
+    ):
+        for name in places:
+            made(tmp_path, "made").rename(chains / name)
+        (chains / ".a.clean.plan").write_text("plan")
+        (chains / ".a.import").mkdir()
+        made(tmp_path, "made").rename(chains / ".a.import" / "chain")
+        remove(tmp_path, "a")
+        assert left(tmp_path) == []
+        settle(tmp_path, "a")
+        assert tenants_in(tmp_path) == []
+
+
+def test_one_whose_successor_is_being_made_stays(tmp_path: Path) -> None:
+    made(tmp_path, "a")
+    with held(tmp_path, "a"), Chain.open(begin(tmp_path, "a", b"plan"), write=True, create=Options()):
+        with pytest.raises(LockedError, match="is open for writing in process"):
+            remove(tmp_path, "a")
+        assert left(tmp_path) == [".a.clean", ".a.clean.plan", "a"]
+
+
+@pytest.mark.parametrize("last", range(10))
+def test_it_does_not_come_back_wherever_a_removal_is_cut_off(
+    tmp_path: Path, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each of its renames and deletions: until it is gone all of it is there, and nothing that settles helps."""
+    for name in (".a.old", ".a.clean", "a"):
+        made(tmp_path, "made").rename(tmp_path / "chains" / name)
+    steps = itertools.count()
+
+    class CutOff(BaseException):
+        pass
+
+    def cut_off(original: Callable[..., object]) -> Callable[..., object]:
+        def step(*arguments: object, **keywords: object) -> object:
+            if next(steps) == last:
+                raise CutOff
+            return original(*arguments, **keywords)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", cut_off(Path.rename))
+        patched.setattr(shutil, "rmtree", cut_off(shutil.rmtree))
+        with contextlib.suppress(CutOff):
+            remove(tmp_path, "a")
+    if (tmp_path / "chains" / "a").exists():
+        with Chain.open(directory_of(tmp_path, "a")) as chain:
+            assert chain.stats().messages == 1
+    else:
+        settle(tmp_path, "a")
+        assert tenants_in(tmp_path) == []
+    if is_there(tmp_path, "a"):
+        remove(tmp_path, "a")
+    assert left(tmp_path) == []
 
 
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
@@ -85,7 +161,7 @@ def test_files_that_cannot_be_removed_are_named(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied", str(target))
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(RunError, match=r"chains/a cannot be removed \(Permission denied\): remove it by hand"):
+    with pytest.raises(RunError, match=r"cannot be changed \(Permission denied\): make the state writable"):
         remove(tmp_path, "a")
     assert directory.is_dir()
 
@@ -96,4 +172,4 @@ def test_many_removals_at_once(tmp_path: Path) -> None:
         made(tmp_path, name)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda name: remove(tmp_path, name), names))
-    assert os.listdir(tmp_path / "chains") == []
+    assert left(tmp_path) == []

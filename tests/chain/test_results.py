@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -73,3 +74,29 @@ def test_options_out_of_bounds_are_refused_by_the_chain(options: Options, tmp_pa
     with pytest.raises(InputError) as refused:
         Chain.open(tmp_path / "new", write=True, create=options)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [Cut, Added, Trained])
+def test_sums_add_up_every_field(kind: type[Cut | Added | Trained]) -> None:
+    def counted(struct: type[msgspec.Struct], start: int) -> dict[str, Any]:
+        """Every count its own power of two, so that no two can be taken for each other."""
+        made: dict[str, Any] = {}
+        for number, field in enumerate(msgspec.structs.fields(struct)):
+            if field.type is int:
+                made[field.name] = start << number
+            elif field.name != "first_bad":
+                made[field.name] = counted(field.type, start << 8)
+        return made
+
+    one, other, both = (msgspec.convert(counted(kind, start), kind) for start in (1, 2, 3))
+    assert one + other == both  # type: ignore[operator]
+    assert one + kind() == one  # type: ignore[operator]
+
+
+def test_a_sum_names_the_first_bad_records_and_counts_the_others() -> None:
+    one, other = (
+        Trained(bad=15, first_bad=tuple(Bad(name, line, "not UTF-8") for line in range(15))) for name in ("a", "b")
+    )
+    both = one + other
+    assert both.bad == 30
+    assert [bad.file for bad in both.first_bad] == ["a"] * 15 + ["b"] * 5

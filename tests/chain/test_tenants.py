@@ -28,6 +28,7 @@ from chaffinch.chain import (
     UnknownTenantError,
     directory_of,
     tenants,
+    tenants_in,
 )
 from chaffinch.config import ChainSettings
 from chaffinch.errors import InputError, RunError
@@ -88,6 +89,121 @@ def test_a_tenant_begins_with_its_first_message_and_ends_with_its_removal(tmp_pa
         assert (await many.stats("pets")).messages == 1
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("failing", ["add", "train"])
+def test_a_first_call_that_is_refused_leaves_no_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    (tmp_path / "file").write_text("some words\n")
+    full = True
+
+    def refused(original: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **keywords: object) -> object:
+            if full:
+                raise RunError("there is no room on the disk")
+            return original(*arguments, **keywords)
+
+        return call
+
+    monkeypatch.setattr(Chain, failing, refused(getattr(Chain, failing)))
+
+    async def scene(many: Tenants) -> None:
+        nonlocal full
+
+        async def learn() -> None:
+            await (many.train("t", tmp_path / "file") if failing == "train" else many.add("t", messages("some words")))
+
+        for _ in range(2):
+            tries = await asyncio.gather(*(learn() for _ in range(8)), return_exceptions=True)
+            assert {type(one) for one in tries} <= {RunError, BusyError}
+            await until(lambda: not many._chains._slots)
+            assert await many.list() == []
+            assert [one for one in os.listdir(tmp_path / "chains") if one != ".placing"] == []
+        full = False
+        await learn()
+        full = True
+        with pytest.raises(RunError):
+            await learn()
+        assert (await many.stats("t")).messages == 1  # one that learned something stays
+        await many.forget("t", before=datetime.now(UTC))
+        assert await many.list() == ["t"]
+
+    play(tmp_path, scene)
+    with Chain.open(directory_of(tmp_path, "t")) as chain:
+        assert chain.stats().messages == 1
+
+
+def test_a_first_message_for_which_the_queue_has_no_room_leaves_no_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(many: Tenants) -> None:
+        original = many._pool.submit
+
+        async def submit(*arguments: object, operation: str, ended: Callable[[], None], **more: object) -> object:
+            if operation == "add":
+                ended()
+                raise many._pool.refusal("no room")
+            return await original(*arguments, operation=operation, ended=ended, **more)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                many._pool,
+                "submit",
+                lambda *arguments, operation, ended=None, **more: submit(
+                    *arguments, operation=operation, ended=ended, **more
+                ),
+            )
+            with pytest.raises(BusyError):
+                await many.add("t", messages("some words"))
+            await until(lambda: not many._chains._slots)
+            assert await many.list() == []
+        await many.add("t", messages("some words"))
+        assert await many.list() == ["t"]
+
+    play(tmp_path, scene)
+
+
+def test_a_chain_whose_making_is_refused_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a disk that is full once the manifest is there."""
+    original = Chain.open
+
+    def refused(directory: Path, *, create: Options | None = None, **more: object) -> Chain:
+        chain = original(directory, create=create, **more)  # type: ignore[arg-type]
+        if create is None:
+            return chain
+        chain.close()
+        raise RunError("there is no room on the disk")
+
+    async def scene(many: Tenants) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(Chain, "open", refused)
+            with pytest.raises(RunError, match="no room"):
+                await many.add("t", messages("some words"))
+        assert await many.list() == []
+        await many.add("t", messages("some words"))
+        with monkeypatch.context() as patched:
+            patched.setattr(Chain, "open", refused)
+            assert (await many.stats("t")).messages == 1
+
+    play(tmp_path, scene)
+
+
+def test_a_chain_of_nothing_but_empty_messages_is_one(tmp_path: Path) -> None:
+    async def scene(many: Tenants) -> None:
+        assert (await many.add("t", messages(" "))).empty == 1
+
+    play(tmp_path, scene)
+    assert tenants_in(tmp_path) == ["t"]
+
+
+@pytest.mark.parametrize("name", ["", "x", "long " * 1000])
+def test_names_that_no_chain_could_be_opened_with_are_refused_at_once(tmp_path: Path, name: str) -> None:
+    async def scene(many: Tenants) -> None:
+        raise AssertionError("it began")
+
+    with pytest.raises(InputError, match=r"^chain\.names: the name .*: "):
+        play(tmp_path, scene, names=("Jane Doe", name))
 
 
 def test_what_is_learned_and_forgotten_is_seen_by_the_next_call(tmp_path: Path) -> None:

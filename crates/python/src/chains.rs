@@ -389,10 +389,16 @@ impl Chain {
 
     #[staticmethod]
     #[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
-    fn import_archive(py: Python<'_>, directory: PathBuf, path: PathBuf) -> PyResult<u64> {
+    #[pyo3(signature = (directory, path, names = None))]
+    fn import_archive(
+        py: Python<'_>,
+        directory: PathBuf,
+        path: PathBuf,
+        names: Option<Vec<String>>,
+    ) -> PyResult<u64> {
         py.detach(|| {
             let mut file = File::open(&path).map_err(doing(&path))?;
-            chain::Chain::import(&directory, &mut file)
+            chain::Chain::import(&directory, &mut file, names.as_deref())
         })
         .map_err(refused)
     }

@@ -12,7 +12,7 @@ import msgspec
 
 from chaffinch.chain.engine import Asked
 from chaffinch.chain.names import check_tenant
-from chaffinch.chain.results import Options
+from chaffinch.chain.results import Options, least_authors
 from chaffinch.config import CandidateSettings, ChainSettings
 from chaffinch.errors import InputError
 
@@ -46,7 +46,6 @@ class Candidate:
     def options(self, tenant: str) -> Options:
         """What the tenant's chain is made with, if there is none yet. One that is there keeps its order."""
         current = self._settings
-        least = Options.for_lures().min_authors if current.guarded and current.min_authors == 1 else current.min_authors
         options = Options(
             order=current.order,
             mode=current.mode,
@@ -54,7 +53,7 @@ class Candidate:
             max_copied_tokens=current.max_copied_tokens,
             backward=current.backward,
             guarded=current.guarded,
-            min_authors=least,
+            min_authors=least_authors(current.min_authors, guarded=current.guarded),
             support=current.support,
         )
         if current.candidate.order and self.configuration_of(tenant) == "candidate":

@@ -215,9 +215,13 @@ class Chain:
 
     @staticmethod
     @translating
-    def import_archive(directory: Path, path: Path) -> int:
-        """Make a chain of an archive where there is none; how many messages it holds."""
-        return _core.Chain.import_archive(directory, path)
+    def import_archive(directory: Path, path: Path, *, names: Sequence[str] | None = None) -> int:
+        """Make a chain of an archive where there is none; how many messages it holds.
+
+        `names` are what a guarded chain replaces from now on: an archive tells how many it had, and not which. Raises
+        `InputError` if it had some and none are given here; an empty sequence goes on without.
+        """
+        return _core.Chain.import_archive(directory, path, names)
 
     def __enter__(self) -> Self:
         return self

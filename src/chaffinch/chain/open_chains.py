@@ -13,9 +13,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final
 
+from chaffinch.chain import swap
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.errors import UnknownTenantError
-from chaffinch.chain.names import directory_of
+from chaffinch.chain.names import MANIFEST, directory_of
+from chaffinch.chain.places import still
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Options
 from chaffinch.chain.slot import MOVES, Slot, State
@@ -234,20 +236,33 @@ class OpenChains:
 
     def _open_now(self, slot: Slot) -> Chain:
         """On a thread."""
-        directory = directory_of(self._state, slot.tenant)
+        directory, absent = directory_of(self._state, slot.tenant), False
         try:
-            chain = Chain.open(directory, write=True, create=slot.create, names=self._settings.names)
-            slot.writes = True
+            with swap.settled(self._state, slot.tenant, make=slot.create is not None):
+                absent = not (directory / MANIFEST).is_file()
+                chain = Chain.open(directory, write=True, create=slot.create, names=self._settings.names)
+            slot.writes, slot.made = True, absent
         except UnknownTenantError:
             raise UnknownTenantError(f"there is no chain of the tenant {slot.tenant}: add messages first") from None
         except RunError:  # somebody else writes it, or the disk is full: it can speak still
+            if absent:
+                self._unmake(slot.tenant, directory)
             if slot.write:
                 raise
-            chain = Chain.open(directory)
+            with still(self._state, slot.tenant):
+                chain = Chain.open(directory)
         slot.memory = chain.memory_bytes
         slot.guarded = chain.options.guarded
         slot.unheard = slot.guarded and slot.writes and chain.stats().delta_messages > 0
         return chain
+
+    def _unmake(self, tenant: str, directory: Path) -> None:
+        """Of a chain whose making was refused nothing stays, unless somebody else went on with it."""
+        with contextlib.suppress(ChaffinchError), swap.held(self._state, tenant):
+            with Chain.open(directory) as chain:
+                empty = _is_empty(chain)
+            if empty:
+                swap.withdraw(self._state, tenant)
 
     def _trim(self) -> None:
         """Close the least recently used chains until both caps hold, or all that are open are in use."""
@@ -277,12 +292,29 @@ class OpenChains:
     async def _close(self, slot: Slot, chain: Chain) -> None:
         merge = slot.writes and (slot.memory >= MERGE_AT_CLOSE or slot.unheard) and not self._closed
         try:
-            await self._pool.submit(lambda: _shut(slot, chain, merge), operation="close", tenant=slot.tenant, wait=True)
+            await self._pool.submit(
+                lambda: self._shut(slot, chain, merge), operation="close", tenant=slot.tenant, wait=True
+            )
         except RunError:
             log.debug("the pool was closed before chain %s", slot.tenant)
         finally:
             chain.close()
             self.readmit(slot)
+
+    def _shut(self, slot: Slot, chain: Chain, merge: bool) -> None:
+        """On a thread."""
+        try:
+            if merge:
+                chain.merge()
+        except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
+            log.warning("chain not merged: tenant=%s error=%s", slot.tenant, error)
+        try:
+            if slot.made and _is_empty(chain):
+                swap.withdraw(self._state, slot.tenant)
+        except ChaffinchError as error:
+            log.warning("chain that learned nothing not removed: tenant=%s error=%s", slot.tenant, error)
+        finally:
+            chain.close()
 
     def _sweep_from_now_on(self) -> None:
         if self._settings.idle_seconds and (self._sweeper is None or self._sweeper.done()) and not self._closed:
@@ -307,12 +339,6 @@ def _is_stale(slot: Slot, write: bool) -> bool:
     return write or time.monotonic() - slot.opened_at > READER_SECONDS
 
 
-def _shut(slot: Slot, chain: Chain, merge: bool) -> None:
-    """On a thread."""
-    try:
-        if merge:
-            chain.merge()
-    except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
-        log.warning("chain not merged: tenant=%s error=%s", slot.tenant, error)
-    finally:
-        chain.close()
+def _is_empty(chain: Chain) -> bool:
+    stats = chain.stats()
+    return not stats.messages and not stats.forgotten and not stats.damage

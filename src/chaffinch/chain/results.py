@@ -1,9 +1,15 @@
 """What goes into a chain and comes out of it: frozen structs, with the fields of the core's JSON."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+LURES_MIN_AUTHORS: Final = 3
+"""How many authors must have written what others will see."""
+
+NAMED_BAD: Final = 20
+"""How many bad records are named."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -15,7 +21,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a token is: words between spaces, Unicode word segments, or characters as a reader sees them."""
     max_tokens: Annotated[int, Meta(ge=1, le=10_000)] = 1000
     """Tokens of a message that are learned; the others are counted."""
-    max_token_bytes: Annotated[int, Meta(ge=4, le=1024)] = 255
+    max_token_bytes: Annotated[int, Meta(ge=8, le=1024)] = 255
     max_vocabulary: Annotated[int, Meta(ge=1, le=1 << 24)] = 1 << 24
     """Different tokens that are known; messages that need more are counted and not learned."""
     max_copied_tokens: Annotated[int, Meta(ge=1, le=10_000)] = 6
@@ -31,11 +37,16 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def for_lures(cls) -> "Options":
         """What a chain is made with whose text others will see: guarded, and only what three authors wrote."""
-        return cls(guarded=True, min_authors=3)
+        return cls(guarded=True, min_authors=LURES_MIN_AUTHORS)
 
     def to_json(self) -> str:
         """As the core reads them."""
         return msgspec.json.encode(self).decode()
+
+
+def least_authors(asked: int, *, guarded: bool) -> int:
+    """The `min_authors` of a chain that is made: in a guarded one the 1 of the settings stands for that of lures."""
+    return LURES_MIN_AUTHORS if guarded and asked == 1 else asked
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -71,6 +82,14 @@ class Cut(msgspec.Struct, frozen=True):
     messages_cut: int = 0
     """Messages that lost tokens."""
 
+    def __add__(self, other: "Cut") -> "Cut":
+        """Of both together."""
+        return Cut(
+            tokens_dropped=self.tokens_dropped + other.tokens_dropped,
+            tokens_shortened=self.tokens_shortened + other.tokens_shortened,
+            messages_cut=self.messages_cut + other.messages_cut,
+        )
+
 
 class Added(msgspec.Struct, frozen=True):
     """What became of messages. What was learned is durable."""
@@ -85,6 +104,17 @@ class Added(msgspec.Struct, frozen=True):
     cut: Cut = Cut()
     replaced: int = 0
     """Secrets and personal data that were replaced."""
+
+    def __add__(self, other: "Added") -> "Added":
+        """Of both together."""
+        return Added(
+            learned=self.learned + other.learned,
+            duplicates=self.duplicates + other.duplicates,
+            empty=self.empty + other.empty,
+            no_room=self.no_room + other.no_room,
+            cut=self.cut + other.cut,
+            replaced=self.replaced + other.replaced,
+        )
 
 
 class Bad(msgspec.Struct, frozen=True):
@@ -112,6 +142,17 @@ class Trained(msgspec.Struct, frozen=True):
     bad: int = 0
     first_bad: tuple[Bad, ...] = ()
     """The first 20 of them."""
+
+    def __add__(self, other: "Trained") -> "Trained":
+        """Of both together."""
+        return Trained(
+            added=self.added + other.added,
+            records=self.records + other.records,
+            resumed=self.resumed + other.resumed,
+            left_out=self.left_out + other.left_out,
+            bad=self.bad + other.bad,
+            first_bad=(self.first_bad + other.first_bad)[:NAMED_BAD],
+        )
 
 
 class Merged(msgspec.Struct, frozen=True):

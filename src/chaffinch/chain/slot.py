@@ -51,6 +51,8 @@ class Slot:
         """Whether it may wait for room, in the pool and among the open chains."""
         self.chain: Chain | None = None
         self.writes = False
+        self.made = False
+        """Whether it was made for this slot, and nobody learned anything in it yet."""
         self.users = 0
         self.memory = 0
         self.counted = 0

@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
 
-from chaffinch._core import Ask
+from chaffinch._core import Ask, redact
 from chaffinch.chain import engine, removal
 from chaffinch.chain.candidate import Candidate
 from chaffinch.chain.engine import Asked, Chain, Report
+from chaffinch.chain.errors import UnknownTenantError, translating
 from chaffinch.chain.measures import Measures
 from chaffinch.chain.names import check_tenant, tenants_in
 from chaffinch.chain.open_chains import OpenChains
@@ -25,7 +26,7 @@ from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Added, Merged, Message, Options, Reference, Said, Stats, Trained, Verified
 from chaffinch.chain.slot import Slot
 from chaffinch.config import ChainSettings
-from chaffinch.errors import ChaffinchError
+from chaffinch.errors import ChaffinchError, InputError
 from chaffinch.metrics.registry import Registry
 
 log = logging.getLogger("chaffinch.chain")
@@ -61,6 +62,8 @@ class _Ran:
 class Tenants:
     """The chains of a state directory; an async context manager that closes them, and not the pool.
 
+    Raises `InputError` for settings that no chain can be opened with.
+
     Every method raises `InputError` for a name that no tenant can have, `UnknownTenantError` if there is no chain,
     `BusyError` when the queue of the pool is full, or what else there is room for, unless `wait` is true, and what the
     method of `Chain` raises.
@@ -72,6 +75,7 @@ class Tenants:
         self.state = state
         self.settings = settings or ChainSettings()
         self.candidate = Candidate(self.settings)
+        _check_names(self.settings.names)
         self._pool = pool
         self._chains = OpenChains(state, pool, self.settings)
         self._measures = Measures(registry or pool.registry)
@@ -79,6 +83,8 @@ class Tenants:
         self._most_long = max(1, pool.threads // 2)
         self._long = asyncio.Semaphore(self._most_long)
         """Long calls take at most half of the threads, so that short ones go on beside them."""
+        self._silent: set[str] = set()
+        """Tenants of the candidate's mix that have no chain, which was logged."""
 
     async def add(self, tenant: str, messages: Sequence[Message], *, wait: bool = False) -> Added:
         """Learn messages, durably; the tenant's chain is made if there is none."""
@@ -133,7 +139,7 @@ class Tenants:
         voices = self.candidate.voices(check_tenant(tenant))
         asked = engine.asked(self.candidate.asked(tenant, ask))
         if len(voices) > 1:
-            said = await self._mix(tenant, voices, n, rng_seed, asked, wait)
+            said = await self._mix(tenant, voices, n, rng_seed, asked, wait, along=True)
             return [one.text for one in said]
         return await self._speak(tenant, n, lambda chain: chain.generate(n, rng_seed=rng_seed, ask=asked), wait)
 
@@ -144,7 +150,7 @@ class Tenants:
         voices = self.candidate.voices(check_tenant(tenant))
         asked = engine.asked(self.candidate.asked(tenant, ask))
         if len(voices) > 1:
-            return await self._mix(tenant, voices, n, rng_seed, asked, wait)
+            return await self._mix(tenant, voices, n, rng_seed, asked, wait, along=True)
         return await self._speak(tenant, n, lambda chain: chain.say(n, rng_seed=rng_seed, ask=asked), wait)
 
     async def mix(
@@ -212,7 +218,10 @@ class Tenants:
         return await self._run(tenant, "export", lambda chain: chain.export(path), long=True, wait=wait)
 
     async def remove(self, tenant: str) -> None:
-        """Remove the tenant's chain with all its files. Calls that run end first; later ones find no chain."""
+        """Remove the tenant's chain with all its files, and what a killed `train --clean` or import left of it.
+
+        Calls that run end first; later ones find no chain.
+        """
         slot = await self._chains.seclude(check_tenant(tenant))
         await self._pool.submit(
             lambda: removal.remove(self.state, tenant),
@@ -254,12 +263,33 @@ class Tenants:
 
         return await self._on([slot], "generate", tenant, lambda: call(slot.open_chain), n, wait, account)
 
-    async def _mix(self, tenant: str, voices: Voices, n: int, rng_seed: int | None, asked: Ask, wait: bool) -> Sayings:
+    async def _mix(
+        self,
+        tenant: str,
+        voices: Voices,
+        n: int,
+        rng_seed: int | None,
+        asked: Ask,
+        wait: bool,
+        *,
+        along: bool = False,
+    ) -> Sayings:
+        """`along`: the others only speak along, as the settings say, and who has no chain does not."""
         configuration = self.candidate.configuration_of(tenant)
         held: dict[str, Slot] = {}
         try:
             for name in sorted({check_tenant(name) for name, _ in voices}):
-                held[name] = await self._chains.acquire(name, wait=wait, beside=bool(held))
+                try:
+                    held[name] = await self._chains.acquire(name, wait=wait, beside=bool(held))
+                    self._silent.discard(name)
+                except UnknownTenantError:
+                    if not along or name == tenant:
+                        raise
+                    self._keep_silent(name)
+            if along and not any(weight for name, weight in voices if name in held):
+                raise UnknownTenantError(
+                    f"{tenant} lets others speak, and none has a chain: add messages to one of them"
+                )
         except BaseException as error:
             for slot in held.values():
                 self._chains.release(slot)
@@ -269,13 +299,21 @@ class Tenants:
 
         def call() -> Sayings:
             return engine.mix(
-                [(held[name].open_chain, weight) for name, weight in voices], n, rng_seed=rng_seed, ask=asked
+                [(held[name].open_chain, weight) for name, weight in voices if name in held],
+                n,
+                rng_seed=rng_seed,
+                ask=asked,
             )
 
         def account(ran: _Ran) -> None:
             self._measures.generated(configuration, ran.ns, ran.error)
 
         return await self._on(list(held.values()), "mix", tenant, call, n, wait, account)
+
+    def _keep_silent(self, name: str) -> None:
+        if name not in self._silent:
+            self._silent.add(name)
+            log.warning("chain.candidate.mix names a tenant without a chain, which is left out: tenant=%s", name)
 
     async def _run(
         self,
@@ -338,14 +376,17 @@ class Tenants:
         def ended() -> None:
             if long:
                 self._long.release()
-            learned = operation == "add" and ran.result is not None
+            learns, learned = operation in ("add", "train"), ran.result is not None
             try:
                 if ran.ns and account is not None:
                     account(ran)
             finally:
                 ran.result = ran.error = None  # whose traceback leads here
                 for slot in slots:
-                    slot.unheard |= slot.guarded and learned
+                    slot.unheard |= slot.guarded and learned and operation == "add"
+                    slot.made &= not (learns and learned)
+                    if slot.made and slot.users == 1:  # what was to be learned was refused: it goes with this call
+                        self._chains.retire(slot)
                     self._merge_behind(slot)
                     self._chains.release(slot)
 
@@ -390,3 +431,12 @@ class Tenants:
                 await self._on([slot], "merge", slot.tenant, slot.open_chain.merge, slot.memory, True, account)
             except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
                 log.warning("chain not merged: tenant=%s error=%s", slot.tenant, error)
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    """Every opening of a chain takes them: say now what would be wrong with each."""
+    if names:
+        try:
+            translating(redact)("", names)
+        except InputError as error:
+            raise InputError(f"chain.names: {error}") from None

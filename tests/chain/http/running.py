@@ -11,8 +11,8 @@ import msgspec
 
 from chaffinch.chain.http.app import Api
 from chaffinch.chain.http.auth import Right, Token, Tokens, hash_of, new_token
+from chaffinch.chain.http.doors import Doors
 from chaffinch.chain.http.limits import Bounds
-from chaffinch.chain.http.protocol import Doors
 from chaffinch.chain.http.serve import bound
 from chaffinch.chain.http.server import Server
 from chaffinch.chain.pool import Pool
@@ -157,7 +157,7 @@ async def running(state: Path, **settings: Any) -> AsyncIterator[Running]:
     listener = bound(serving)
     async with Pool(chain.threads, chain.queue, registry) as pool:
         tenants = Tenants(state, pool, chain, registry)
-        api = Api(tenants, Tokens([]), serving, registry)
+        api = Api(tenants, pool, Tokens([]), serving, registry)
         doors = Doors(serving.connections, registry.counter("chain_http_connections_refused", "reason"), bounds)
         server = Server(api, doors, serving.drain_seconds)
         task = asyncio.create_task(server.run(listener), name="server")

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.chain.engine import Chain
+from chaffinch.chain.http.app import Names
+from chaffinch.chain.names import directory_of
+from chaffinch.chain.results import Options
 from chaffinch.config import ChainSettings
 from tests.chain.http.running import Running, read_answer, request, running, sentences
 
@@ -66,17 +70,78 @@ def test_what_is_asked_of_a_message_is_kept(tmp_path: Path) -> None:
     play(tmp_path, scene, chain=ChainSettings(backward=True))
 
 
-def test_nothing_new_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_nothing_new_is_said_in_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scene(server: Running) -> None:
         await server.learn("room", ["one message only"])
         answer = await server.ask("POST", "/v1/chains/room/generate", {"containing": "zebra"})
-        assert answer.status == 409
+        assert (answer.status, answer.json["code"]) == (409, "conflict")
+        assert answer.json["detail"].endswith("ask with `seed` or `starting`")
+        assert "--" not in answer.json["detail"]  # an option of a command that the client does not have
         answer = await server.ask("POST", "/v1/chains/room/generate", {"seed": "zebra"})
         assert (answer.status, answer.json["code"]) == (422, "nothing_new")
         assert answer.json["detail"].startswith("cannot say anything new about")
         assert answer.headers["content-type"] == "application/problem+json"
+        assert caplog.records == []
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("path", ["messages", "merge"])
+def test_what_is_refused_for_a_reason_of_the_servers_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    async def scene(server: Running) -> None:
+        body = [{"text": "a"}] if path == "messages" else None
+        with Chain.open(directory_of(tmp_path, "room"), write=True, create=Options()):
+            answer = await server.ask("POST", f"/v1/chains/room/{path}", body)
+        assert (answer.status, answer.json["code"]) == (503, "locked")
+        (record,) = caplog.records
+        start = f"http.refused path={path} tenant=room status=503 why={tmp_path / 'chains' / 'room'} "
+        assert record.message.startswith(start)
+
+    play(tmp_path, scene)
+
+
+def test_who_removes_and_forgets_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "chaffinch.chain.http")
+
+    async def scene(server: Running) -> None:
+        (token,) = server.give_tokens(("the\nbot", ["room"], ("admin",)))
+        messages = [{"text": "one", "author": "ann"}, {"text": "two", "author": "ann"}, {"text": "three"}]
+        await server.ask("POST", "/v1/chains/room/messages", messages, token=token)
+        assert (await server.ask("DELETE", "/v1/chains/room/messages?author=ann", token=token)).status == 200
+        assert (await server.ask("DELETE", "/v1/chains/room", token=token)).status == 200
+        assert [record.message for record in caplog.records] == [
+            r"http.forgot by=author token='the\nbot' tenant=room done=2",
+            r"http.removed token='the\nbot' tenant=room done=all",
+        ]
+
+    play(tmp_path, scene)
+
+
+def test_who_forgets_and_goes_is_logged_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "chaffinch.chain.http")
+
+    async def scene(server: Running) -> None:
+        await server.learn("room", sentences())
+        free = threading.Event()
+        blocking = asyncio.create_task(server.pool.submit(free.wait, operation="test"))
+        try:
+            _, writer = await server.connect()
+            writer.write(request("DELETE", "/v1/chains/room/messages?message=m1", token=server.token))
+            while not server.pool.depth:
+                await asyncio.sleep(0.01)
+            writer.transport.abort()
+            while not server.counted("chain_http_requests").get(("messages", "gone")):
+                await asyncio.sleep(0.01)
+        finally:
+            free.set()
+        await blocking
+        assert [record.message for record in caplog.records] == [
+            "http.forgot by=message token='all' tenant=room done=unknown"
+        ]
+
+    play(tmp_path, scene, chain=ChainSettings(threads=1))
 
 
 def test_a_mix_speaks_with_both_and_needs_the_right_on_each(tmp_path: Path) -> None:
@@ -205,6 +270,13 @@ def test_lists_come_in_pages_of_what_the_token_reaches(tmp_path: Path) -> None:
         assert first == {"chains": ["a", "c"], "next": "c"}
         assert (await server.ask("GET", "/v1/chains?after=c", token=some)).json == {"chains": ["d"], "next": None}
 
+        async def everything() -> Names:
+            raise AssertionError("chains of others were looked for")
+
+        server.tenants.list = everything  # type: ignore[method-assign]
+        last = (await server.ask("GET", "/v1/chains?after=a&limit=1", token=some)).json
+        assert last == {"chains": ["c"], "next": "c"}
+
     play(tmp_path, scene)
 
 
@@ -236,6 +308,8 @@ def test_lists_come_in_pages_of_what_the_token_reaches(tmp_path: Path) -> None:
         ("POST", "/v1/chains/room/generate", {"n": 1001}, {}, 400),
         ("POST", "/v1/chains/room/generate", {"colour": "red"}, {}, 400),
         ("POST", "/v1/chains/room/generate", {"seed": "a", "starting": "b"}, {}, 400),
+        ("POST", "/v1/chains/room/generate", {"min_tokens": 9, "max_tokens": 8}, {}, 400),
+        ("POST", "/v1/chains/room/generate", {"min_tokens": 201}, {}, 400),
         ("POST", "/v1/chains/room/generate", {"mix": {"../up": 1}}, {}, 400),
         ("POST", "/v1/chains/room/generate", b" " * (300 << 10), {"Content-Type": "application/json"}, 413),
         ("POST", "/v1/chains/room/messages", b"", {"Content-Type": "text/plain"}, 415),
@@ -313,6 +387,7 @@ def test_a_full_queue_is_a_429_with_a_time(tmp_path: Path) -> None:
                 answer = await server.ask("POST", f"/v1/chains/room/{path}", body)
                 assert (answer.status, answer.json["code"]) == (429, "busy")
                 assert int(answer.headers["retry-after"]) >= 1
+                assert answer.json["detail"].endswith(f": try again in {answer.headers['retry-after']} s")
         finally:
             free.set()
         await asyncio.gather(*blocked)

@@ -1,7 +1,10 @@
 """Tokens: what a file may say, and what is known of a stranger."""
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +42,38 @@ def test_a_made_file_is_private_and_holds_no_token(tmp_path: Path) -> None:
     assert load_tokens(path).of(f"Bearer {token}").rights == ("admin", "metrics")
     with pytest.raises(ChaffinchError, match="cannot be written"):
         make_tokens_file(path, plain)
+
+
+class KilledError(BaseException):
+    """Where a process would end."""
+
+
+@pytest.mark.parametrize("survived", range(11))
+def test_whenever_it_is_killed_no_file_is_left_whose_token_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    path, plain = tmp_path / "tokens.toml", tmp_path / "token"
+    plain.write_text("of a tokens file that was removed")
+    left = survived
+    with monkeypatch.context() as patched:
+        for name in ("open", "fsync", "unlink", "replace"):
+            real = getattr(os, name)
+
+            def counted(*args: Any, real: Callable[..., Any] = real, **more: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise KilledError
+                return real(*args, **more)
+
+            patched.setattr(os, name, counted)
+        with contextlib.suppress(KilledError):
+            make_tokens_file(path, plain)
+    if not path.exists():
+        make_tokens_file(path, plain)
+    assert load_tokens(path).of(f"Bearer {plain.read_text().strip()}").name == "admin"
+    assert {one.name for one in tmp_path.iterdir()} == {"tokens.toml", "token"}
+    assert (survived == 10) == (left >= 0)  # the last one is not killed at all: every step was
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])

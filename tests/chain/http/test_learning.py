@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from chaffinch.chain.errors import BusyError
 from chaffinch.chain.http.learning import Learning, Lines, message_of
-from chaffinch.chain.http.limits import BATCH_MESSAGES, LINE_BYTES
-from chaffinch.chain.http.problem import Learned, RefusalError
+from chaffinch.chain.http.limits import BATCH_MESSAGES, LINE_BYTES, MOST_BAD, TURN_LINES
+from chaffinch.chain.http.problem import RefusalError
+from chaffinch.chain.http.wire import Learned
 from chaffinch.chain.results import Added, Message
 
 
@@ -36,13 +38,16 @@ def learned(*parts: bytes, skip_bad: bool = False, busy: Sequence[int] = ()) -> 
     return asyncio.run(Learning(add, skip_bad).learn(pieces(*parts))), batches
 
 
-@given(st.lists(st.binary(max_size=8).map(lambda data: data.replace(b"\n", b"")), max_size=8), st.integers(1, 9))
+pieces_of_lines = st.one_of(st.binary(max_size=8), st.sampled_from((b"", b" ", b"\r", b"\t \r", b" x", b"\x0b")))
+
+
+@given(st.lists(pieces_of_lines.map(lambda data: data.replace(b"\n", b"")), max_size=12), st.integers(1, 9))
 def test_lines_are_the_same_however_the_body_is_cut(lines: list[bytes], step: int) -> None:
     body = b"\n".join(lines)
     cutter = Lines()
-    got = [line for at in range(0, len(body), step) for line in cutter.feed(body[at : at + step])]
-    got += cutter.finish()
-    assert got == (lines[:-1] if lines and not lines[-1] else lines)
+    got = [(cutter.count, line) for at in range(0, len(body), step) for line in cutter.feed(body[at : at + step])]
+    got += [(cutter.count, line) for line in cutter.finish()]
+    assert got == [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def test_a_line_that_is_too_long_is_not_held() -> None:
@@ -51,6 +56,82 @@ def test_a_line_that_is_too_long_is_not_held() -> None:
         assert list(cutter.feed(b"x" * (LINE_BYTES // 4))) == []
         assert len(cutter._rest) <= LINE_BYTES * 5 // 4
     assert list(cutter.feed(b"\nshort\n")) == [None, b"short"]
+
+
+def test_blank_lines_are_counted_and_cost_next_to_nothing() -> None:
+    cutter = Lines()
+    began = time.process_time()
+    assert list(cutter.feed(b"\n \r\n" * (4 << 20) + b"x\n")) == [b"x"]
+    assert cutter.count == (8 << 20) + 1
+    assert time.process_time() - began < 2  # one at a time they took 6 s
+
+
+@pytest.mark.parametrize("line", [b"x\n", b'{"text":"a"}\n'])
+def test_while_one_body_is_read_everybody_else_has_turns(line: bytes) -> None:
+    async def run() -> int:
+        async def add(batch: Sequence[Message]) -> Added:
+            return Added(learned=len(batch))
+
+        learning = asyncio.create_task(Learning(add, True).learn(pieces(line * MOST_BAD)))
+        turns = 0
+        while not learning.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert (await learning).lines == MOST_BAD
+        return turns
+
+    assert asyncio.run(run()) >= MOST_BAD // TURN_LINES
+
+
+def test_bad_lines_are_passed_over_but_not_without_end() -> None:
+    with pytest.raises(RefusalError) as refused:
+        learned(b'{"text":"a"}\n' + b"x\n" * (MOST_BAD * 2), skip_bad=True)
+    assert (refused.value.status, refused.value.code) == (400, "bad_line")
+    assert refused.value.detail.startswith(f"line {MOST_BAD + 2}: it is one of {MOST_BAD + 1:,} bad ones")
+    found = refused.value.learned
+    assert found is not None
+    assert (found.learned, found.bad) == (1, MOST_BAD + 1)
+
+
+def test_who_does_what_a_refusal_of_a_line_says_learns_nothing_twice() -> None:
+    sent = [b'{"text":"a"}', b"", b'{"text":"b"}', b"nonsense", b'{"text":"c"}']
+    with pytest.raises(RefusalError, match="send the body again from line 4 on, or that with \\?skip_bad=1") as refused:
+        learned(b"\n".join(sent))
+    assert refused.value.learned is not None
+    assert refused.value.learned.learned == 2
+    _, batches = learned(b"\n".join(sent[3:]), skip_bad=True)
+    assert [one.text for batch in batches for one in batch] == ["c"]
+
+
+def test_who_is_interrupted_is_told_what_was_learned() -> None:
+    async def run() -> RefusalError:
+        async def add(batch: Sequence[Message]) -> Added:
+            return Added(learned=len(batch))
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield b'{"text":"a"}\n' * (BATCH_MESSAGES + 1)
+            reached.set()
+            await asyncio.Event().wait()
+
+        reached = asyncio.Event()
+        learning = asyncio.create_task(Learning(add, False).learn(endless()))
+        await reached.wait()
+        learning.cancel()
+        with pytest.raises(RefusalError) as refused:
+            await learning
+        return refused.value
+
+    refused = asyncio.run(run())
+    assert (refused.status, refused.code) == (503, "stopping")
+    assert refused.learned is not None
+    assert refused.learned.learned == BATCH_MESSAGES
+
+
+def test_names_may_be_whole_numbers_and_null_is_as_good_as_missing() -> None:
+    numbers = message_of(b'{"text":"a","id":5,"author":-7,"channel":9223372036854775807}')
+    assert (numbers.id, numbers.author, numbers.channel) == ("5", "-7", "9223372036854775807")
+    empty = message_of(b'{"text":"a","id":null,"author":null,"channel":null,"time":null,"attachments":null}')
+    assert empty == Message("a")
 
 
 def test_batches_are_bounded_and_counts_are_sums() -> None:
@@ -84,7 +165,9 @@ def test_bad_lines_are_passed_over_and_the_first_of_them_named() -> None:
         (b'{"text":"\\ud800"}', "not JSON"),
         (b"{}", "text"),
         (b'{"text":"a","colour":"red"}', "colour"),
-        (b'{"text":"a","id":5}', "id"),
+        (b'{"text":"a","id":5.5}', "id"),
+        (b'{"text":"a","id":true}', "id"),
+        (b'{"text":null}', "text"),
         (b'{"text":"a","id":"~5"}', "~"),
         ('{"text":"a","author":"' + "ä" * 64 + '"}', "author"),
         (b'{"text":"a","channel":"' + b"a" * 256 + b'"}', "channel"),

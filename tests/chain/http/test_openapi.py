@@ -13,6 +13,9 @@ from chaffinch.chain.http.limits import (
     JSON_BYTES,
     LINE_BYTES,
     LINGERING,
+    MOST_BAD,
+    PATIENCE_SECONDS,
+    TURN_LINES,
     Bounds,
 )
 from chaffinch.chain.http.openapi import document
@@ -80,6 +83,8 @@ def test_the_page_has_every_operation_code_and_bound() -> None:
         f"{JSON_BYTES >> 10} KiB",
         f"{LINE_BYTES >> 20} MiB; {BATCH_MESSAGES} messages or {BATCH_BYTES >> 20} MiB are held",
         f"{bounds.write_seconds:g} s; a peer that takes none",
+        f"{MOST_BAD:,} with `?skip_bad=1`, none without; after {TURN_LINES} lines others have a turn",
+        f"waited for, for {PATIENCE_SECONDS:g} s a batch",
         f"{MOST_TRIES:,} tries together",
         f"`chain.serve.drain_seconds`\n({served.drain_seconds:g})",
     ):

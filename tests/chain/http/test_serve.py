@@ -1,6 +1,7 @@
 """The command: what it refuses to start with, and how it is stopped."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -73,10 +74,12 @@ def test_what_does_not_end_is_interrupted_and_told_so(tmp_path: Path, twice: boo
     config.write_text(f"[chain.serve]\ndrain_seconds = {60 if twice else 0.3}\n")
     with served(tmp_path, "--config", str(config)) as server:
         token = server.token
-        headers = {"Content-Type": "application/x-ndjson", "Content-Length": "100"}
+        headers = {"Content-Type": "application/x-ndjson", "Content-Length": "100000"}
         with server.connect() as peer:
-            peer.sendall(request("POST", "/v1/chains/room/messages", token=token, headers=headers))
-            assert server.ask(HEALTH).status == 200
+            peer.sendall(request("POST", "/v1/chains/room/messages", token=token, headers=headers) + lines(["a"] * 600))
+            stats = request("GET", "/v1/chains/room/stats", token=token)
+            while server.ask(stats).json.get("messages") != 512:
+                assert server.process.poll() is None
             server.process.send_signal(signal.SIGTERM)
             if twice:
                 with pytest.raises(subprocess.TimeoutExpired):
@@ -85,7 +88,22 @@ def test_what_does_not_end_is_interrupted_and_told_so(tmp_path: Path, twice: boo
             answer = answer_of(peer)
             assert (answer.status, answer.json["code"]) == (503, "stopping")
             assert answer.headers["retry-after"] == "5"
+            assert answer.json["learned"]["learned"] == 512
         assert server.process.wait(5) == 0
+
+
+def test_its_log_has_times_and_its_metrics_its_memory(tmp_path: Path) -> None:
+    with served(tmp_path) as server:
+        sent = lines(["one two three"])
+        kind = {"Content-Type": "application/x-ndjson"}
+        assert server.ask(request("POST", "/v1/chains/room/messages", sent, server.token, kind)).status == 200
+        assert server.ask(request("DELETE", "/v1/chains/room", token=server.token)).status == 200
+        said = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO chaffinch\.chain\.http http\.removed token='admin' .*\n"
+        assert re.fullmatch(said, server.line())
+        page = server.ask(request("GET", "/metrics", token=server.token)).body.decode()
+        resident = re.search(r"^chaffinch_process_resident_memory_bytes(?:\{.*\})? (\d+)$", page, re.MULTILINE)
+        assert resident is not None
+        assert 5 << 20 < int(resident[1]) < 500 << 20
 
 
 def test_tokens_are_read_again_when_told(tmp_path: Path) -> None:

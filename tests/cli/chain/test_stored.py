@@ -36,6 +36,19 @@ def stored(chain: Caller, tmp_path: Path) -> Caller:
     return chain
 
 
+def test_an_import_asks_for_the_names_that_an_archive_does_not_tell(chain: Caller, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("ask Quentin about it\n")
+    (tmp_path / "names").write_text("Quentin\n")
+    (tmp_path / "none").write_text("")
+    chain("train", "t", tmp_path / "in", "--guarded", "--names", tmp_path / "names")
+    chain("export", "t", tmp_path / "archive")
+    assert "--names" in chain("import", "copy", tmp_path / "archive", code=2).err
+    chain("import", "without", tmp_path / "archive", "--names", tmp_path / "none")
+    chain("import", "copy", tmp_path / "archive", "--names", tmp_path / "names")
+    chain("train", "copy", tmp_path / "in")
+    assert chain.messages("copy") == ["ask <name> about it"] * 2
+
+
 def test_forgetting_is_counted_and_merged_away(stored: Caller) -> None:
     said = stored("forget", "t", "--message", "m007").out
     assert "forgot 1 message\n" in said

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.cli.chain import swap
+from chaffinch.chain import swap
 from chaffinch.errors import RunError
 from tests.cli.chain.calling import Caller, archived, command, environment, texts
 

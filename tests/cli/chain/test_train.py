@@ -253,3 +253,22 @@ def test_a_bar_on_a_terminal_and_control_c(chain: Caller, tmp_path: Path) -> Non
     assert 0 < stopped_at < 600_000
     done = chain.json("train", "t", tmp_path / "in")
     assert (done["resumed"], done["learned"]) == (stopped_at, 600_000 - stopped_at)
+
+
+def test_a_chain_that_is_made_has_the_tenants_configuration(chain: Caller, tmp_path: Path) -> None:
+    """The candidate's order for who is on it, with flags over it; a chain that is there keeps what it has."""
+    (tmp_path / "config.toml").write_text(
+        '[chain]\norder = 1\nguarded = true\nmin_authors = 1\n[chain.candidate]\ntenants = ["on", "flag"]\norder = 3\n'
+    )
+
+    def made(tenant: str, *arguments: str) -> tuple[int, bool, int]:
+        chain("train", tenant, "--starter", "chat", "--config", tmp_path / "config.toml", *arguments)
+        has = chain.json("stats", tenant)["options"]
+        return has["order"], has["guarded"], has["min_authors"]
+
+    assert made("off") == (1, True, 3)
+    assert made("on") == (3, True, 3)
+    assert made("flag", "--order", "2", "--no-guarded") == (2, False, 1)
+    assert made("off", "--clean", "--no-guarded") == (1, False, 3)
+    assert made("off", "--clean", "--guarded", "--min-authors", "1") == (1, True, 1)
+    assert made("flag", "--clean", "--guarded") == (2, True, 3)

@@ -37,6 +37,15 @@ pub(super) struct Head {
     pub options: Options,
     #[serde(default)]
     pub counters: Counts,
+    /// How many names the guard was given. Which, would tell whoever reads the archive what the
+    /// guard is there to hide.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub names: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Head {

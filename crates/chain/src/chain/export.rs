@@ -52,6 +52,7 @@ impl Chain {
             chaffinch_chain: VERSION,
             options: live.options.clone(),
             counters,
+            names: self.names()?.len() as u64,
         };
         put(&mut out, &head)?;
         let mut messages = 0;

@@ -27,20 +27,26 @@ const MAX_OWN_ID: u64 = 1 << 60;
 
 impl Chain {
     /// Makes a chain from an archive in a directory where there is none; how many messages it
-    /// holds. They keep their ids.
+    /// holds. They keep their ids. `names` are what its guard replaces from now on, since the
+    /// archive does not tell which they were.
     ///
     /// # Errors
     ///
-    /// `Error::Input` if something is in the directory already, or for a line that is not an
-    /// archive's; `Error::Locked` if another import into it goes on; `Error::Io`. The directory is
+    /// `Error::Input` if something is in the directory already, for a line that is not an
+    /// archive's, and if the chain had names and none are given, not even an empty list; `Error::Locked` if another import into it goes on; `Error::Io`. The directory is
     /// as it was then.
-    pub fn import(directory: &Path, archive: &mut dyn Read) -> Result<u64> {
-        Self::import_bounded(directory, archive, MAX_SEGMENT_PLACES)
+    pub fn import(
+        directory: &Path,
+        archive: &mut dyn Read,
+        names: Option<&[String]>,
+    ) -> Result<u64> {
+        Self::import_bounded(directory, archive, names, MAX_SEGMENT_PLACES)
     }
 
     pub(super) fn import_bounded(
         directory: &Path,
         archive: &mut dyn Read,
+        names: Option<&[String]>,
         segment_places: u64,
     ) -> Result<u64> {
         let input = MultiGzDecoder::new(BufReader::new(archive));
@@ -49,6 +55,13 @@ impl Chain {
         if !is_free(directory) {
             return Err(occupied(directory));
         }
+        if head.names > 0 && names.is_none() {
+            return Err(Error::input(format!(
+                "the chain replaced {} names, which its archive does not tell: give them again \
+                 (--names), or an empty list to go on without",
+                head.names
+            )));
+        }
         let (parent, beside) = beside(directory)?;
         let made = missing(&parent);
         let imported = Self::import_beside(
@@ -56,6 +69,7 @@ impl Chain {
             &parent,
             &beside,
             head,
+            names.unwrap_or_default(),
             &mut lines,
             segment_places,
         );
@@ -71,6 +85,7 @@ impl Chain {
         parent: &Path,
         beside: &Path,
         head: Head,
+        names: &[String],
         lines: &mut Lines<R>,
         segment_places: u64,
     ) -> Result<u64> {
@@ -78,7 +93,7 @@ impl Chain {
         let opening = Opening {
             write: true,
             create: Some(head.options),
-            names: Vec::new(),
+            names: names.to_vec(),
         };
         clear(beside)?;
         let mut chain = Self::open(beside, &opening)?;

@@ -1,23 +1,29 @@
 """The API: which path takes which method, who may, and what is done."""
 
+import asyncio
 import datetime
-from typing import Final
+import itertools
+import logging
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET
 
 from chaffinch.chain.http import wire
-from chaffinch.chain.http.auth import Right, Token, Tokens, require
+from chaffinch.chain.http.auth import EVERY_TENANT, Right, Token, Tokens, require
 from chaffinch.chain.http.body import check_media_type, decode
 from chaffinch.chain.http.endpoint import Endpoint, Handler, json_response
 from chaffinch.chain.http.instant import milliseconds_of
 from chaffinch.chain.http.learning import Learning
 from chaffinch.chain.http.limits import JSON_BYTES, Rates
-from chaffinch.chain.http.message import Request, Response
+from chaffinch.chain.http.message import CHAINS, Request, Response
 from chaffinch.chain.http.problem import RefusalError
 from chaffinch.chain.http.query import flag, query_of
-from chaffinch.chain.names import check_tenant
+from chaffinch.chain.names import MANIFEST, check_tenant, directory_of
+from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Reference, Said
 from chaffinch.chain.tenants import Tenants
 from chaffinch.config import ServeSettings
@@ -28,7 +34,10 @@ from chaffinch.metrics.registry import Registry
 NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON: Final = ("application/json",)
 
-_CHAINS: Final = "/v1/chains/"
+log = logging.getLogger("chaffinch.chain.http")
+
+T = TypeVar("T")
+Names = list[str]
 
 _generate = msgspec.json.Decoder(wire.GenerateRequest)
 _merge = msgspec.json.Decoder(wire.MergeRequest)
@@ -37,9 +46,12 @@ _merge = msgspec.json.Decoder(wire.MergeRequest)
 class Api:
     """What answers for one set of chains. `tokens` may be replaced while it runs."""
 
-    def __init__(self, tenants: Tenants, tokens: Tokens, settings: ServeSettings, registry: Registry) -> None:
+    def __init__(
+        self, tenants: Tenants, pool: Pool, tokens: Tokens, settings: ServeSettings, registry: Registry
+    ) -> None:
         self.tokens = tokens
         self._tenants = tenants
+        self._pool = pool
         self._settings = settings
         self._registry = registry
         self._rates = Rates(settings.requests_per_second)
@@ -65,9 +77,9 @@ class Api:
         return Endpoint(name, handlers, self._registry)
 
     def _find(self, path: str) -> Endpoint:
-        if not path.startswith(_CHAINS) or path == _CHAINS:
+        if not path.startswith(CHAINS) or path == CHAINS:
             return self._pages.get(path, self._nothing)
-        _, slash, rest = path[len(_CHAINS) :].partition("/")
+        _, slash, rest = path[len(CHAINS) :].partition("/")
         return self._of_chains.get(slash + rest, self._nothing)
 
     async def generate(self, request: Request) -> Response:
@@ -76,8 +88,8 @@ class Api:
         query_of(request.query, ())
         check_media_type(request.headers, JSON)
         asked = decode(_generate, await request.body.all(JSON_BYTES))
-        if asked.seed is not UNSET and asked.starting is not UNSET:
-            raise RefusalError(400, "bad_request", "give a seed or words to start with, not both")
+        if fault := asked.fault():
+            raise RefusalError(400, "bad_request", fault)
         if asked.references:
             require(token, "admin", [tenant])
         said = await self._say(token, tenant, asked)
@@ -112,21 +124,22 @@ class Api:
 
     async def forget(self, request: Request) -> Response:
         """DELETE /v1/chains/{tenant}/messages"""
-        _, tenant = self._admit(request, "write")
+        token, tenant = self._admit(request, "write")
         found = query_of(request.query, ("message", "author", "channel", "before"))
         if len(found) != 1:
             raise RefusalError(400, "bad_query", "give exactly one of message, author, channel and before")
         ((by, value),) = found.items()
         if by == "before":
-            return json_response(wire.ForgetAnswer(await self._tenants.forget(tenant, before=_moment(value))))
-        if fault := wire.sought_fault(by, value):
+            forgetting = self._tenants.forget(tenant, before=_moment(value))
+        elif fault := wire.sought_fault(by, value):
             raise RefusalError(400, "bad_query", f"{fault}: the query parameter {by} cannot be used")
-        if by == "message":
-            count = await self._tenants.forget(tenant, message=value)
+        elif by == "message":
+            forgetting = self._tenants.forget(tenant, message=value)
         elif by == "author":
-            count = await self._tenants.forget(tenant, author=value)
+            forgetting = self._tenants.forget(tenant, author=value)
         else:
-            count = await self._tenants.forget(tenant, channel=value)
+            forgetting = self._tenants.forget(tenant, channel=value)
+        count = await _on_record(f"http.forgot by={by}", token, tenant, forgetting)
         return json_response(wire.ForgetAnswer(count))
 
     async def stats(self, request: Request) -> Response:
@@ -147,9 +160,9 @@ class Api:
 
     async def remove(self, request: Request) -> Response:
         """DELETE /v1/chains/{tenant}"""
-        _, tenant = self._admit(request, "admin")
+        token, tenant = self._admit(request, "admin")
         query_of(request.query, ())
-        await self._tenants.remove(tenant)
+        await _on_record("http.removed", token, tenant, self._tenants.remove(tenant))
         return json_response(wire.RemoveAnswer(tenant))
 
     async def list(self, request: Request) -> Response:
@@ -160,9 +173,17 @@ class Api:
         after = found.get("after", "")
         if "after" in found:
             _tenant(after)
-        names = [name for name in await self._tenants.list() if name > after and token.reaches(name)]
+        names = await self._names(token, after, limit + 1)
         more = names[limit - 1] if len(names) > limit else None
         return json_response(wire.ChainsAnswer(names[:limit], more))
+
+    async def _names(self, token: Token, after: str, most: int) -> Names:
+        """The first chains after a name that the token reaches, sorted. Of others not even the directory is read."""
+        if token.tenants == EVERY_TENANT:
+            return [name for name in await self._tenants.list() if name > after][:most]
+        mine = sorted(name for name in set(token.tenants) if name > after)
+        state = self._tenants.state
+        return await self._pool.submit(lambda: _there(state, mine, most), operation="list", wait=True)
 
     async def openapi(self, request: Request) -> Response:
         """GET /openapi.json"""
@@ -195,9 +216,26 @@ class Api:
     def _admit(self, request: Request, right: Right) -> tuple[Token, str]:
         """The token and the tenant of the path, if the token has the right there."""
         token = self._known(request)
-        tenant = _tenant(_percent_decoded(request.path[len(_CHAINS) :].partition("/")[0]))
+        tenant = _tenant(_percent_decoded(request.tenant))
         require(token, right, [tenant])
         return token, tenant
+
+
+async def _on_record(event: str, token: Token, tenant: str, doing: Awaitable[T]) -> T:
+    """Do what takes something away, and log who asked for that, even if nobody waited for its end."""
+    try:
+        done = await doing
+    except asyncio.CancelledError:
+        log.info("%s token=%r tenant=%s done=unknown", event, token.name, tenant)
+        raise
+    log.info("%s token=%r tenant=%s done=%s", event, token.name, tenant, "all" if done is None else done)
+    return done
+
+
+def _there(state: Path, tenants: Sequence[str], most: int) -> Names:
+    """The first of these that have a chain."""
+    chains = (one for one in tenants if (directory_of(state, one) / MANIFEST).is_file())
+    return list(itertools.islice(chains, most))
 
 
 def _tenant(name: str) -> str:

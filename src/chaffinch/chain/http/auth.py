@@ -5,6 +5,9 @@ secrets that people choose, and would cost each request a tenth of a second. The
 presented must have the shape of what `new_token` makes, so that no chosen password stands behind a hash.
 """
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import hmac
 import os
@@ -12,7 +15,7 @@ import re
 import secrets
 import stat
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -159,21 +162,37 @@ def make_tokens_file(path: Path, plain: Path) -> None:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, text)
-        try:
-            plain.unlink(missing_ok=True)  # of a tokens file that was removed
+        with _alone_in(path.parent) as directory:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "there is one already")
+            # The token first, and the file whole: after a kill between the two, the next start makes both anew, and
+            # there is never a file whose token nobody knows.
             _write(plain, token + "\n")
-        except OSError:
-            path.unlink()  # nobody would know its token
-            raise
+            os.fsync(directory)
+            new = path.with_name(f".{path.name}.new")
+            _write(new, text)
+            new.replace(path)
+            os.fsync(directory)
     except OSError as error:
         raise RunError(
             f"the tokens file {path} cannot be written ({error.strerror}): set chain.serve.tokens_file"
         ) from None
 
 
+@contextlib.contextmanager
+def _alone_in(directory: Path) -> Iterator[int]:
+    """A descriptor of the directory, with its lock: another server that starts here waits."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _write(path: Path, text: str) -> None:
-    """A new file that only its owner reads."""
+    """A new file that only its owner reads, in place of one that was left."""
+    path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
         file.write(text)

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from chaffinch.chain.http.message import GoneError, Request, Response, response_of
-from chaffinch.chain.http.problem import RefusalError, problem_of, retry_after
-from chaffinch.errors import ChaffinchError, InputError
+from chaffinch.chain.http.problem import RefusalError, problem_of, stopping
+from chaffinch.errors import ChaffinchError
 from chaffinch.metrics.registry import Registry
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -43,24 +43,31 @@ class Endpoint:
         return response
 
     async def _answer(self, request: Request) -> Response | None:
+        why: BaseException | None = None
         try:
             return await self._handler(request.method)(request)
-        except RefusalError as problem:
-            refused = problem
-        except ChaffinchError as error:
-            refused = problem_of(error)
-            if refused.status >= 500 or (isinstance(error, InputError) and refused.status == 409):
-                log.warning("http.refused path=%s status=%d why=%s", self._name, refused.status, error)
         except GoneError:
             return None
+        except RefusalError as problem:
+            refused, why = problem, problem.__cause__
+        except ChaffinchError as error:
+            refused, why = problem_of(error), error
         except asyncio.CancelledError:  # the peer has gone, or the server stops; this task ends with its answer
-            if request.body.gone:
-                return None
-            refused = RefusalError(503, "stopping", "the server is being stopped: try again later", retry_after(5))
+            refused = stopping()
         except Exception:
-            log.exception("http.failed path=%s", self._name)
+            log.exception("http.failed path=%s tenant=%.64s", self._name, request.tenant)
             failed = "the server has failed on this request, which is our fault: its log has the details"
-            refused = RefusalError(500, "failed", failed)
+            return response_of(RefusalError(500, "failed", failed))
+        if refused.code == "stopping" and request.body.gone:
+            return None
+        if refused.status >= 500:
+            log.warning(
+                "http.refused path=%s tenant=%.64s status=%d why=%s",
+                self._name,
+                request.tenant,
+                refused.status,
+                why or refused,
+            )
         return response_of(refused)
 
     def _handler(self, method: str) -> Handler:

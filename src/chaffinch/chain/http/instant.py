@@ -1,4 +1,7 @@
-"""Times of messages: RFC 3339, or seconds or milliseconds since 1970; all become milliseconds."""
+"""Times of messages: RFC 3339, or seconds or milliseconds since 1970; all become milliseconds.
+
+The core reads times in files by the same rules.
+"""
 
 import datetime
 import re
@@ -11,7 +14,7 @@ MOST: Final = 9e15
 """Times lie nearer to 1970 than so many milliseconds."""
 
 _RFC3339: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?", re.ASCII
 )
 
 _DAYS_TO_1970: Final = datetime.date(1970, 1, 1).toordinal()
@@ -20,7 +23,7 @@ _CYCLE_DAYS: Final = 146_097
 
 
 def milliseconds_of(moment: str | float) -> int:
-    """Milliseconds since 1970 in UTC. Raises `ValueError` with what is wrong."""
+    """Milliseconds since 1970 in UTC, which a text without an offset is in. Raises `ValueError` with what is wrong."""
     return _of_text(moment) if isinstance(moment, str) else _of_number(moment)
 
 

@@ -1,6 +1,7 @@
 """Learning a body of NDJSON as it comes: never more of it in memory than one batch and one line."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
@@ -8,25 +9,36 @@ import msgspec
 
 from chaffinch.chain.errors import BusyError
 from chaffinch.chain.http.instant import milliseconds_of
-from chaffinch.chain.http.limits import BATCH_BYTES, BATCH_MESSAGES, LINE_BYTES, NAMED_BAD
-from chaffinch.chain.http.problem import BadLine, Learned, RefusalError, problem_of
-from chaffinch.chain.http.wire import Line, name_fault
+from chaffinch.chain.http.limits import (
+    BATCH_BYTES,
+    BATCH_MESSAGES,
+    LINE_BYTES,
+    MOST_BAD,
+    NAMED_BAD,
+    PATIENCE_SECONDS,
+    TURN_LINES,
+)
+from chaffinch.chain.http.problem import RefusalError, problem_of, stopping
+from chaffinch.chain.http.wire import BadLine, Learned, Line, name_fault
 from chaffinch.chain.results import Added, Message
 from chaffinch.errors import ChaffinchError
 
 Add = Callable[[Sequence[Message]], Awaitable[Added]]
 
-PATIENCE_SECONDS: Final = 30.0
-"""How long a body that is learned in part waits for room in the queue: its peer is not read meanwhile."""
-
 _line = msgspec.json.Decoder(Line)
+
+_BLANK: Final = re.compile(rb"(?:[ \t\r]*+\n)+")
 
 
 class Lines:
-    """Cuts a body into numbered lines. What is too long comes as None, and is not kept."""
+    """Cuts a body into lines and numbers them; blank ones count, and are passed over.
+
+    What is too long comes as None, and is not kept.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        """The number of the last line, from 1."""
         self._rest = bytearray()
         self._skipping = False
 
@@ -34,9 +46,14 @@ class Lines:
         """The lines that end in `data`."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
+            if not (self._rest or self._skipping) and (blank := _BLANK.match(data, start)):
+                # All at once: megabytes of them would hold the event loop for seconds.
+                start = blank.end()
+                self.count += data.count(b"\n", blank.start(), start)
+                continue
             self._rest += data[start:end]
             start = end + 1
-            yield self._take()
+            yield from self._take()
         self._rest += data[start:]
         if len(self._rest) > LINE_BYTES:
             self._rest.clear()
@@ -45,14 +62,15 @@ class Lines:
     def finish(self) -> Iterator[bytes | None]:
         """The last line, if nothing ends it."""
         if self._rest or self._skipping:
-            yield self._take()
+            yield from self._take()
 
-    def _take(self) -> bytes | None:
+    def _take(self) -> Iterator[bytes | None]:
         self.count += 1
         line = None if self._skipping or len(self._rest) > LINE_BYTES else bytes(self._rest)
         self._rest.clear()
         self._skipping = False
-        return line
+        if line is None or line.strip():
+            yield line
 
 
 class Learning:
@@ -60,22 +78,20 @@ class Learning:
 
     def __init__(self, add: Add, skip_bad: bool) -> None:
         self._add = add
-        self._skip_bad = skip_bad
+        self._most_bad = MOST_BAD if skip_bad else 0
         self._lines = Lines()
         self._batch: list[Message] = []
         self._batch_bytes = 0
         self._read = self._bad = 0
         self._first_bad: list[BadLine] = []
-        self._added: list[Added] = []
+        self._added = Added()
 
     async def learn(self, body: AsyncIterator[bytes]) -> Learned:
-        """Learn all of it. Raises `RefusalError` that says what was learned before it."""
+        """Learn all of it. Raises `RefusalError` that says what was learned before it, also when it is cancelled."""
         try:
             async for data in body:
-                for line in self._lines.feed(data):
-                    await self._take(line)
-            for line in self._lines.finish():
-                await self._take(line)
+                await self._learn(self._lines.feed(data))
+            await self._learn(self._lines.finish())
             await self._flush()
         except ChaffinchError as error:
             problem = problem_of(error)
@@ -84,6 +100,8 @@ class Learning:
         except RefusalError as problem:
             problem.learned = self.learned()
             raise
+        except asyncio.CancelledError:
+            raise stopping(self.learned()) from None
         return self.learned()
 
     def learned(self) -> Learned:
@@ -91,43 +109,49 @@ class Learning:
         added = self._added
         return Learned(
             lines=self._read,
-            learned=sum(one.learned for one in added),
-            duplicates=sum(one.duplicates for one in added),
-            empty=sum(one.empty for one in added),
-            no_room=sum(one.no_room for one in added),
-            replaced=sum(one.replaced for one in added),
-            tokens_dropped=sum(one.cut.tokens_dropped for one in added),
-            tokens_shortened=sum(one.cut.tokens_shortened for one in added),
-            messages_cut=sum(one.cut.messages_cut for one in added),
+            learned=added.learned,
+            duplicates=added.duplicates,
+            empty=added.empty,
+            no_room=added.no_room,
+            replaced=added.replaced,
+            tokens_dropped=added.cut.tokens_dropped,
+            tokens_shortened=added.cut.tokens_shortened,
+            messages_cut=added.cut.messages_cut,
             bad=self._bad,
             first_bad=tuple(self._first_bad),
         )
 
-    async def _take(self, line: bytes | None) -> None:
-        if line is not None and not line.strip():
-            return
+    async def _learn(self, lines: Iterator[bytes | None]) -> None:
+        for line in lines:
+            self._take(line)
+            if self._bad > self._most_bad:
+                await self._flush()
+                raise self._too_bad()
+            if len(self._batch) >= BATCH_MESSAGES or self._batch_bytes >= BATCH_BYTES:
+                await self._flush()
+            if not self._read % TURN_LINES:
+                await asyncio.sleep(0)
+
+    def _take(self, line: bytes | None) -> None:
         self._read += 1
         try:
             self._batch.append(message_of(line))
         except ValueError as error:
-            await self._refuse(str(error))
-            return
-        self._batch_bytes += len(line or b"")
-        if len(self._batch) >= BATCH_MESSAGES or self._batch_bytes >= BATCH_BYTES:
-            await self._flush()
+            self._bad += 1
+            if len(self._first_bad) < NAMED_BAD:
+                self._first_bad.append(BadLine(self._lines.count, str(error)))
+        else:
+            self._batch_bytes += len(line or b"")
 
-    async def _refuse(self, reason: str) -> None:
-        self._bad += 1
-        if len(self._first_bad) < NAMED_BAD:
-            self._first_bad.append(BadLine(self._lines.count, reason))
-        if not self._skip_bad:
-            await self._flush()
-            raise RefusalError(
-                400,
-                "bad_line",
-                f"line {self._lines.count}: {reason}; what stands before it is learned: correct it and send the body "
-                "again, or add ?skip_bad=1",
-            )
+    def _too_bad(self) -> RefusalError:
+        number = self._lines.count
+        # From here on, and not all of it: messages without an id that stand before it would be learned twice.
+        again = f"what stands before it is learned: correct it and send the body again from line {number} on"
+        if self._most_bad:
+            return RefusalError(400, "bad_line", f"line {number}: it is one of {self._bad:,} bad ones; {again}")
+        return RefusalError(
+            400, "bad_line", f"line {number}: {self._first_bad[0].reason}; {again}, or that with ?skip_bad=1"
+        )
 
     async def _flush(self) -> None:
         if not self._batch:
@@ -136,19 +160,15 @@ class Learning:
         until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             try:
-                self._note(await self._add(batch))
+                added = await self._add(batch)
             except BusyError as error:
                 wait = error.retry_after_seconds
-                if not self._added or asyncio.get_running_loop().time() + wait > until:
+                if self._added == Added() or asyncio.get_running_loop().time() + wait > until:
                     raise
                 await asyncio.sleep(wait)
             else:
+                self._added += added
                 return
-
-    def _note(self, added: Added) -> None:
-        self._added.append(added)
-        if len(self._added) >= 64:
-            self._added = [_sum(self._added)]
 
 
 def message_of(line: bytes | None) -> Message:
@@ -161,25 +181,13 @@ def message_of(line: bytes | None) -> Message:
         raise ValueError(str(error)) from None
     except ValueError as error:  # not JSON, or not UTF-8
         raise ValueError(f"it is not JSON: {error}") from None
-    for what, name in (("id", read.id), ("author", read.author), ("channel", read.channel)):
+    names = {"id": _name(read.id), "author": _name(read.author), "channel": _name(read.channel)}
+    for what, name in names.items():
         if fault := name_fault(what, name):
             raise ValueError(fault)
     time_ms = None if read.time is None else milliseconds_of(read.time)
-    return Message(read.text, read.id, read.author, read.channel, time_ms, read.attachments)
+    return Message(read.text, **names, time_ms=time_ms, attachments=read.attachments or ())
 
 
-def _sum(added: Sequence[Added]) -> Added:
-    from chaffinch.chain.results import Cut
-
-    return Added(
-        learned=sum(one.learned for one in added),
-        duplicates=sum(one.duplicates for one in added),
-        empty=sum(one.empty for one in added),
-        no_room=sum(one.no_room for one in added),
-        replaced=sum(one.replaced for one in added),
-        cut=Cut(
-            tokens_dropped=sum(one.cut.tokens_dropped for one in added),
-            tokens_shortened=sum(one.cut.tokens_shortened for one in added),
-            messages_cut=sum(one.cut.messages_cut for one in added),
-        ),
-    )
+def _name(given: str | int | None) -> str:
+    return "" if given is None else str(given)

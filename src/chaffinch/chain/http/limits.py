@@ -57,6 +57,15 @@ BATCH_BYTES: Final = 1 << 20
 NAMED_BAD: Final = 20
 """Bad lines that an answer names."""
 
+MOST_BAD: Final = 10_000
+"""Bad lines that one request may have, with `?skip_bad=1`: each costs time, and teaches nothing."""
+
+TURN_LINES: Final = 128
+"""After so many lines of one body everybody else has a turn."""
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long a body that is learned in part waits for room in the queue: its peer is not read meanwhile."""
+
 
 class Rates:
     """Requests a second of each token: a bucket that a second fills. The tokens file bounds how many there are."""

@@ -9,6 +9,9 @@ import msgspec
 from chaffinch.chain.http.limits import BOUNDS, Bounds
 from chaffinch.chain.http.problem import CONTENT_TYPE, RefusalError
 
+CHAINS: Final = "/v1/chains/"
+"""What the path of a chain begins with; its tenant follows."""
+
 HELD_BYTES: Final = 64 << 10
 """A body of which so much waits for its handler is not read on."""
 
@@ -112,6 +115,11 @@ class Request(msgspec.Struct, frozen=True):
     query: bytes
     headers: dict[str, str]
     body: Body
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that the path names, as it was sent; empty if it names none."""
+        return self.path[len(CHAINS) :].partition("/")[0] if self.path.startswith(CHAINS) else ""
 
 
 class Response(msgspec.Struct, frozen=True):

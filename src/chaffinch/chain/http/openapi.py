@@ -7,7 +7,7 @@ import msgspec
 
 from chaffinch import __version__
 from chaffinch.chain.http import wire
-from chaffinch.chain.http.problem import CONTENT_TYPE, Learned, ProblemBody
+from chaffinch.chain.http.problem import CONTENT_TYPE
 from chaffinch.chain.results import Merged, Stats
 from chaffinch.metrics.exposition import CONTENT_TYPE as METRICS_TYPE
 
@@ -22,9 +22,9 @@ _COMPONENTS: Final = (
     wire.ForgetAnswer,
     wire.RemoveAnswer,
     wire.HealthAnswer,
-    Learned,
+    wire.Learned,
     Merged,
-    ProblemBody,
+    wire.ProblemBody,
     Stats,
 )
 
@@ -60,8 +60,8 @@ def document(max_body_bytes: int) -> bytes:
 def _document(max_body_bytes: int) -> Json:
     _, schemas = msgspec.json.schema_components(_COMPONENTS, ref_template="#/components/schemas/{name}")
     properties = schemas["Line"]["properties"]
-    properties |= {name: _NAME | {"default": ""} for name in ("id", "author", "channel")}
-    properties["id"] = _NAME | {"default": "", "pattern": "^[^~]|^$", "description": "Learned once, whatever comes."}
+    properties |= {name: _name_schema(_NAME) for name in ("author", "channel")}
+    properties["id"] = _name_schema(_NAME | {"pattern": "^[^~]|^$"}, "Learned once, however often it is sent.")
     properties["time"] = _time_schema()
     # A seed and words to start with exclude each other, which a struct cannot say.
     schemas["GenerateRequest"]["not"] = {"required": ["seed", "starting"]}
@@ -183,10 +183,16 @@ def _tenant_parameter() -> Json:
     return {"name": "tenant", "in": "path", "required": True, "description": "Whose chain.", "schema": schema}
 
 
+def _name_schema(text: Json, description: str = "") -> Json:
+    whole = {"type": "integer", "minimum": -(1 << 63), "maximum": (1 << 63) - 1}
+    schema: Json = {"default": None, "anyOf": [text, whole, {"type": "null"}]}
+    return schema | {"description": description} if description else schema
+
+
 def _time_schema() -> Json:
     bound = 9_000_000_000_000_000
     return {
-        "description": "RFC 3339, or seconds since 1970; numbers from 1e11 on are milliseconds.",
+        "description": "RFC 3339 (UTC where it has no offset), seconds since 1970, or milliseconds from 1e11 on.",
         "default": None,
         "anyOf": [
             {"type": "string", "format": "date-time"},

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from chaffinch.chain.errors import (
     BusyError,
@@ -14,57 +14,10 @@ from chaffinch.chain.errors import (
     NothingNewError,
     UnknownTenantError,
 )
+from chaffinch.chain.http.wire import Learned, ProblemBody
 from chaffinch.errors import ChaffinchError, InputError
 
 CONTENT_TYPE: Final = "application/problem+json"
-
-
-class BadLine(msgspec.Struct, frozen=True):
-    """A line of an NDJSON body that cannot be learned."""
-
-    line: int
-    """From 1."""
-    reason: str
-
-
-class Learned(msgspec.Struct, frozen=True):
-    """What became of the lines of one request. What was learned is durable."""
-
-    lines: int = 0
-    """Lines that were read, bad ones among them; blank ones are not lines."""
-    learned: int = 0
-    duplicates: int = 0
-    """Their id was known: they were learned before."""
-    empty: int = 0
-    """Nothing was left of them: no words, or none but control characters."""
-    no_room: int = 0
-    """The vocabulary had no room for them."""
-    replaced: int = 0
-    """Secrets and personal data that were replaced."""
-    tokens_dropped: int = 0
-    """Tokens after the last one that a message may have."""
-    tokens_shortened: int = 0
-    """Tokens kept without their end."""
-    messages_cut: int = 0
-    """Messages that lost tokens."""
-    bad: int = 0
-    first_bad: tuple[BadLine, ...] = ()
-    """The first 20 of them."""
-
-
-class ProblemBody(msgspec.Struct, frozen=True):
-    """Why a request was refused."""
-
-    title: str
-    """The status in words."""
-    status: int
-    code: str
-    """What kind of refusal it is; never changes."""
-    detail: str
-    """One sentence: what is wrong, and what to do."""
-    type: str = "about:blank"
-    learned: Learned | UnsetType = UNSET
-    """What was learned before it went wrong, and stays."""
 
 
 class RefusalError(Exception):
@@ -101,13 +54,19 @@ def problem_of(error: ChaffinchError) -> RefusalError:
             # The engine names a directory of ours, which is nobody's business out there.
             return RefusalError(404, "unknown_tenant", "there is no such chain: learn messages first, or name another")
         case BusyError():
-            return busy(detail, error.retry_after_seconds)
+            # The engine names a fraction of a second, the header whole ones: a client is told one time.
+            after = retry_after(error.retry_after_seconds)
+            full = f"there is more to do than there is room for: try again in {after['Retry-After']} s"
+            return RefusalError(429, "busy", full, after)
         case LockedError():
             locked = "another process is writing this chain: stop it, or send the request there"
             return RefusalError(503, "locked", locked, retry_after(5))
         case DamagedError():
             damaged = "a file of this chain is damaged: `chaffinch chain verify` on the server says which"
             return RefusalError(503, "damaged", damaged, retry_after(60))
+        case InputError() if "backward" in detail:  # the engine names an option of the command line
+            forwards = "this chain has no way back, which `containing` and `ending` need: ask with `seed` or `starting`"
+            return RefusalError(409, "conflict", forwards)
         case InputError():
             return RefusalError(409, "conflict", detail)
         case _:
@@ -115,9 +74,10 @@ def problem_of(error: ChaffinchError) -> RefusalError:
             return RefusalError(503, "storage", failed, retry_after(5))
 
 
-def busy(detail: str, seconds: float) -> RefusalError:
-    """There is more to do than there is room for."""
-    return RefusalError(429, "busy", detail, retry_after(seconds))
+def stopping(learned: Learned | None = None) -> RefusalError:
+    """A request is interrupted, because the server stops or the peer has gone."""
+    detail = "the server is being stopped: try again later"
+    return RefusalError(503, "stopping", detail, retry_after(5), learned)
 
 
 def retry_after(seconds: float) -> dict[str, str]:

@@ -1,23 +1,23 @@
-"""Connections: HTTP/1.1 by h11, one request at a time, with bounds on time, size and number.
+"""One connection: HTTP/1.1 by h11, one request at a time, with bounds on time and size.
 
-A connection waits, hears a request, answers it, and waits again; or it leaves, when what its peer sends cannot be
-followed any more: it has been answered, and is read a little longer so that the answer is seen.
+What a connection goes through stands in `phase`, what all of them share in `doors`.
 """
 
 import asyncio
-import email.utils
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
+import math
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, cast
 
 import h11
 
-from chaffinch.chain.http.limits import BOUNDS, HEAD_BYTES, LINGER_BYTES, LINGERING, Bounds
+from chaffinch.chain.http.doors import Doors, Unread
+from chaffinch.chain.http.head import head_of, malformed
+from chaffinch.chain.http.limits import HEAD_BYTES, LINGER_BYTES
 from chaffinch.chain.http.message import HELD_BYTES, Body, Request, Response, response_of
+from chaffinch.chain.http.phase import MOVES, Phase
 from chaffinch.chain.http.problem import RefusalError, retry_after
-from chaffinch.metrics.registry import Counter
 
 Answer = Callable[[Request], Awaitable[Response | None]]
 """What answers requests; None if the peer has gone. It does not raise."""
@@ -25,55 +25,6 @@ Answer = Callable[[Request], Awaitable[Response | None]]
 log = logging.getLogger("chaffinch.chain.http")
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
-
-
-class Phase(Enum):
-    """Where a connection stands."""
-
-    WAITING = "waiting"
-    HEARING = "hearing"
-    ANSWERING = "answering"
-    LEAVING = "leaving"
-
-
-class Doors:
-    """All connections of one server: how many there may be, and an end to those that are silent for too long.
-
-    What is ended or turned away is counted by its reason.
-    """
-
-    def __init__(self, most: int, refused: Counter, bounds: Bounds = BOUNDS) -> None:
-        self.most = most
-        self.refused = refused
-        self.bounds = bounds
-        self.open: set[Connection] = set()
-        self.stopping = False
-        """Each connection closes after the answer that it is giving."""
-        self.date = _date()
-        """The time, as answers have it; kept by `watch`."""
-
-    @property
-    def taken(self) -> int:
-        """Connections that are open and not leaving."""
-        return sum(one.phase is not Phase.LEAVING for one in self.open)
-
-    @property
-    def lingers(self) -> bool:
-        """Whether one more connection may stay for a while after its last answer."""
-        return len(self.open) - self.taken < LINGERING and not self.stopping
-
-    async def watch(self) -> None:
-        """End what is too slow, until cancelled."""
-        while True:
-            await asyncio.sleep(self.bounds.sweep_seconds)
-            self.date = _date()
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.open):
-                try:
-                    connection.sweep(now)
-                except Exception:  # the boundary of a connection: the others are watched on
-                    log.exception("http.connection_failed")
-                    connection.abort()
 
 
 class Connection(asyncio.Protocol):
@@ -86,19 +37,18 @@ class Connection(asyncio.Protocol):
         self._answer = answer
         self._doors = doors
         self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
-        self._patience = doors.bounds.head_seconds
+        self._until = self._loop.time() + doors.bounds.head_seconds
+        """When the patience with its phase ends."""
         self._conn = h11.Connection(h11.SERVER, HEAD_BYTES)
-        self._body: Body | None = None
         self._is_head = False
-        self._reading = True
+        """The request in hand wants no body."""
+        self._body: Body | None = None
+        """Of the request that is answered."""
+        self._unread = Unread()
         self._clogged = False
         """The peer does not take what it was answered as fast as it comes."""
-        self._answered = False
-        """The answer is given, and the next request waits until it has been taken."""
         self._lingered = 0
-        self._unsent = 0
-        self._unsent_since = 0.0
+        """Bytes that were read since it is leaving."""
 
     # What the event loop calls.
 
@@ -115,10 +65,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._doors.open.discard(self)
-        if self._body is not None:
-            self._body.leave()
-        if self.task is not None:
-            self.task.cancel()
+        self._enter(Phase.GONE)
+        self._give_up()
 
     def data_received(self, data: bytes) -> None:
         if self.phase is Phase.LEAVING:
@@ -133,38 +81,32 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer has closed, or only its half: nobody can tell, and work for those who gave up would pile up."""
-        if self._body is not None:
-            self._body.leave()
-        if self.task is not None:
-            self.task.cancel()
+        self._give_up()
 
     def pause_writing(self) -> None:
         self._clogged = True
 
     def resume_writing(self) -> None:
         self._clogged = False
-        if self._answered:
+        if self.phase is Phase.ANSWERED:
             self._next()
 
     # What the server calls.
 
     def sweep(self, now: float) -> None:
         """End the connection if a request has not come in time, or nobody takes the answer."""
-        unsent = self._transport.get_write_buffer_size()
-        if not unsent or unsent != self._unsent:
-            self._unsent, self._unsent_since = unsent, now
-        elif now - self._unsent_since > self._doors.bounds.write_seconds:
+        waiting = self._transport.get_write_buffer_size()
+        if self._unread.seconds(waiting, now) > self._doors.bounds.write_seconds:
             self._doors.refused.add("unread")
             self._transport.abort()
+        elif now <= self._until:
             return
-        if self.phase is Phase.ANSWERING or now - self._since <= self._patience:
-            return
-        if self.phase is Phase.HEARING:
+        elif self.phase is Phase.HEARING:
             self._doors.refused.add("slow_head")
             self._refuse(RefusalError(408, "slow", "the headers of a request did not come in time: send them at once"))
         elif self.phase is Phase.WAITING:
             self._transport.close()
-        elif not unsent:
+        elif not waiting:
             self._transport.abort()
 
     def stop(self) -> None:
@@ -178,8 +120,9 @@ class Connection(asyncio.Protocol):
 
     # The rest is between these.
 
-    def _enter(self, phase: Phase, patience: float) -> None:
-        self.phase, self._since, self._patience = phase, self._loop.time(), patience
+    def _enter(self, phase: Phase, patience: float = math.inf) -> None:
+        assert phase in MOVES[self.phase], f"a connection that is {self.phase.value} cannot be {phase.value}"
+        self.phase, self._until = phase, self._loop.time() + patience
 
     def _advance(self) -> None:
         """Take what has come so far."""
@@ -211,22 +154,15 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, event: h11.Request) -> bool:
         """Begin to answer a request, unless its head alone is reason to refuse it."""
-        headers: dict[str, str] = {}
-        size = len(event.target)
-        for raw, value in event.headers:
-            name = raw.decode("ascii")
-            size += len(raw) + len(value) + 4
-            text = value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {text}" if name in headers else text
-        self._is_head = event.method == b"HEAD"
-        if problem := _fault(event, headers, size):
+        head = head_of(event)
+        self._is_head = head.method == "HEAD"
+        if head.fault is not None:
             self._doors.refused.add("malformed")
-            self._refuse(problem)
+            self._refuse(head.fault)
             return False
-        path, _, query = event.target.partition(b"?")
-        self._body = Body(int(headers.get("content-length", 0)), self._wanted, self._doors.bounds)
-        request = Request(event.method.decode("ascii"), path.decode("latin-1"), query, headers, self._body)
-        self._enter(Phase.ANSWERING, 0)
+        self._enter(Phase.ANSWERING)
+        self._body = Body(head.body_bytes, self._wanted, self._doors.bounds)
+        request = Request(head.method, head.path, head.query, head.headers, self._body)
         self.task = self._loop.create_task(self._run(request), name="request")
         return True
 
@@ -235,30 +171,28 @@ class Connection(asyncio.Protocol):
             response = await self._answer(request)
             self.task = None
             if response is not None and not self._transport.is_closing():
-                self._respond(response)
+                self._respond(response, whole=request.body.whole)
         except Exception:  # the boundary of a connection: a fault of ours ends it and is told
             log.exception("http.connection_failed")
             self._transport.abort()
 
-    def _respond(self, response: Response) -> None:
+    def _respond(self, response: Response, *, whole: bool) -> None:
         """Give an answer whole, then wait for the next request, or leave."""
-        assert self._body is not None
-        whole = self._body.whole
         self._say(response, close=not whole or self._doors.stopping)
         self._body = None
         conn = self._conn
-        if whole and conn.our_state is h11.DONE and conn.their_state is h11.DONE:
-            self._answered = True
+        if not whole:
+            self._leave()
+        elif conn.our_state is h11.DONE and conn.their_state is h11.DONE:
+            self._enter(Phase.ANSWERED)
             if not self._clogged:
                 self._next()
-        elif whole:
-            self._transport.close()
         else:
-            self._leave()
+            self._transport.close()
 
     def _next(self) -> None:
         """Hear the next request, of which a part may be here already."""
-        self._answered = self._is_head = False
+        self._is_head = False
         self._conn.start_next_cycle()
         bounds = self._doors.bounds
         if self._doors.stopping or self._transport.is_closing():
@@ -295,8 +229,8 @@ class Connection(asyncio.Protocol):
 
     def _malformed(self, error: h11.RemoteProtocolError) -> None:
         self._doors.refused.add("malformed")
-        problem = _head_too_long() if error.error_status_hint == 431 else _not_http()
-        if self.phase is Phase.ANSWERING and self._body is not None:
+        problem = malformed(error)
+        if self._body is not None:
             self._body.fail(problem)  # what answers has read a part of it, and says so
             self._read(False)
         else:
@@ -316,6 +250,13 @@ class Connection(asyncio.Protocol):
         except OSError:  # the peer has reset the connection, which the event loop does not know yet
             self._transport.abort()
 
+    def _give_up(self) -> None:
+        """Nobody waits for an answer any more."""
+        if self._body is not None:
+            self._body.leave()
+        if self.task is not None:
+            self.task.cancel()
+
     def _wanted(self) -> None:
         """The handler waits for more of the body."""
         if self._conn.they_are_waiting_for_100_continue:
@@ -324,37 +265,9 @@ class Connection(asyncio.Protocol):
         self._read(True)
 
     def _read(self, go_on: bool) -> None:
-        if go_on is not self._reading and not self._transport.is_closing():
-            self._reading = go_on
-            if go_on:
-                self._transport.resume_reading()
-            else:
-                self._transport.pause_reading()
-
-
-def _fault(event: h11.Request, headers: Mapping[str, str], size: int) -> RefusalError | None:
-    """Why a head that h11 can read is refused."""
-    if size > HEAD_BYTES:
-        return _head_too_long()
-    if event.http_version not in (b"1.1", b"1.0"):
-        return RefusalError(505, "malformed", "only HTTP/1.1 is spoken here: use it")
-    if "transfer-encoding" in headers and ("content-length" in headers or event.http_version == b"1.0"):
-        # Proxies do not agree on where such a request ends: what follows could be somebody else's request.
-        twice = "where the body ends is said in two ways: send Content-Length, or chunks in HTTP/1.1"
-        return RefusalError(400, "malformed", twice)
-    return None
-
-
-# Each time a new one: what was learned before it is noted in it.
-
-
-def _head_too_long() -> RefusalError:
-    return RefusalError(431, "malformed", f"the headers have more than {HEAD_BYTES:,} bytes: send fewer")
-
-
-def _not_http() -> RefusalError:
-    return RefusalError(400, "malformed", "this is not HTTP/1.1: send a whole request")
-
-
-def _date() -> str:
-    return email.utils.formatdate(usegmt=True)
+        if self._transport.is_closing():
+            return
+        if go_on:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import resource
 import signal
 import socket
@@ -12,13 +13,14 @@ from typing import Final
 
 from chaffinch.chain.http.app import Api
 from chaffinch.chain.http.auth import Tokens, load_tokens, make_tokens_file
+from chaffinch.chain.http.doors import Doors
 from chaffinch.chain.http.limits import LINGERING
-from chaffinch.chain.http.protocol import Doors
 from chaffinch.chain.http.server import Server
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
 from chaffinch.config import ChainSettings, Config, ServeSettings
 from chaffinch.errors import InputError, RunError
+from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 TOKENS_FILE: Final = "chain-tokens.toml"
@@ -26,6 +28,9 @@ TOKENS_FILE: Final = "chain-tokens.toml"
 
 TOKEN_FILE: Final = "chain-token"  # noqa: S105 - the name of a file
 """Beside it: the token that was made with it."""
+
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+"""On standard error; as `chaffinch up` has it."""
 
 SPARE_DESCRIPTORS: Final = 64
 """Files that the process has open besides connections and chains."""
@@ -36,6 +41,7 @@ def serve(config: Config, state: Path) -> int:
 
     Raises `InputError` for settings or a tokens file that cannot be used, `RunError` when the port cannot be had.
     """
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     _allow_descriptors(config.chain)
     with contextlib.closing(bound(config.chain.serve)) as listener:
         path = Path(config.chain.serve.tokens_file or state / TOKENS_FILE)
@@ -50,7 +56,8 @@ async def _serve(chain: ChainSettings, state: Path, path: Path, tokens: Tokens, 
         Pool(chain.threads, chain.queue, registry, slow_ms=chain.slow_ms) as pool,
         Tenants(state, pool, chain, registry) as tenants,
     ):
-        api = Api(tenants, tokens, chain.serve, registry)
+        memory.export(registry)
+        api = Api(tenants, pool, tokens, chain.serve, registry)
         doors = Doors(chain.serve.connections, registry.counter("chain_http_connections_refused", "reason"))
         registry.gauge("chain_http_connections", lambda: len(doors.open))
         server = Server(api, doors, chain.serve.drain_seconds)

@@ -5,7 +5,8 @@ import contextlib
 import socket
 from typing import Final
 
-from chaffinch.chain.http.protocol import Answer, Connection, Doors
+from chaffinch.chain.http.doors import Doors
+from chaffinch.chain.http.protocol import Answer, Connection
 
 LAST_WORDS_SECONDS: Final = 1.0
 """How long the answers to interrupted requests may take to be sent."""

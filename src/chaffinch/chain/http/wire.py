@@ -22,26 +22,64 @@ _PATH = re.compile(r"(?:/[^/\s:]+)*/([^/\s:]+)")
 
 TenantName = Annotated[str, Meta(pattern=TENANT_PATTERN)]
 Words = Annotated[str, Meta(min_length=1, max_length=1000)]
-Name = Annotated[str, Meta(max_length=255)]
+Name = Annotated[str, Meta(max_length=255)] | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | None
 Number = Annotated[int, Meta(gt=-int(MOST), lt=int(MOST))]
 Fraction = Annotated[float, Meta(gt=-MOST, lt=MOST)]
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of what is learned."""
+    """One line of what is learned. A name may be a whole number; null is as good as missing."""
 
     text: str
-    id: Annotated[Name, Meta(description="Learned once, however often it is sent. Not beginning with `~`.")] = ""
-    author: Name = ""
-    channel: Name = ""
+    id: Name = None
+    """Learned once, however often it is sent. Not beginning with `~`."""
+    author: Name = None
+    channel: Name = None
     time: Annotated[
         str | Number | Fraction | None,
         Meta(description="RFC 3339, or seconds since 1970; numbers from 1e11 on are milliseconds."),
     ] = None
-    attachments: Annotated[
-        tuple[Annotated[str, Meta(max_length=2000)], ...],
-        Meta(max_length=64, description="Addresses of what was attached."),
-    ] = ()
+    attachments: (
+        Annotated[
+            tuple[Annotated[str, Meta(max_length=2000)], ...],
+            Meta(max_length=64, description="Addresses of what was attached."),
+        ]
+        | None
+    ) = None
+
+
+class BadLine(msgspec.Struct, frozen=True):
+    """A line of an NDJSON body that cannot be learned."""
+
+    line: int
+    """From 1."""
+    reason: str
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """What became of the lines of one request. What was learned is durable."""
+
+    lines: int = 0
+    """Lines that were read, bad ones among them; blank ones are not lines."""
+    learned: int = 0
+    duplicates: int = 0
+    """Their id was known: they were learned before."""
+    empty: int = 0
+    """Nothing was left of them: no words, or none but control characters."""
+    no_room: int = 0
+    """The vocabulary had no room for them."""
+    replaced: int = 0
+    """Secrets and personal data that were replaced."""
+    tokens_dropped: int = 0
+    """Tokens after the last one that a message may have."""
+    tokens_shortened: int = 0
+    """Tokens kept without their end."""
+    messages_cut: int = 0
+    """Messages that lost tokens."""
+    bad: int = 0
+    """Lines that cannot be learned."""
+    first_bad: tuple[BadLine, ...] = ()
+    """The first 20 of them."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +111,14 @@ class GenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     references: Annotated[
         int, Meta(ge=0, le=20, description="Source messages shown for each of the first 10; needs the right to admin.")
     ] = 0
+
+    def fault(self) -> str:
+        """Why this cannot be asked, beyond what a schema says; empty if it can."""
+        if self.seed is not UNSET and self.starting is not UNSET:
+            return "give a seed or words to start with, not both"
+        if self.min_tokens > self.max_tokens:
+            return f"min_tokens is {self.min_tokens}, which is more than max_tokens, {self.max_tokens}: lower it"
+        return ""
 
     def keywords(self) -> Asked:
         """What the engine is asked, but for how many."""
@@ -142,6 +188,21 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     """The server answers."""
 
     status: str = "ok"
+
+
+class ProblemBody(msgspec.Struct, frozen=True):
+    """Why a request was refused."""
+
+    title: str
+    """The status in words."""
+    status: int
+    code: str
+    """What kind of refusal it is; never changes."""
+    detail: str
+    """One sentence: what is wrong, and what to do."""
+    type: str = "about:blank"
+    learned: Learned | UnsetType = UNSET
+    """What was learned before it went wrong, and stays."""
 
 
 def stats_answer(stats: Stats) -> Stats:

@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from chaffinch.chain import swap
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.names import directory_of
 from chaffinch.cli import options
-from chaffinch.cli.chain import opening, shown, swap
+from chaffinch.cli.chain import opening, shown
+from chaffinch.cli.chain.names import names_in
 from chaffinch.errors import InputError, RunError
 
 
@@ -49,6 +51,10 @@ def _written(chain: Chain, into: Path) -> int:
         part.rename(into)
     except OSError as error:
         raise RunError(f"{into} cannot be written ({error.strerror}); name another file") from None
+    except RunError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise RunError(f"{into} cannot be written; name another file ({error})") from None
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -64,9 +70,12 @@ def _refuse_what_is_there(into: Path) -> None:
 @click.command("import")
 @click.argument("tenant")
 @click.argument("file")
+@click.option(
+    "--names", metavar="NAMES", help="Names that a guarded chain replaces, one a line: no archive tells them."
+)
 @shown.prints(Archived)
 @options.placed
-def bring(tenant: str, file: str, as_json: bool, state: str | None, config: str | None) -> None:
+def bring(tenant: str, file: str, names: str | None, as_json: bool, state: str | None, config: str | None) -> None:
     """Make a chain of an archive, where there is none of that name."""
     place = options.state_of(state)
     swap.settle(place, tenant)
@@ -76,7 +85,7 @@ def bring(tenant: str, file: str, as_json: bool, state: str | None, config: str 
         raise InputError(f"{file} is no file that can be read; name an archive that `chaffinch chain export` wrote")
     # Made beside its place, so that a kill leaves no part of it there.
     with swap.importing(place, tenant) as beside:
-        messages = Chain.import_archive(beside, Path(file))
+        messages = Chain.import_archive(beside, Path(file), names=names_in(names) if names else None)
         if not swap.place(place, tenant, beside):
             raise _taken(tenant)
     said = f"imported {shown.counted(messages, 'message')}"

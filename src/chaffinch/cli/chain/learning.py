@@ -6,12 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from chaffinch.chain.engine import Chain
-from chaffinch.chain.results import Added, Bad, Cut, Trained
+from chaffinch.chain.results import Bad, Cut, Trained
 from chaffinch.cli.chain import shown
 from chaffinch.cli.chain.progress import Bar, Stop
 from chaffinch.cli.chain.sources import Source
-
-NAMED_BAD = 20
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -83,7 +81,7 @@ class Run:
         )
 
     def _total(self, one: Trained, files: int) -> None:
-        self.total = msgspec.structs.replace(self.total, trained=_sum(self.total.trained, one), files=files)
+        self.total = msgspec.structs.replace(self.total, trained=self.total.trained + one, files=files)
 
     def _replaced(self) -> dict[str, int]:
         if not self._chain.options.guarded:
@@ -92,30 +90,6 @@ class Run:
         return {
             name.removeprefix("replaced_"): count for name, count in counters.items() if name.startswith("replaced_")
         }
-
-
-def _sum(one: Trained, other: Trained) -> Trained:
-    cuts = (one.added.cut, other.added.cut)
-    added = Added(
-        learned=one.added.learned + other.added.learned,
-        duplicates=one.added.duplicates + other.added.duplicates,
-        empty=one.added.empty + other.added.empty,
-        no_room=one.added.no_room + other.added.no_room,
-        cut=Cut(
-            tokens_dropped=sum(cut.tokens_dropped for cut in cuts),
-            tokens_shortened=sum(cut.tokens_shortened for cut in cuts),
-            messages_cut=sum(cut.messages_cut for cut in cuts),
-        ),
-        replaced=one.added.replaced + other.added.replaced,
-    )
-    return Trained(
-        added=added,
-        records=one.records + other.records,
-        resumed=one.resumed + other.resumed,
-        left_out=one.left_out + other.left_out,
-        bad=one.bad + other.bad,
-        first_bad=(one.first_bad + other.first_bad)[:NAMED_BAD],
-    )
 
 
 def summary(total: Total) -> str:
@@ -147,7 +121,7 @@ def _kinds(replaced: dict[str, int]) -> str:
     return ": " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(replaced.items())) if replaced else ""
 
 
-class Learned(msgspec.Struct, frozen=True):
+class Training(msgspec.Struct, frozen=True):
     """The same as JSON."""
 
     tenant: str
@@ -187,7 +161,7 @@ def as_json(tenant: str, total: Total) -> str:
     """What a training did, as one JSON object."""
     trained, added = total.trained, total.trained.added
     return shown.as_json(
-        Learned(
+        Training(
             tenant=tenant,
             files=total.files,
             records=trained.records,

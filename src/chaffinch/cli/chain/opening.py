@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from chaffinch.chain import swap
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.errors import UnknownTenantError
 from chaffinch.chain.names import MANIFEST, directory_of, tenants_in
+from chaffinch.chain.places import still
 from chaffinch.chain.results import Options
-from chaffinch.cli.chain import swap
 
 CHANGEABLE = ("backward", "max_copied_tokens", "min_authors", "support")
 """The options that a merge can change; the others say how text became tokens."""
@@ -22,17 +23,17 @@ def reading(state: Path, tenant: str) -> Chain:
         swap.settle(state, tenant)
         if not directory.is_dir():
             raise unknown(state, tenant)
-    with swap.still(state, tenant):
+    with still(state, tenant):
         return Chain.open(directory)
 
 
 def writing(state: Path, tenant: str, create: Options | None = None, names: Sequence[str] = ()) -> Chain:
     """The tenant's chain for writing, made with `create` if there is none."""
-    swap.settle(state, tenant)
     directory = directory_of(state, tenant)
-    if create is None and not directory.is_dir():
-        raise unknown(state, tenant)
-    return Chain.open(directory, write=True, create=create, names=names)
+    with swap.settled(state, tenant, make=create is not None):
+        if create is None and not directory.is_dir():
+            raise unknown(state, tenant)
+        return Chain.open(directory, write=True, create=create, names=names)
 
 
 def settle_all(state: Path) -> None:

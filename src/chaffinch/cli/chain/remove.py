@@ -5,9 +5,8 @@ import sys
 import click
 
 from chaffinch.chain import removal
-from chaffinch.chain.names import directory_of
 from chaffinch.cli import options
-from chaffinch.cli.chain import opening, swap
+from chaffinch.cli.chain import opening
 from chaffinch.errors import InputError
 
 
@@ -18,15 +17,11 @@ from chaffinch.errors import InputError
 def command(tenant: str, yes: bool, state: str | None, config: str | None) -> None:
     """Remove a chain with all its files, damaged or not. Refused while another process writes it."""
     place = options.state_of(state)
-    swap.settle(place, tenant)
-    there = directory_of(place, tenant).is_dir()
-    if not there and not swap.unfinished(place, tenant):
+    if not removal.is_there(place, tenant):
         raise opening.unknown(place, tenant)
     if not yes:
         if not sys.stdin.isatty():
             raise InputError(f"removing {tenant!r} cannot be undone; say --yes to do it without a terminal")
         click.confirm(f"Remove the chain {tenant!r} and all that it learned?", abort=True, err=True)
-    if there:
-        removal.remove(place, tenant)
-    swap.discard(place, tenant)
+    removal.remove(place, tenant)
     print(f"removed {tenant}")

@@ -9,16 +9,17 @@ from typing import Any
 import click
 import msgspec
 
+from chaffinch.chain import swap
+from chaffinch.chain.candidate import Candidate
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.names import MANIFEST, directory_of
-from chaffinch.chain.results import Options
+from chaffinch.chain.results import LURES_MIN_AUTHORS, Options, least_authors
 from chaffinch.cli import options
-from chaffinch.cli.chain import learning, mode, opening, shown, swap
+from chaffinch.cli.chain import learning, opening, shown, token_kind
+from chaffinch.cli.chain.names import names_in
 from chaffinch.cli.chain.sources import STARTERS, Source, sources_of
 from chaffinch.config import ChainSettings
 from chaffinch.errors import ChaffinchError, InputError, RunError
-
-LURES_MIN_AUTHORS = 3
 
 INTERRUPTED = 130
 
@@ -70,7 +71,7 @@ class Job(msgspec.Struct, frozen=True):
 @click.option("--support", type=click.Choice(("authors", "messages")), help="What --min-authors counts.")
 @click.option("--names", metavar="FILE", help="Names that a guarded chain replaces too from now on, one a line.")
 @click.option("--max-copied-tokens", type=click.IntRange(1, 10_000), help="The longest run said as one source has it.")
-@shown.prints(learning.Learned)
+@shown.prints(learning.Training)
 @options.placed
 def command(
     tenant: str,
@@ -105,8 +106,8 @@ def command(
     if clean and there:
         wanted, kept = _kept(place, tenant, asked)
     else:
-        wanted = _options(asked, settings, sources)
-    job = Job(place, tenant, sources, wanted, (*kept, *_names(names, settings)), skip_bad)
+        wanted = _options(tenant, asked, settings, sources)
+    job = Job(place, tenant, sources, wanted, (*kept, *settings.names, *(names_in(names) if names else ())), skip_bad)
     if names and made and not job.options.guarded:
         raise InputError("--names is for a guarded chain, which replaces them: add --guarded")
     with_names = bool(names)
@@ -159,21 +160,14 @@ def _tell(job: Job, total: learning.Total, *, as_json: bool) -> None:
     print(learning.as_json(job.tenant, total) if as_json else learning.summary(total))
 
 
-def _options(asked: dict[str, Any], settings: ChainSettings, sources: Sequence[Source]) -> Options:
-    """What a chain is made with: flags over settings."""
-    guarded = asked.get("guarded", settings.guarded)
-    least = LURES_MIN_AUTHORS if guarded and settings.min_authors == 1 else settings.min_authors
-    tokens = asked.get("tokens", "auto" if settings.mode == "words" else settings.mode)
-    return Options(
-        order=asked.get("order", settings.order),
-        mode=mode.suggested(sources[0].path) if tokens == "auto" else tokens,
-        max_vocabulary=settings.max_vocabulary,
-        max_copied_tokens=asked.get("max_copied_tokens", settings.max_copied_tokens),
-        backward=asked.get("backward", settings.backward),
-        guarded=guarded,
-        min_authors=asked.get("min_authors", least),
-        support=asked.get("support", settings.support),
-    )
+def _options(tenant: str, asked: dict[str, Any], settings: ChainSettings, sources: Sequence[Source]) -> Options:
+    """What the tenant's chain is made with: flags over its configuration."""
+    made = Candidate(settings).options(tenant)
+    if "tokens" not in asked and made.mode == "words":
+        asked = {**asked, "tokens": "auto"}
+    if asked.get("tokens") == "auto":
+        made = msgspec.structs.replace(made, mode=token_kind.suggested(sources[0].path))
+    return _with_flags(made, asked, least=settings.min_authors)
 
 
 def _kept(state: Path, tenant: str, asked: dict[str, Any]) -> tuple[Options, tuple[str, ...]]:
@@ -188,23 +182,17 @@ def _kept(state: Path, tenant: str, asked: dict[str, Any]) -> tuple[Options, tup
     except RunError as error:
         if "guarded" not in asked:
             raise RunError(f"{error}; to replace it say --guarded or --no-guarded, and every other option") from None
-        has = Options(min_authors=LURES_MIN_AUTHORS) if asked["guarded"] else Options()
+        has = Options()
+    return _with_flags(has, asked, least=has.min_authors), names
+
+
+def _with_flags(options: Options, asked: dict[str, Any], *, least: int) -> Options:
+    """Options with what the flags say over them; of `least` authors if the guard is put in or taken away."""
     changed = {"mode" if flag == "tokens" else flag: value for flag, value in asked.items() if value != "auto"}
-    if asked.get("guarded") and not has.guarded and has.min_authors == 1:
-        changed.setdefault("min_authors", LURES_MIN_AUTHORS)
-    return msgspec.structs.replace(has, **changed), names
-
-
-def _names(file: str | None, settings: ChainSettings) -> tuple[str, ...]:
-    if not file:
-        return settings.names
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}); name a file with one name a line") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not UTF-8 at byte {error.start}; convert it with iconv") from None
-    return (*settings.names, *(name for line in lines if (name := line.strip())))
+    guarded = changed.get("guarded", options.guarded)
+    if guarded != options.guarded:
+        changed.setdefault("min_authors", least_authors(least, guarded=guarded))
+    return msgspec.structs.replace(options, **changed)
 
 
 def _refuse_other_options(has: Options, asked: dict[str, Any], *, with_names: bool) -> None:

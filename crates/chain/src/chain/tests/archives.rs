@@ -3,9 +3,10 @@
 mod wrong;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use super::super::Extent;
@@ -21,7 +22,7 @@ fn exported(chain: &Chain) -> Vec<u8> {
 }
 
 fn import(directory: &Path, archive: &[u8]) -> Result<u64> {
-    Chain::import(directory, &mut &archive[..])
+    Chain::import(directory, &mut &archive[..], None)
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -162,11 +163,41 @@ fn an_imported_chain_is_the_exported_one() {
 }
 
 #[test]
+fn an_archive_does_not_tell_names_and_an_import_asks_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let opening = Opening {
+        write: true,
+        create: Some(Options::guarded()),
+        names: vec!["Quillon Brambleforth".to_owned()],
+    };
+    let chain = Chain::open(&directory.path().join("chain"), &opening).unwrap();
+    chain
+        .add(&[record("1", "a", "", "ask Quillon Brambleforth")])
+        .unwrap();
+    let archive = exported(&chain);
+    let mut text = String::new();
+    MultiGzDecoder::new(&archive[..])
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(!text.contains("Quillon"), "{text}");
+    let copy = directory.path().join("copy");
+    let why = import(&copy, &archive).unwrap_err().to_string();
+    assert!(why.contains("replaced 1 names"), "{why}");
+    assert!(!copy.exists());
+    for (name, names) in [("with", opening.names.clone()), ("without", Vec::new())] {
+        let copy = directory.path().join(name);
+        Chain::import(&copy, &mut &archive[..], Some(&names)).unwrap();
+        let copy = Chain::open(&copy, &Opening::default()).unwrap();
+        assert_eq!(copy.names().unwrap(), names);
+    }
+}
+
+#[test]
 fn an_imported_chain_goes_on_with_ids_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
     let chain = full(&directory.path().join("chain"), Options::default());
     let copy = directory.path().join("copy");
-    Chain::import_bounded(&copy, &mut &exported(&chain)[..], 40).unwrap();
+    Chain::import_bounded(&copy, &mut &exported(&chain)[..], None, 40).unwrap();
     let copy = open(&copy);
     assert!(
         copy.stats().unwrap().segments > 3,

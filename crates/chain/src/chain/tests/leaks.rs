@@ -381,7 +381,7 @@ fn none_of_many_planted_secrets_comes_out() {
         let mut archive = Vec::new();
         chain.export(&mut archive).unwrap();
         let copy = directory.path().join("copy");
-        Chain::import(&copy, &mut &archive[..]).unwrap();
+        Chain::import(&copy, &mut &archive[..], Some(&NAMES.map(str::to_owned))).unwrap();
         let copy = guarded(&copy, options);
         assert_eq!(copy.stats().unwrap().counters, counters);
         holds_nothing_of(&planted, &copy, "imported");

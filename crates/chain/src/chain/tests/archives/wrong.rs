@@ -11,7 +11,7 @@ fn refused(archive: &mut dyn Read, what: &str) -> Option<String> {
     fs::write(directory.path().join("notes.txt"), "mine").unwrap();
     let before = everything(directory.path());
     let into = directory.path().join("a").join("b").join("chain");
-    let Err(error) = Chain::import(&into, archive) else {
+    let Err(error) = Chain::import(&into, archive, None) else {
         return None;
     };
     let text = error.to_string();
