@@ -1,23 +1,35 @@
 //! What was forgotten but is still in a part: counted, and taken off whenever the part is read.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
+use hashbrown::HashMap;
+
+use crate::delta::Hash;
 use crate::segment::Direction;
 
-/// Forgotten messages of one part, and their transitions in each direction.
+/// Forgotten messages of one part, and their transitions in each direction. A clone shares the
+/// transitions until one of both changes.
 #[derive(Clone, Debug, Default)]
 pub struct Dead {
     messages: Vec<u64>,
     count: u32,
-    sides: [Removed; 2],
+    sides: [Arc<Removed>; 2],
 }
 
 /// How often a state was left, and a transition taken, by forgotten messages.
 #[derive(Clone, Debug, Default)]
 pub struct Removed {
     states: HashMap<u32, u32, Numbers>,
-    transitions: HashMap<u64, u32, Numbers>,
+    transitions: HashMap<u64, Taken, Numbers>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    count: u32,
+    /// In a list of all that followed the state: all occurrences of the token before this place are
+    /// taken off, and none from here on.
+    end: u32,
 }
 
 impl Dead {
@@ -57,25 +69,47 @@ impl Dead {
         &self.sides[direction as usize]
     }
 
+    /// To be changed; where a clone has the same, it is copied first.
     pub fn side_mut(&mut self, direction: Direction) -> &mut Removed {
-        &mut self.sides[direction as usize]
+        Arc::make_mut(&mut self.sides[direction as usize])
+    }
+
+    /// Whether a clone has the same transitions, so that the next change copies them.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.sides.iter().any(|side| Arc::strong_count(side) > 1)
     }
 
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let entries = self
+        let sides = self
             .sides
             .iter()
-            .map(|side| 8 * side.states.capacity() + 12 * side.transitions.capacity());
-        8 * self.messages.capacity() + entries.sum::<usize>()
+            .map(|side| side.states.allocation_size() + side.transitions.allocation_size());
+        8 * self.messages.capacity() + sides.sum::<usize>()
     }
 }
 
 impl Removed {
     /// One transition less.
     pub fn remove(&mut self, state: u32, token: u32) {
+        self.take(state, token);
+    }
+
+    /// The same of a state that has a list of all that followed it: the first occurrence that is
+    /// left goes. Occurrences are alike, so it does not matter which message it came from.
+    pub fn remove_from(&mut self, state: u32, token: u32, followed: &[u32]) {
+        let counts = self.take(state, token);
+        let rest = followed.get(counts.end as usize..).unwrap_or(&[]);
+        let found = position(rest, token);
+        counts.end += found.map_or(rest.len(), |place| place + 1) as u32;
+    }
+
+    fn take(&mut self, state: u32, token: u32) -> &mut Taken {
         *self.states.entry(state).or_default() += 1;
-        *self.transitions.entry(pair(state, token)).or_default() += 1;
+        let counts = self.transitions.entry(pair(state, token)).or_default();
+        counts.count += 1;
+        counts
     }
 
     #[must_use]
@@ -94,38 +128,79 @@ impl Removed {
     pub fn taken(&self, state: u32, token: u32) -> u32 {
         self.transitions
             .get(&pair(state, token))
-            .copied()
-            .unwrap_or(0)
+            .map_or(0, |taken| taken.count)
     }
+
+    /// Whether `remove_from` took this occurrence of the token off: the one at this place of the
+    /// list of all that followed the state.
+    #[inline]
+    #[must_use]
+    pub fn has_taken(&self, state: u32, token: u32, place: u32) -> bool {
+        self.transitions
+            .get(&pair(state, token))
+            .is_some_and(|taken| place < taken.end)
+    }
+}
+
+/// Where a number stands first. Looks through pieces at once: lists may be long.
+fn position(list: &[u32], number: u32) -> Option<usize> {
+    const PIECE: usize = 128;
+    let piece = list
+        .chunks(PIECE)
+        .position(|piece| piece.contains(&number))?;
+    let start = piece * PIECE;
+    let place = list[start..].iter().position(|&one| one == number)?;
+    Some(start + place)
 }
 
 fn pair(state: u32, token: u32) -> u64 {
     u64::from(state) << 32 | u64::from(token)
 }
 
-/// Hashes numbers that this program gives out itself: no stranger chooses them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NumberHasher(u64);
+/// Hashes numbers of states and tokens, by a function of each table's own: who writes the messages
+/// chooses which numbers there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers(Hash);
 
-type Numbers = BuildHasherDefault<NumberHasher>;
+impl Default for Numbers {
+    fn default() -> Self {
+        Self(Hash::random())
+    }
+}
+
+impl BuildHasher for Numbers {
+    type Hasher = NumberHasher;
+
+    fn build_hasher(&self) -> NumberHasher {
+        NumberHasher {
+            hash: self.0,
+            number: 0,
+        }
+    }
+}
+
+pub struct NumberHasher {
+    hash: Hash,
+    number: u64,
+}
 
 impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
+        self.hash.of(self.number)
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.write_u64(byte.into());
+            self.number = self.number << 8 | u64::from(byte);
         }
     }
 
     fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
+        self.number = number.into();
     }
 
     fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.number = number;
     }
 }
 
@@ -166,15 +241,56 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_small_numbers_are_spread_over_the_low_bits() {
-        // A table takes its place from the low bits, and numbers of states and tokens are small.
-        let hash = |state, token| {
-            let mut hasher = NumberHasher::default();
-            hasher.write_u64(pair(state, token));
-            hasher.finish() % 4096
+    fn of_a_list_the_first_occurrences_that_are_left_are_taken() {
+        let mut list = vec![7; 1000];
+        for place in [3, 400, 999] {
+            list[place] = 8;
+        }
+        let mut removed = Removed::default();
+        let taken = |removed: &Removed, token: u32| -> Vec<usize> {
+            let places = 0..list.len();
+            places
+                .filter(|&place| list[place] == token && removed.has_taken(1, token, place as u32))
+                .collect()
         };
-        let pairs = (0..64).flat_map(|state| (0..64).map(move |token| hash(state, token)));
-        let places: std::collections::HashSet<u64> = pairs.collect();
-        assert!(places.len() > 2000, "{}", places.len());
+        for gone in [&[3][..], &[3, 400], &[3, 400, 999]] {
+            removed.remove_from(1, 8, &list);
+            assert_eq!(taken(&removed, 8), gone);
+        }
+        removed.remove_from(1, 7, &list);
+        removed.remove_from(1, 7, &list);
+        assert_eq!(taken(&removed, 7), [0, 1]);
+        assert_eq!((removed.left(1), removed.taken(1, 8)), (5, 3));
+        assert!(!removed.has_taken(2, 8, 3));
+    }
+
+    #[test]
+    fn a_clone_is_not_changed_by_what_is_forgotten_later() {
+        let mut dead = Dead::default();
+        dead.side_mut(Direction::Forward).remove(1, 2);
+        assert!(!dead.is_shared());
+        let before = dead.clone();
+        assert!(dead.is_shared());
+        dead.side_mut(Direction::Forward).remove(1, 2);
+        let taken = |dead: &Dead| dead.side(Direction::Forward).taken(1, 2);
+        assert_eq!((taken(&before), taken(&dead)), (1, 2));
+    }
+
+    #[test]
+    fn what_the_tables_take_is_counted_whole() {
+        let mut dead = Dead::default();
+        for state in 0..100_000 {
+            dead.side_mut(Direction::Forward).remove(state, 1);
+        }
+        // 131,072 slots, of 24 bytes and a byte each for both tables together at the least.
+        assert!(dead.memory_bytes() >= 131_072 * (24 + 2));
+    }
+
+    #[test]
+    fn no_two_tables_gather_the_same_pairs() {
+        let hash = |table: &Numbers, number: u64| table.hash_one(number);
+        let (one, other) = (Numbers::default(), Numbers::default());
+        assert_eq!(hash(&one, pair(1, 2)), hash(&one, pair(1, 2)));
+        assert_ne!(hash(&one, pair(1, 2)), hash(&other, pair(1, 2)));
     }
 }

@@ -49,7 +49,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Head {
-    fn validate(&self) -> Result<()> {
+    fn validate(&mut self) -> Result<()> {
+        self.options = std::mem::take(&mut self.options).meant();
         self.options.validate()?;
         let is_name = |name: &&String| {
             let known = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
@@ -133,7 +134,7 @@ impl<R: BufRead> Lines<R> {
         let version = head
             .get("chaffinch_chain")
             .and_then(serde_json::Value::as_u64);
-        let head: Head = match version {
+        let mut head: Head = match version {
             None => return Err(self.wrong("it names no version")),
             Some(version) if version > u64::from(VERSION) => {
                 return Err(Error::input(format!(

@@ -1,6 +1,6 @@
 //! Taking a message's transitions off the states that they went into.
 
-use crate::dead::{Dead, Removed};
+use crate::dead::Dead;
 use crate::delta::{Delta, Ref, Side};
 use crate::segment::states::{BOUNDARY, Malformed, NONE, State};
 use crate::segment::{Direction, Segment};
@@ -23,7 +23,9 @@ pub fn in_segment(segment: &Segment, tokens: &[u32], dead: &mut Dead) -> Result<
             Ok(State::at(words, state)?.find(token).map(|found| found.next))
         };
         let root = |token: u32| roots.get(token as usize).copied().unwrap_or(NONE);
-        take_off(order, message, root, longer, dead.side_mut(direction))?;
+        let removed = dead.side_mut(direction);
+        let remove = |state, token| removed.remove(state, token);
+        take_off(order, message, root, longer, remove)?;
     }
     Ok(())
 }
@@ -45,13 +47,12 @@ pub fn in_delta(delta: &Delta, message: u32, dead: &mut Dead) {
             };
             Ok((state != NONE).then(|| longer(state)))
         };
-        let done = take_off(
-            delta.order(),
-            message,
-            root,
-            longer,
-            dead.side_mut(direction),
-        );
+        let removed = dead.side_mut(direction);
+        let remove = |state, token| {
+            let followed = side.followed(Ref::from_number(state));
+            removed.remove_from(state, token, followed);
+        };
+        let done = take_off(delta.order(), message, root, longer, remove);
         debug_assert!(done.is_ok(), "memory is not malformed");
     }
 }
@@ -79,7 +80,7 @@ fn take_off(
     message: Reading<'_>,
     root: impl Fn(u32) -> u32,
     longer: impl Fn(u32, u32) -> Result<Option<u32>, Malformed>,
-    removed: &mut Removed,
+    mut remove: impl FnMut(u32, u32),
 ) -> Result<(), Malformed> {
     let mut states = [NONE; MAX_ORDER];
     states[0] = root(BOUNDARY);
@@ -91,7 +92,7 @@ fn take_off(
                 continue;
             }
             if let Some(state) = longer(states[level], token)? {
-                removed.remove(states[level], token);
+                remove(states[level], token);
                 if level + 1 < order {
                     next[level + 1] = state;
                 }

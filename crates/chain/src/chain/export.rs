@@ -52,7 +52,7 @@ impl Chain {
             chaffinch_chain: VERSION,
             options: live.options.clone(),
             counters,
-            names: self.names()?.len() as u64,
+            names: live.names,
         };
         put(&mut out, &head)?;
         let mut messages = 0;

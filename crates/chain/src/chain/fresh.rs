@@ -15,7 +15,12 @@ pub struct Fresh {
     pub table: Table,
     /// By id: the last message that has it.
     ids: HashMap<MessageId, u32>,
+    /// Bytes of the texts in them.
+    id_bytes: usize,
 }
+
+/// Of an entry in a table of ids: the entry and its control byte.
+const ID_BYTES: usize = size_of::<(MessageId, u32)>() + 1;
 
 impl Fresh {
     pub fn new(options: &Options) -> Self {
@@ -28,11 +33,15 @@ impl Fresh {
             .with_most_tokens(options.max_vocabulary),
             table: Table::new(),
             ids: HashMap::new(),
+            id_bytes: 0,
         }
     }
 
     pub fn memory_bytes(&self) -> usize {
-        self.delta.memory_bytes() + self.table.memory_bytes() + self.ids.capacity() * 48
+        self.delta.memory_bytes()
+            + self.table.memory_bytes()
+            + self.ids.capacity() * 8 / 7 * ID_BYTES
+            + self.id_bytes
     }
 
     /// Learns a message; false when there is no room for it.
@@ -50,7 +59,10 @@ impl Fresh {
         };
         self.table.push(about)?;
         if !matches!(about.id, MessageId::Own(_)) {
-            self.ids.insert(about.id.clone(), message);
+            let is_new = self.ids.insert(about.id.clone(), message).is_none();
+            if let (MessageId::Text(text), true) = (&about.id, is_new) {
+                self.id_bytes += text.len();
+            }
         }
         Ok(true)
     }
@@ -70,7 +82,8 @@ impl Fresh {
         alive.map(|(id, _)| id)
     }
 
-    fn find(&self, what: &Forget) -> Vec<u32> {
+    /// The messages that match, forgotten ones too.
+    pub fn find(&self, what: &Forget) -> Vec<u32> {
         match what {
             Forget::Message(id @ MessageId::Own(number)) => {
                 // What is learned one by one has its sequence number for an id of its own.
@@ -87,13 +100,46 @@ impl Fresh {
 
     /// Forgets what matches and came no later than a sequence number; how many messages that were.
     pub fn forget(&self, what: &Forget, up_to_sequence: u64, dead: &mut Dead) -> u64 {
+        self.bury(&self.find(what), up_to_sequence, dead)
+    }
+
+    /// Takes these messages off, beside what was forgotten before; how many of them were not.
+    pub fn bury(&self, found: &[u32], up_to_sequence: u64, dead: &mut Dead) -> u64 {
         let mut count = 0;
-        for message in self.find(what) {
+        for &message in found {
             if self.table.sequence(message as usize) <= up_to_sequence && dead.mark(message) {
                 count += 1;
                 bury::in_delta(&self.delta, message, dead);
             }
         }
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_ids_count_once() {
+        let mut fresh = Fresh::new(&Options::default());
+        let long = "x".repeat(10_000);
+        let mut learn = |sequence: u64, id: MessageId| {
+            let about = About {
+                sequence,
+                id,
+                author: "",
+                channel: "",
+                time_ms: None,
+                attachments: &[],
+            };
+            assert!(fresh.learn(&about, ["a"].into_iter()).unwrap());
+            fresh.memory_bytes() - fresh.table.memory_bytes()
+        };
+        let before = learn(1, MessageId::Number(1));
+        let with_text = learn(2, MessageId::Text(long.clone()));
+        assert!(with_text >= before + long.len());
+        let again = learn(3, MessageId::Text(long.clone()));
+        assert!(again < with_text + long.len());
     }
 }

@@ -178,7 +178,7 @@ impl Gathered {
     /// next.
     fn has_room(&self, tokens: &[&str], most_tokens: u32) -> bool {
         let vocabulary = &self.corpus.vocabulary;
-        let room = (most_tokens as usize).saturating_sub(vocabulary.len());
+        let room = (most_tokens as usize + 1).saturating_sub(vocabulary.len());
         if tokens.len() <= room {
             return true;
         }

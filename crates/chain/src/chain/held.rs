@@ -9,7 +9,7 @@ use super::bury;
 use crate::dead::Dead;
 use crate::messages::Messages;
 use crate::segment::Segment;
-use crate::storage::{FileKind, Forget, Options, SegmentEntry};
+use crate::storage::{FileKind, Forget, MessageId, Options, SegmentEntry};
 use crate::{Error, Result};
 
 #[derive(Clone, Debug)]
@@ -62,7 +62,12 @@ impl Held {
         self.entry.messages - u64::from(self.dead.len())
     }
 
-    fn find(&self, what: &Forget) -> Result<Vec<u32>> {
+    /// The messages that match, forgotten ones too.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Damaged` for a message file that cannot be read.
+    pub fn find(&self, what: &Forget) -> Result<Vec<u32>> {
         Ok(match what {
             Forget::Message(id) => self.messages.find_all(id)?,
             Forget::Author(author) => self.messages.by_author(author),
@@ -77,9 +82,22 @@ impl Held {
     ///
     /// `Error::Damaged`: then it may be half forgotten, and cannot serve any more.
     pub fn forget(&mut self, what: &Forget, up_to_sequence: u64) -> Result<u64> {
+        let found = self.find(what)?;
+        let mut dead = std::mem::take(&mut self.dead);
+        let count = self.bury(&found, up_to_sequence, &mut dead);
+        self.dead = dead;
+        count
+    }
+
+    /// Takes these messages off, beside what was forgotten before; how many of them were not.
+    ///
+    /// # Errors
+    ///
+    /// As `forget`.
+    pub fn bury(&self, found: &[u32], up_to_sequence: u64, dead: &mut Dead) -> Result<u64> {
         let mut count = 0;
         let mut tokens = Vec::new();
-        for message in self.find(what)? {
+        for &message in found {
             let sequence = self.messages.sequence(message as usize);
             if !(self.entry.first_sequence..=self.entry.last_sequence).contains(&sequence) {
                 let path = self.segment.path().with_extension("messages");
@@ -88,15 +106,27 @@ impl Held {
                     format!("message {message} has a sequence number that it cannot have"),
                 ));
             }
-            if sequence > up_to_sequence || !self.dead.mark(message) {
+            if sequence > up_to_sequence || !dead.mark(message) {
                 continue;
             }
             count += 1;
             self.messages.tokens(message as usize, &mut tokens)?;
-            bury::in_segment(&self.segment, &tokens, &mut self.dead)
+            bury::in_segment(&self.segment, &tokens, dead)
                 .map_err(|_| Error::damaged(self.segment.path(), "a state cannot be read"))?;
         }
         Ok(count)
+    }
+
+    /// Forgets the messages that have one of these ids, the chain's own aside.
+    ///
+    /// # Errors
+    ///
+    /// As `forget`.
+    pub fn bury_known(&mut self, ids: &[MessageId]) -> Result<()> {
+        for id in ids.iter().filter(|id| !matches!(id, MessageId::Own(_))) {
+            self.forget(&Forget::Message(id.clone()), u64::MAX)?;
+        }
+        Ok(())
     }
 
     /// Reads both files against the checksums in the manifest.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::archive::{Entry, Head, Line, Lines};
-use super::counters::Counts;
+use super::counters::{self, Counts};
 use super::gathered::Gathered;
+use super::learn::{Added, Prepared};
 use super::merge::Extent;
 use super::output::write_segment;
 use super::publish::Change;
@@ -28,13 +29,15 @@ const MAX_OWN_ID: u64 = 1 << 60;
 impl Chain {
     /// Makes a chain from an archive in a directory where there is none; how many messages it
     /// holds. They keep their ids. `names` are what its guard replaces from now on, since the
-    /// archive does not tell which they were.
+    /// archive does not tell which they were. It replaces in the archive's messages too: whoever
+    /// made it may have had other names, another guard or none.
     ///
     /// # Errors
     ///
     /// `Error::Input` if something is in the directory already, for a line that is not an
-    /// archive's, and if the chain had names and none are given, not even an empty list; `Error::Locked` if another import into it goes on; `Error::Io`. The directory is
-    /// as it was then.
+    /// archive's, and if the chain had names and none are given, not even an empty list;
+    /// `Error::Locked` if another import into it goes on; `Error::Io`. The directory is as it was
+    /// then.
     pub fn import(
         directory: &Path,
         archive: &mut dyn Read,
@@ -119,6 +122,8 @@ impl Chain {
     fn take_in<R: BufRead>(&self, lines: &mut Lines<R>, counters: &Counts) -> Result<u64> {
         let mut messages = 0;
         let mut gathered = Gathered::default();
+        let mut done = Added::default();
+        let mut prepared = Prepared::default();
         let mut own = HashSet::new();
         let mut check = Check::new(&self.tokenizer);
         let mut base = 1;
@@ -147,20 +152,47 @@ impl Chain {
             if is_double || self.live().has(&id)? {
                 return Err(lines.wrong(&format!("the id {id} is there twice")));
             }
-            take_line(&mut gathered, base, id, &line)?;
             messages += 1;
+            if self.replace(check.text(&line), &mut prepared) {
+                take_line(&mut gathered, base, id, &line, prepared.tokens.iter())?;
+            } else {
+                let tokens = line.tokens.iter().map(String::as_str);
+                take_line(&mut gathered, base, id, &line, tokens)?;
+            }
             if gathered.places() >= self.segment_places
                 || gathered.memory_bytes() >= self.gathered_bytes
             {
+                done += gathered.added;
                 base = self.take_in_segment(std::mem::take(&mut gathered), Counts::new())?;
                 // Whether older segments have an id, they know.
                 own.clear();
             }
         }
         lines.finish()?;
-        self.take_in_segment(gathered, counters.clone())?;
+        done += gathered.added;
+        let learned = done.learned;
+        done.cut = prepared.cut;
+        let mut counted = counters.clone();
+        counters::add(&mut counted, &counters::counts(&done, &prepared.replaced));
+        self.take_in_segment(gathered, counted)?;
         self.merge(Extent::Due)?;
-        Ok(messages)
+        Ok(learned)
+    }
+
+    /// Fills `prepared` with the tokens of a text in which the guard replaces something, and adds
+    /// up there what that took; false for any other text.
+    fn replace(&self, text: &str, prepared: &mut Prepared) -> bool {
+        let Some(guard) = &self.guard else {
+            return false;
+        };
+        let before = prepared.replaced.total();
+        let text = guard.redact(text, &mut prepared.replaced);
+        let replaces = prepared.replaced.total() > before;
+        if replaces {
+            self.tokenizer
+                .tokenize(&text, &mut prepared.tokens, &mut prepared.cut);
+        }
+        replaces
     }
 
     /// The sequence number of the next message.
@@ -198,7 +230,13 @@ impl Chain {
     }
 }
 
-fn take_line(gathered: &mut Gathered, base: u64, id: MessageId, line: &Line) -> Result<()> {
+fn take_line<'t>(
+    gathered: &mut Gathered,
+    base: u64,
+    id: MessageId,
+    line: &Line,
+    tokens: impl Iterator<Item = &'t str>,
+) -> Result<()> {
     let about = About {
         sequence: base + gathered.table.len() as u64,
         id,
@@ -207,7 +245,7 @@ fn take_line(gathered: &mut Gathered, base: u64, id: MessageId, line: &Line) -> 
         time_ms: line.time_ms,
         attachments: &line.attachments,
     };
-    gathered.take_tokens(&about, line.tokens.iter().map(String::as_str), u32::MAX)?;
+    gathered.take_tokens(&about, tokens, u32::MAX)?;
     Ok(())
 }
 
@@ -267,6 +305,13 @@ impl Check {
         Err(Error::input(
             "its tokens are not what the chain's mode makes of a text",
         ))
+    }
+
+    /// The text of a line that is right.
+    fn text(&mut self, line: &Line) -> &str {
+        let tokens = line.tokens.iter().map(String::as_str);
+        tokens::join(self.tokenizer.mode(), tokens, &mut self.text);
+        &self.text
     }
 
     /// Control characters, white space and forms that are not NFC would be said again.

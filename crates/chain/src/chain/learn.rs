@@ -105,15 +105,20 @@ impl Chain {
     ) -> Result<()> {
         let mut state = self.state(writer)?;
         self.make_sure(&mut state)?;
+        self.check_room(prepared)?;
         let mut turn = Turn {
             writer,
+            full: Vec::new(),
             batch: Batch::default(),
             added: Added::default(),
             replaced: Replaced::default(),
             own: std::mem::take(&mut basis.own),
         };
         let done = (prepared.chunks(MAX_BATCH))
-            .try_for_each(|some| turn.take(&mut state, &mut self.live_mut(), some))
+            .try_for_each(|some| {
+                turn.take(&mut state, &mut self.live_mut(), some)?;
+                turn.send_full(&mut state)
+            })
             .and_then(|()| turn.end(&mut state));
         let leans = basis.leans || turn.added.duplicates > 0;
         *added += turn.added;
@@ -126,6 +131,33 @@ impl Chain {
         state.told(&turn.own);
         *basis = Basis::default();
         Err(error)
+    }
+
+    /// What was learned since the last merge becomes one segment: beyond what that can hold nothing
+    /// is learned, and nothing is dropped either.
+    fn check_room(&self, prepared: &[(Prepared, &Record)]) -> Result<()> {
+        let tokens = prepared.iter().map(|(one, _)| &one.tokens);
+        let places = tokens.clone().map(|tokens| tokens.len() + 1).sum();
+        let bytes = tokens.flat_map(Tokens::iter).map(str::len).sum();
+        if self.live().fresh.delta.has_places(places, bytes) {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "{} holds as much as it can until it is merged: merge it, then add these again",
+            self.directory.display()
+        )))
+    }
+
+    /// Whether any message has this id. A segment in which that cannot be found out serves no
+    /// longer.
+    pub(super) fn has(&self, id: &MessageId) -> bool {
+        loop {
+            let found = self.live().knows_in(id, |_| true);
+            match found {
+                Ok(has) => return has,
+                Err((number, error)) => self.live_mut().set_aside(number, error.to_string()),
+            }
+        }
     }
 
     /// Returns when what an operation rests on is durable.
@@ -149,6 +181,9 @@ impl Chain {
 /// One batch being learned.
 struct Turn<'w> {
     writer: &'w Writer,
+    /// Batches to be appended before this one: not under the lock of what generates, since that may
+    /// write.
+    full: Vec<Batch>,
     batch: Batch,
     added: Added,
     replaced: Replaced,
@@ -180,7 +215,7 @@ impl Turn<'_> {
                 attachments: attached.strings(),
                 text_tokens: words.strings(),
             });
-            self.push(state, &learn)?;
+            self.push(&learn)?;
             state.next_sequence += 1;
             self.added.learned += 1;
             self.added.cut += one.cut;
@@ -194,7 +229,7 @@ impl Turn<'_> {
         self.added.replaced = self.replaced.total();
         let counts = counters::counts(&self.added, &self.replaced);
         for (name, by) in &counts {
-            self.push(state, &Operation::Count { name, by: *by })?;
+            self.push(&Operation::Count { name, by: *by })?;
         }
         counters::add(&mut state.counters, &counts);
         self.send(state)
@@ -216,7 +251,7 @@ impl Turn<'_> {
             "" => MessageId::Own(state.next_sequence),
             given => MessageId::given(given)?,
         };
-        if !record.id.is_empty() && live.knows(&id)? {
+        if !record.id.is_empty() && live.knows(&id) {
             self.added.duplicates += 1;
             return Ok(None);
         }
@@ -235,16 +270,23 @@ impl Turn<'_> {
         Ok(Some(about))
     }
 
-    fn push(&mut self, state: &mut WriterState, operation: &Operation<'_>) -> Result<()> {
+    fn push(&mut self, operation: &Operation<'_>) -> Result<()> {
         if self.batch.push(operation).is_err() {
-            // The batch is full: what is in it goes first.
-            self.send(state)?;
+            self.full.push(std::mem::take(&mut self.batch));
             self.batch.push(operation)?;
         }
         Ok(())
     }
 
+    fn send_full(&mut self, state: &mut WriterState) -> Result<()> {
+        for batch in self.full.drain(..).filter(|batch| batch.operations() > 0) {
+            self.own.push(self.writer.append(state, &batch)?);
+        }
+        Ok(())
+    }
+
     fn send(&mut self, state: &mut WriterState) -> Result<()> {
+        self.send_full(state)?;
         if self.batch.operations() > 0 {
             self.own.push(self.writer.append(state, &self.batch)?);
             self.batch.clear();

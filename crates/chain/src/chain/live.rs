@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::counts_support;
 use super::fresh::Fresh;
 use super::held::Held;
 use crate::dead::Dead;
@@ -32,6 +33,10 @@ pub struct Live {
     pub damaged_logs: Vec<u64>,
     /// Counters as they were when this was read.
     pub counters: BTreeMap<String, u64>,
+    /// How many names the manifest had for the guard.
+    pub names: u64,
+    /// Whether anything was to be forgotten since the last merge, found or not.
+    pub forgot: bool,
     /// Segments of a training that goes on, and may be taken back: their ids are not known yet.
     pub provisional: Vec<u64>,
     pub frozen: Option<Frozen>,
@@ -48,6 +53,8 @@ impl Live {
             log_damage: Vec::new(),
             damaged_logs: Vec::new(),
             counters: BTreeMap::new(),
+            names: 0,
+            forgot: false,
             provisional: Vec::new(),
             frozen: None,
             fresh: Fresh::new(options),
@@ -126,25 +133,36 @@ impl Live {
         self.fresh.delta.set_most_tokens(most);
     }
 
-    /// Whether a message that is there to stay has this id.
-    ///
-    /// # Errors
-    ///
-    /// `Error::Damaged` for a message file that cannot be read.
-    pub fn knows(&self, id: &MessageId) -> Result<bool> {
-        self.knows_in(id, |number| !self.provisional.contains(&number))
+    /// Whether a message that is there to stay has this id. A segment in which that cannot be found
+    /// out serves no longer.
+    pub fn knows(&mut self, id: &MessageId) -> bool {
+        loop {
+            match self.knows_in(id, |number| !self.provisional.contains(&number)) {
+                Ok(known) => return known,
+                Err((number, error)) => self.set_aside(number, error.to_string()),
+            }
+        }
     }
 
     /// Whether any message has this id.
     ///
     /// # Errors
     ///
-    /// As `knows`.
+    /// `Error::Damaged` for a message file that cannot be read.
     pub fn has(&self, id: &MessageId) -> Result<bool> {
-        self.knows_in(id, |_| true)
+        self.knows_in(id, |_| true).map_err(|(_, error)| error)
     }
 
-    fn knows_in(&self, id: &MessageId, counts: impl Fn(u64) -> bool) -> Result<bool> {
+    /// Whether a message of the deltas or of a segment that counts has this id.
+    ///
+    /// # Errors
+    ///
+    /// The number of a segment in which that cannot be found out, and why.
+    pub fn knows_in(
+        &self,
+        id: &MessageId,
+        counts: impl Fn(u64) -> bool,
+    ) -> Result<bool, (u64, Error)> {
         if self.deltas().any(|(fresh, dead)| fresh.knows(id, dead)) {
             return Ok(true);
         }
@@ -153,11 +171,11 @@ impl Live {
             .iter()
             .filter(|held| counts(held.entry.number))
         {
-            if held
+            let found = held
                 .messages
-                .find(id)?
-                .is_some_and(|message| !held.dead.contains(message))
-            {
+                .find(id)
+                .map_err(|error| (held.entry.number, error))?;
+            if found.is_some_and(|message| !held.dead.contains(message)) {
                 return Ok(true);
             }
         }
@@ -173,58 +191,48 @@ impl Live {
         frozen.into_iter().chain([(&self.fresh, &self.fresh_dead)])
     }
 
-    /// Forgets what matches and came no later than a sequence number; how many messages that were.
-    /// A segment in which that cannot be done serves no longer.
-    pub fn forget(&mut self, what: &Forget, up_to_sequence: u64) -> u64 {
-        let mut count = self.in_segments(|held| held.forget(what, up_to_sequence));
-        if let Some(frozen) = &mut self.frozen {
-            count += frozen.fresh.forget(what, up_to_sequence, &mut frozen.dead);
-        }
-        count
-            + self
-                .fresh
-                .forget(what, up_to_sequence, &mut self.fresh_dead)
-    }
-
     /// Of a message that is in a delta and in a segment, the one in the segment goes: it was
     /// trained while the other was added.
     pub fn bury_doubles(&mut self) {
         if self.segments.is_empty() {
             return;
         }
-        let ids: Vec<MessageId> = self
-            .deltas()
-            .flat_map(|(fresh, dead)| fresh.ids(dead))
-            .cloned()
-            .collect();
+        let ids = self.ids();
         self.bury_known(&ids, |_| true);
     }
 
-    fn bury_known(&mut self, ids: &[MessageId], within: impl Fn(&Held) -> bool) {
-        self.in_segments(|held| {
-            let mut count = 0;
-            if within(held) {
-                for id in ids.iter().filter(|id| !matches!(id, MessageId::Own(_))) {
-                    count += held.forget(&Forget::Message(id.clone()), u64::MAX)?;
-                }
-            }
-            Ok(count)
-        });
+    /// The ids of the messages of the deltas, the chain's own aside.
+    pub fn ids(&self) -> Vec<MessageId> {
+        let ids = self.deltas().flat_map(|(fresh, dead)| fresh.ids(dead));
+        ids.cloned().collect()
     }
 
-    fn in_segments(&mut self, mut change: impl FnMut(&mut Held) -> Result<u64>) -> u64 {
-        let mut count = 0;
+    fn bury_known(&mut self, ids: &[MessageId], within: impl Fn(&Held) -> bool) {
         let mut failed = Vec::new();
-        for held in &mut self.segments {
-            match change(held) {
-                Ok(some) => count += some,
-                Err(error) => failed.push((held.entry.number, error.to_string())),
+        for held in self.segments.iter_mut().filter(|held| within(held)) {
+            if let Err(error) = held.bury_known(ids) {
+                failed.push((held.entry.number, error.to_string()));
             }
         }
         for (number, why) in failed {
             self.set_aside(number, why);
         }
-        count
+    }
+
+    /// Whether only what enough authors or messages had may be said. How many had it is known when
+    /// a segment is built, and no more once something of it was forgotten.
+    pub fn counts_support(&self) -> bool {
+        counts_support(&self.options)
+    }
+
+    /// Whether something was forgotten on which a transition may still stand: its segment is silent
+    /// until it is merged.
+    pub fn has_silenced(&self) -> bool {
+        self.segments.iter().any(|held| self.is_silenced(held))
+    }
+
+    fn is_silenced(&self, held: &Held) -> bool {
+        self.counts_support() && !held.dead.is_empty()
     }
 
     /// A segment that is damaged serves no longer. The manifest goes on naming it, so that its
@@ -259,8 +267,8 @@ impl Live {
 
     /// Whether nothing may be said although something was learned: too few are known to have said it.
     pub fn is_mute(&self) -> bool {
-        let says = |held: &Held| held.segment.about().transitions > 0;
-        let waits = self.options.guarded || self.deltas().all(|(fresh, _)| fresh.delta.is_empty());
+        let says = |held: &Held| held.segment.about().transitions > 0 && !self.is_silenced(held);
+        let waits = self.counts_support() || self.deltas().all(|(fresh, _)| fresh.delta.is_empty());
         waits && self.messages() > 0 && !self.segments.iter().any(says)
     }
 
@@ -281,8 +289,8 @@ impl Live {
         deltas.sum::<usize>() + segments.sum::<usize>()
     }
 
-    /// The chain as a generator reads it. A guarded chain speaks from segments alone: only they
-    /// know who had a transition.
+    /// The chain as a generator reads it. Where support counts it speaks from whole segments alone:
+    /// only they know who had a transition.
     pub fn voice(&self, weight: u32) -> Voice<'_> {
         let backward = self.options.backward
             && self
@@ -297,20 +305,21 @@ impl Live {
     }
 
     fn speaker(&self, direction: Direction, weight: u32) -> Speaker<'_> {
-        let segments = self.segments.iter();
-        let mut parts: Vec<Part<'_>> = segments
-            .map(|held| Part::of_segment(&held.segment, held.dead.side(direction), direction))
-            .collect();
-        let mut silent = Vec::new();
-        for (fresh, dead) in self.deltas().filter(|(fresh, _)| !fresh.delta.is_empty()) {
-            if self.options.guarded {
-                silent.push(&fresh.delta);
+        let (mut parts, mut silent) = (Vec::new(), Vec::new());
+        for held in &self.segments {
+            let part = Part::of_segment(&held.segment, held.dead.side(direction), direction);
+            if self.is_silenced(held) {
+                silent.push(part);
             } else {
-                parts.extend(Part::of_delta(
-                    &fresh.delta,
-                    dead.side(direction),
-                    direction,
-                ));
+                parts.push(part);
+            }
+        }
+        for (fresh, dead) in self.deltas().filter(|(fresh, _)| !fresh.delta.is_empty()) {
+            let part = Part::of_delta(&fresh.delta, dead.side(direction), direction);
+            if self.counts_support() {
+                silent.extend(part);
+            } else {
+                parts.extend(part);
             }
         }
         Speaker {

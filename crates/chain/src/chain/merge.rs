@@ -8,7 +8,7 @@ use super::output::{remove_segment, write_segment};
 use super::plan::{Bounds, Input, plan};
 use super::publish::Change;
 use super::writer::{Writer, WriterState};
-use super::{Chain, tokenizer};
+use super::{Chain, counts_support, tokenizer};
 use crate::storage::{LOG_HEADER_BYTES, NewLog, Options, SegmentEntry};
 use crate::{Error, Result};
 
@@ -54,7 +54,9 @@ impl Chain {
         self.merge_now(&extent)
     }
 
-    /// With `merging` held.
+    /// With `merging` held. While a training goes on, its segments may be taken back, and stay
+    /// apart: those of which something was forgotten are written anew each for itself, since the
+    /// logs that say so go.
     pub(super) fn merge_now(&self, extent: &Extent) -> Result<Merged> {
         let writer = self.writer()?;
         let mut options = self.options();
@@ -133,8 +135,26 @@ impl Chain {
             places: self.segment_places,
             bytes: self.gathered_bytes as u64,
         };
-        let groups = plan(inputs, extent, options.guarded, bounds);
-        let new = self.build_all(writer, &groups, options)?;
+        let provisional = self.live().provisional.clone();
+        let (apart, inputs): (Vec<Input>, Vec<Input>) = inputs.into_iter().partition(|input| {
+            input
+                .number()
+                .is_some_and(|number| provisional.contains(&number))
+        });
+        let mut groups = plan(inputs, extent, counts_support(options), bounds);
+        let mut new = self.build_all(writer, &groups, options)?;
+        let apart = apart.into_iter().filter(|input| !input.dead().is_empty());
+        let apart: Vec<Vec<Input>> = apart.map(|input| vec![input]).collect();
+        let renewed = match self.build_all(writer, &apart, options) {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                self.remove_all(&new);
+                return Err(error);
+            }
+        };
+        let provisional: Vec<u64> = renewed.iter().map(|entry| entry.number).collect();
+        new.extend(renewed);
+        groups.extend(apart);
         let gone: Vec<u64> = groups.iter().flatten().filter_map(Input::number).collect();
         merged.messages = new.iter().map(|entry| entry.messages).sum();
         merged.dropped = groups
@@ -148,6 +168,7 @@ impl Chain {
                 gone: &gone,
                 new,
                 merged: Some(options),
+                provisional: &provisional,
                 ..Change::default()
             },
         )?;
@@ -183,14 +204,18 @@ impl Chain {
             match self.build(writer, group, options) {
                 Ok(entry) => new.extend(entry),
                 Err(error) => {
-                    for entry in new {
-                        remove_segment(&*self.disk, &self.directory, entry.number);
-                    }
+                    self.remove_all(&new);
                     return Err(error);
                 }
             }
         }
         Ok(new)
+    }
+
+    fn remove_all(&self, entries: &[SegmentEntry]) {
+        for entry in entries {
+            remove_segment(&*self.disk, &self.directory, entry.number);
+        }
     }
 
     /// Writes one segment of a group; none if nothing of it is alive.

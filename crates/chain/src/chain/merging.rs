@@ -1,6 +1,6 @@
 //! Who makes segments: one thread at a time, and how long to leave a merge alone that failed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Default)]
 pub(super) struct Merging {
-    turn: Mutex<()>,
-    holder: Mutex<Option<ThreadId>>,
+    holder: Mutex<Option<Holder>>,
+    free: Condvar,
     failures: Mutex<Failures>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    thread: ThreadId,
+    trains: bool,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +35,6 @@ struct Failures {
 #[must_use = "the turn ends when it is dropped"]
 pub(super) struct Turn<'m> {
     merging: &'m Merging,
-    _turn: MutexGuard<'m, ()>,
 }
 
 impl Merging {
@@ -39,18 +44,64 @@ impl Merging {
     ///
     /// `Error::Input` when that is this thread itself, such as from a report of its training.
     pub fn begin(&self) -> Result<Turn<'_>> {
-        let me = thread::current().id();
-        if *lock(&self.holder) == Some(me) {
+        self.begin_as(false)
+    }
+
+    /// The same for a training, which merges now and then what cannot wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// As `begin`.
+    pub fn begin_training(&self) -> Result<Turn<'_>> {
+        self.begin_as(true)
+    }
+
+    /// Waits for a merge, but for no training: none while one goes on.
+    ///
+    /// # Errors
+    ///
+    /// As `begin`.
+    pub fn begin_unless_training(&self) -> Result<Option<Turn<'_>>> {
+        let mut holder = lock(&self.holder);
+        while let Some(held) = *holder {
+            if held.trains {
+                return Ok(None);
+            }
+            holder = self.wait(held, holder)?;
+        }
+        Ok(Some(self.take(&mut holder, false)))
+    }
+
+    fn begin_as(&self, trains: bool) -> Result<Turn<'_>> {
+        let mut holder = lock(&self.holder);
+        while let Some(held) = *holder {
+            holder = self.wait(held, holder)?;
+        }
+        Ok(self.take(&mut holder, trains))
+    }
+
+    fn wait<'m>(
+        &'m self,
+        held: Holder,
+        holder: MutexGuard<'m, Option<Holder>>,
+    ) -> Result<MutexGuard<'m, Option<Holder>>> {
+        if held.thread == thread::current().id() {
             return Err(Error::input(
                 "this cannot be done from within a training or a merge of the same chain: do it afterwards",
             ));
         }
-        let turn = lock(&self.turn);
-        *lock(&self.holder) = Some(me);
-        Ok(Turn {
-            merging: self,
-            _turn: turn,
-        })
+        Ok(self
+            .free
+            .wait(holder)
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take(&self, holder: &mut Option<Holder>, trains: bool) -> Turn<'_> {
+        *holder = Some(Holder {
+            thread: thread::current().id(),
+            trains,
+        });
+        Turn { merging: self }
     }
 
     /// Notes how a merge ended: after failures on end the pauses grow.
@@ -76,6 +127,7 @@ impl Merging {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         *lock(&self.merging.holder) = None;
+        self.merging.free.notify_all();
     }
 }
 
@@ -101,6 +153,27 @@ mod tests {
             let other = scope.spawn(|| merging.begin().map(drop));
             drop(turn);
             other.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn who_does_not_wait_for_a_training_waits_for_a_merge() {
+        let merging = Merging::default();
+        let training = merging.begin_training().unwrap();
+        assert!(merging.begin_unless_training().unwrap().is_none());
+        thread::scope(|scope| {
+            let other = || merging.begin_unless_training().unwrap().is_none();
+            assert!(scope.spawn(other).join().unwrap());
+        });
+        drop(training);
+        let merge = merging.begin().unwrap();
+        assert!(merging.begin_unless_training().is_err());
+        thread::scope(|scope| {
+            let other = scope.spawn(|| merging.begin_unless_training().unwrap().is_some());
+            thread::sleep(Duration::from_millis(20));
+            assert!(!other.is_finished());
+            drop(merge);
+            assert!(other.join().unwrap());
         });
     }
 

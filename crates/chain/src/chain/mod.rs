@@ -113,18 +113,19 @@ impl Chain {
         self.live().memory_bytes()
     }
 
-    /// Whether there is so much in memory or in the log that it should be merged, or something was
-    /// forgotten in a guarded chain on which a transition may still stand. Not soon after a merge
-    /// that failed.
+    /// Whether there is so much in memory or in the log that it should be merged, or a segment is
+    /// silent until then because something was forgotten on which a transition may stand. Not soon
+    /// after a merge that failed.
     #[must_use]
     pub fn wants_merge(&self) -> bool {
         let Some(writer) = &self.writer else {
             return false;
         };
         let live = self.live();
-        let stands = live.options.guarded && live.segments.iter().any(|held| !held.dead.is_empty());
         let much = live.memory_bytes() > self.delta_bytes || writer.log.bytes() > self.log_bytes;
-        live.frozen.is_none() && (stands || much) && !self.merging.pauses(Instant::now())
+        live.frozen.is_none()
+            && (live.has_silenced() || much)
+            && !self.merging.pauses(Instant::now())
     }
 
     fn live(&self) -> RwLockReadGuard<'_, Live> {
@@ -156,6 +157,12 @@ impl Chain {
     fn merging(&self) -> Result<Turn<'_>> {
         self.merging.begin()
     }
+}
+
+/// Whether only what enough authors or messages had may be said; so it is in every guarded chain,
+/// whatever their number.
+fn counts_support(options: &Options) -> bool {
+    options.guarded || options.min_authors > 1
 }
 
 fn tokenizer(options: &Options) -> Tokenizer {

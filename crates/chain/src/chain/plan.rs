@@ -93,14 +93,15 @@ impl Input {
 }
 
 /// Which inputs become which segments. Inputs come in the order of their messages; those that stay
-/// as they are, are left out.
+/// as they are, are left out. Where support counts everything is joined, as far as the bounds let
+/// it: it is counted in each segment by itself.
 pub(super) fn plan(
     inputs: Vec<Input>,
     extent: &Extent,
-    guarded: bool,
+    counts_support: bool,
     bounds: Bounds,
 ) -> Vec<Vec<Input>> {
-    let whole = *extent != Extent::Due || guarded;
+    let whole = *extent != Extent::Due || counts_support;
     let mut younger = 0;
     let mut groups: Vec<Vec<Input>> = Vec::new();
     let (mut places, mut bytes) = (0, 0);

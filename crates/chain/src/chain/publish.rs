@@ -1,6 +1,6 @@
 //! Putting new segments in the place of old ones, in the manifest and in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Chain;
 use super::counters::{self, Counts};
@@ -8,6 +8,7 @@ use super::held::Held;
 use super::writer::{Building, Writer, WriterState};
 use crate::storage::{
     Batch, FileKind, Manifest, Operation, Options, Recovery, SegmentEntry, SourceProgress,
+    kept_logs, kept_path,
 };
 use crate::{Error, Result};
 
@@ -26,8 +27,8 @@ pub(super) struct Change<'c> {
     pub progress: Option<(&'c str, Option<SourceProgress>)>,
     pub counted: Counts,
     pub uncounted: Counts,
-    /// Whether the new segments are of a training that may be taken back.
-    pub provisional: bool,
+    /// Those of the new segments that are of a training which may be taken back.
+    pub provisional: &'c [u64],
 }
 
 impl Change<'_> {
@@ -110,14 +111,24 @@ impl Chain {
                 held.forget(what, *up_to_sequence)?;
             }
         }
-        let damaged = self.keep_damaged(&old_logs)?;
+        // Nobody adds to the deltas meanwhile. A merge has no doubles, but those that were learned
+        // while it wrote segments of a training.
+        let ids = self.live().ids();
+        for held in &mut opened {
+            if change.merged.is_none() || change.provisional.contains(&held.entry.number) {
+                held.bury_known(&ids)?;
+            }
+        }
+        let forgot = change.merged.is_some() && self.live().forgot;
+        let damaged = self.keep_damaged(&old_logs, forgot)?;
         counters::add(&mut manifest.counters, &damaged);
         self.put_in_place(&mut state, manifest)?;
         counters::add(&mut state.counters, &damaged);
         counters::add(&mut state.counters, &change.counted);
         counters::take_off(&mut state.counters, &change.uncounted);
         let is_other = self.options() != options;
-        self.show(change, opened, &options);
+        let forgot_meanwhile = !building.forgotten.is_empty();
+        self.show(change, opened, &options, forgot_meanwhile);
         if was_replayed || is_other {
             // What was forgotten meanwhile may not have been stored; the delta was made for other
             // options.
@@ -134,24 +145,22 @@ impl Chain {
     }
 
     /// Memory as the manifest is now.
-    fn show(&self, change: &Change<'_>, opened: Vec<Held>, options: &Options) {
+    fn show(&self, change: &Change<'_>, opened: Vec<Held>, options: &Options, forgot: bool) {
         let mut live = self.live_mut();
         live.segments
             .retain(|held| !change.gone.contains(&held.entry.number));
         live.broken
             .retain(|(entry, _)| !change.gone.contains(&entry.number));
-        if change.provisional {
-            live.provisional
-                .extend(opened.iter().map(|held| held.entry.number));
-        }
+        live.provisional
+            .retain(|number| !change.gone.contains(number));
+        live.provisional.extend(change.provisional);
         live.segments.extend(opened);
         live.segments.sort_by_key(|held| held.entry.first_sequence);
         if change.merged.is_some() {
             live.frozen = None;
             live.log_damage.clear();
             live.damaged_logs.clear();
-        } else {
-            live.bury_doubles();
+            live.forgot = forgot;
         }
         live.options = options.clone();
     }
@@ -163,8 +172,15 @@ impl Chain {
             return Ok(());
         }
         let mut batches = vec![Batch::default()];
+        // A merge that failed after it had carried them over leaves them in one log more.
+        let mut carried = HashSet::new();
         Recovery::read(&*self.disk, &self.directory, old_logs, &mut |operation| {
-            if matches!(operation, Operation::Forget { .. }) {
+            if let Operation::Forget {
+                what,
+                up_to_sequence,
+            } = &operation
+                && carried.insert((what.clone(), *up_to_sequence))
+            {
                 let full = batches
                     .last_mut()
                     .is_none_or(|batch| batch.push(&operation).is_err());
@@ -182,9 +198,10 @@ impl Chain {
         writer.settle(state)
     }
 
-    /// A damaged log that goes is kept under another name: something may be got out of it yet. How
-    /// many there were is counted.
-    fn keep_damaged(&self, old_logs: &[u64]) -> Result<Counts> {
+    /// A damaged log that goes is kept under another name: something may be got out of it yet. Not
+    /// where anything was forgotten since the last merge: it may be what cannot be read of such a
+    /// log, and of those kept before, so they go too. How many logs were damaged is counted.
+    fn keep_damaged(&self, old_logs: &[u64], forgot: bool) -> Result<Counts> {
         let damaged: Vec<u64> = self
             .live()
             .damaged_logs
@@ -192,10 +209,15 @@ impl Chain {
             .filter(|log| old_logs.contains(log))
             .copied()
             .collect();
-        for &number in &damaged {
+        if forgot {
+            for name in kept_logs(&*self.disk, &self.directory)? {
+                self.disk.remove(&self.directory.join(name))?;
+            }
+        }
+        for &number in damaged.iter().filter(|_| !forgot) {
             let path = FileKind::Log.path(&self.directory, number);
             if let Some(bytes) = self.disk.read(&path)? {
-                let kept = path.with_extension("log.damaged");
+                let kept = kept_path(&self.directory, number);
                 if self.disk.read(&kept)?.is_some() {
                     // An earlier merge was cut off after it.
                     self.disk.remove(&kept)?;

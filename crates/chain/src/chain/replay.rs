@@ -9,8 +9,8 @@ use crate::messages::About;
 use crate::storage::{Disk, LogEnd, Manifest, Operation, Recovery};
 use crate::{Error, Result};
 
-/// How often a reader begins again because the writer replaced files meanwhile.
-const TRIES: u32 = 20;
+/// How often who reads begins again because the writer replaced files meanwhile.
+pub(super) const TRIES: u32 = 20;
 
 /// What the segments and logs of a manifest come to.
 pub(super) struct Replayed {
@@ -120,6 +120,7 @@ pub(super) fn replay(
     let mut live = Live::open(directory, &manifest.segments, &manifest.options)?;
     let mut next_sequence = manifest.next_sequence;
     live.counters.clone_from(&manifest.counters);
+    live.names = manifest.names.len() as u64;
     live.lift_bounds(true);
     let mut forsaken = 0_u64;
     let mut attachments: Vec<String> = Vec::new();
@@ -152,13 +153,12 @@ pub(super) fn replay(
             Operation::Count { name, by } => {
                 *live.counters.entry(name.to_owned()).or_default() += by;
             }
-            Operation::Progress { .. } => {}
         }
         Ok(())
     })?;
     live.lift_bounds(false);
     live.bury_doubles();
-    live.log_damage = recovery.damage().map(ToString::to_string).collect();
+    live.log_damage = recovery.sentences();
     if forsaken > 0 {
         live.log_damage.push(format!(
             "{forsaken} messages in the logs of {} have no room in memory: put the chain back from a copy",

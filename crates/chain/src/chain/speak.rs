@@ -10,9 +10,10 @@ use crate::rng::Rng;
 use crate::segment::states::Malformed;
 use crate::{Error, Result};
 
-/// Tries that are made under one lock, so that nobody who learns waits long: some hundred
-/// microseconds.
+/// Tries that are made under one lock, and tokens that are walked in them, so that nobody who
+/// learns waits long: some hundred microseconds.
 const TURN: u32 = 128;
+const TURN_TOKENS: u32 = 16 * TURN;
 
 /// How often nothing that is damaged may be found where something must be, before that is an error:
 /// another thread may have found it.
@@ -48,7 +49,8 @@ impl Chain {
 }
 
 /// Up to `count` new messages from a mix: at each word one of the chains that can go on speaks, in
-/// proportion to its weight. Nothing is copied from any of them.
+/// proportion to its weight. Nothing is copied from any that has a weight above 0; the others have
+/// no part in it.
 ///
 /// # Errors
 ///
@@ -135,8 +137,9 @@ fn speak(
         .map(|(live, weight)| live.voice(*weight));
     let (chain, _) = chains[0];
     let mut generator = Generator::new(voices.collect(), chain.tokenizer.mode());
+    generator.bound(TURN_TOKENS);
     let mut left = TURN;
-    while left > 0 && said.len() < count {
+    while left > 0 && !generator.is_spent() && said.len() < count {
         let until = tried.saturating_add(left);
         match generator.say(ask, &chain.tokenizer, rng, *tried..until)? {
             Ok(Some(one)) => {
@@ -145,7 +148,7 @@ fn speak(
                 said.push(one);
             }
             Ok(None) => {
-                *tried = until;
+                *tried = generator.tried();
                 break;
             }
             Err(error) => return Ok(Err(error)),
@@ -180,4 +183,60 @@ fn lock<'c>(chains: &[(&'c Chain, u32)]) -> Vec<(RwLockReadGuard<'c, Live>, u32)
         .into_iter()
         .map(|(_, live, weight)| (live, weight))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+    use crate::chain::Opening;
+    use crate::storage::Options;
+
+    #[test]
+    fn a_turn_ends_when_much_was_walked() {
+        let directory = tempfile::tempdir().unwrap();
+        let opening = Opening {
+            write: true,
+            create: Some(Options {
+                order: 1,
+                ..Options::default()
+            }),
+            ..Opening::default()
+        };
+        let chain = Chain::open(directory.path(), &opening).unwrap();
+        chain.add(&[Record::of(&"ha ".repeat(999))]).unwrap();
+        let ask = Ask {
+            novel: false,
+            min_tokens: 65_535,
+            max_tokens: 65_535,
+            max_bytes: u32::MAX,
+            ..Ask::default()
+        };
+        let (mut rng, mut tried, mut said) = (Rng::seeded(1), 0, Vec::new());
+        let chains = [(&chain, 1)];
+        let mut turns = Vec::new();
+        for _ in 0..20 {
+            let before = tried;
+            let turn = speak(&chains, &ask, 1, &mut rng, &mut tried, &mut said);
+            turn.unwrap().unwrap();
+            turns.push(tried - before);
+        }
+        // Messages have 1000 tokens on average, and none is long enough.
+        assert!(turns.iter().all(|turn| (1..16).contains(turn)), "{turns:?}");
+        // The same answers, however long the turns were.
+        let ask = Ask {
+            min_tokens: 2000,
+            ..ask
+        };
+        let in_turns = chain.generate(&ask, 5, Some(1)).unwrap();
+        let lives = lock(&chains);
+        let voices = lives.iter().map(|(live, weight)| live.voice(*weight));
+        let mut generator = Generator::new(voices.collect(), chain.tokenizer.mode());
+        let mut rng = Rng::seeded(1);
+        for said in in_turns {
+            let all = 0..ask.max_tries;
+            let at_once = generator.say(&ask, &chain.tokenizer, &mut rng, all);
+            assert_eq!(at_once.unwrap().unwrap().unwrap(), said);
+        }
+    }
 }

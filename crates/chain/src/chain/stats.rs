@@ -8,14 +8,15 @@ use super::live::Live;
 use crate::Result;
 use crate::segment::Segment;
 use crate::segment::vocabulary::hash;
-use crate::storage::Options;
+use crate::storage::{Options, kept_logs};
 
 /// A chain in numbers. States and transitions are added up over its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
     /// Messages that answers may draw on.
     pub messages: u64,
-    /// Their tokens, and how many different ones there are.
+    /// Tokens of these, and how many different ones there are; until the next merge also of those
+    /// that were forgotten.
     pub tokens: u64,
     pub vocabulary: u64,
     pub states: u64,
@@ -56,6 +57,13 @@ impl Chain {
         };
         // Nobody who learns waits for this.
         stats.vocabulary = vocabulary(&segments, known);
+        for name in kept_logs(&*self.disk, &self.directory)? {
+            stats.damage.push(format!(
+                "{} is a log with damage that a merge replaced: take from it what you miss, then \
+                 remove it, or forget something and merge, which removes it too",
+                self.directory.join(name).display()
+            ));
+        }
         stats.damage.sort();
         stats.damage.dedup();
         for name in self.disk.list(&self.directory)? {

@@ -70,8 +70,44 @@ impl Chain {
         training: Training,
         report: &mut dyn FnMut(Progress) -> bool,
     ) -> Result<Trained> {
+        let trained = self.train_now(key, source, training, report);
+        // Who forgot in a guarded chain meanwhile did not wait for a merge. A training that was
+        // there first, or takes its turn now, does it instead.
+        let merged = self.merge_forgotten(0);
+        trained.and_then(|trained| merged.map_err(only_merging).map(|()| trained))
+    }
+
+    /// After that many messages were forgotten: merges what they stood in, if transitions may stand
+    /// on them. At once or, while a training goes on, between two of its segments: until then such
+    /// a segment says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As `merge`.
+    pub(super) fn merge_forgotten(&self, count: u64) -> Result<()> {
+        let is_due = {
+            let live = self.live();
+            // An earlier call may have been cut off before it merged.
+            live.counts_support() && count > 0 || live.has_silenced()
+        };
+        if !is_due || !self.is_writer() {
+            return Ok(());
+        }
+        let Some(_turn) = self.merging.begin_unless_training()? else {
+            return Ok(());
+        };
+        self.merge_now(&Extent::Due).map(drop)
+    }
+
+    fn train_now(
+        &self,
+        key: &str,
+        source: &mut Source,
+        training: Training,
+        report: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Trained> {
         let writer = self.writer()?;
-        let _merging = self.merging()?;
+        let _turn = self.merging.begin_training()?;
         let mut run = Run::new(self, writer, key);
         let done = run
             .resume(source)
@@ -83,14 +119,16 @@ impl Chain {
         run.trained.left_out = source.left_out();
         let trained = run.trained;
         let merged = self.merge_now(&Extent::Due);
-        merged.map_err(|error| {
-            saying(
-                error,
-                "everything was learned and stays so, only merging it failed",
-            )
-        })?;
+        merged.map_err(only_merging)?;
         Ok(trained)
     }
+}
+
+fn only_merging(error: Error) -> Error {
+    saying(
+        error,
+        "everything was learned and stays so, only merging it failed",
+    )
 }
 
 struct Run<'c> {
@@ -102,9 +140,8 @@ struct Run<'c> {
     most_tokens: u32,
     /// Bad records since the last segment.
     bad: u64,
-    /// Segments of this run, what they counted, and the progress before it: to be taken back if a
-    /// bad record ends it.
-    published: Vec<u64>,
+    /// What the segments of this run counted, and the progress before it: to be taken back with
+    /// them if a bad record ends it.
     counted: Counts,
     before: Option<SourceProgress>,
 }
@@ -119,7 +156,6 @@ impl<'c> Run<'c> {
             gathered: Gathered::default(),
             most_tokens: chain.options().max_vocabulary,
             bad: 0,
-            published: Vec::new(),
             counted: Counts::new(),
             before: None,
         }
@@ -169,13 +205,21 @@ impl<'c> Run<'c> {
                 Next::Message => self.take(&record, &mut prepared)?,
                 Next::Bad(bad) => self.pass_over(bad, training)?,
             }
+            let mut is_due = false;
             if source.records().is_multiple_of(REPORT_EVERY) {
                 wanted = report(progress(source));
+                is_due = self.chain.wants_merge();
             }
-            if self.gathered.places() >= self.chain.segment_places
+            if is_due
+                || self.gathered.places() >= self.chain.segment_places
                 || self.gathered.memory_bytes() >= self.chain.gathered_bytes
             {
                 self.flush(source, false)?;
+                // Nothing is gathered now whose id could be learned meanwhile. What fails is tried
+                // again after a pause, and at the end, where it is an error.
+                if self.chain.wants_merge() {
+                    let _ = self.chain.merge_now(&Extent::Due);
+                }
             }
         }
         report(progress(source));
@@ -202,7 +246,7 @@ impl<'c> Run<'c> {
         let mut id = MessageId::Own(sequence);
         if !record.id.is_empty() {
             id = MessageId::given(&record.id)?;
-            if self.gathered.has(&id) || self.chain.live().has(&id)? {
+            if self.gathered.has(&id) || self.chain.has(&id) {
                 self.gathered.added.duplicates += 1;
                 return Ok(());
             }
@@ -231,17 +275,16 @@ impl<'c> Run<'c> {
             fingerprint: source.fingerprint(),
             done,
         };
-        let numbers: Vec<u64> = new.iter().map(|entry| entry.number).collect();
+        let provisional: Vec<u64> = new.iter().map(|entry| entry.number).collect();
         let change = Change {
             new,
             progress: Some((self.key, Some(progress))),
             counted,
-            provisional: true,
+            provisional: &provisional,
             ..Change::default()
         };
         self.chain.publish(self.writer, &change)?;
         counters::add(&mut self.counted, &change.counted);
-        self.published.extend(numbers);
         self.trained.added += added;
         Ok(())
     }
@@ -281,7 +324,7 @@ impl<'c> Run<'c> {
         let stays = "what was read before stays learned, and training it again goes on after it";
         match error {
             // The file is as good as it was: what was learned of it need not be learned again.
-            error @ Error::Io { .. } if self.published.is_empty() => error,
+            error @ Error::Io { .. } if self.chain.live().provisional.is_empty() => error,
             error @ Error::Io { .. } => saying(error, stays),
             error => match self.take_back() {
                 Ok(()) => error,
@@ -300,8 +343,9 @@ impl<'c> Run<'c> {
         }
         state.begin_building();
         drop(state);
+        let gone = self.chain.live().provisional.clone();
         let change = Change {
-            gone: &self.published,
+            gone: &gone,
             progress: Some((self.key, self.before.clone())),
             uncounted: std::mem::take(&mut self.counted),
             ..Change::default()

@@ -4,11 +4,9 @@ use std::io::ErrorKind;
 
 use super::Chain;
 use super::held::Held;
+use super::replay::TRIES;
 use crate::storage::{Manifest, Recovery};
 use crate::{Error, Result};
-
-/// How often the logs are read again because the writer replaced them meanwhile.
-const TRIES: u32 = 20;
 
 /// What reading everything against its checksums came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -96,9 +94,7 @@ impl Chain {
             {
                 verified.files += manifest.logs.len() as u64;
                 verified.bytes += recovery.logs.iter().map(|log| log.whole_bytes).sum::<u64>();
-                verified
-                    .damage
-                    .extend(recovery.damage().map(ToString::to_string));
+                verified.damage.extend(recovery.sentences());
                 break;
             }
             read = now;

@@ -13,21 +13,22 @@ mod tests;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+pub use self::hashing::Hash;
 pub use self::side::{Ref, Side};
 
-use self::hashing::Hash;
 use crate::segment::filter::Runs;
 use crate::segment::states::{BOUNDARY, HEAD_LIMIT};
 use crate::segment::trie::MAX_PLACES;
 use crate::segment::vocabulary::Interner;
 
-/// Token numbers of a delta are below this: a segment can hold no more.
-pub const MOST_TOKENS: u32 = HEAD_LIMIT;
+/// Tokens that a delta may have: a segment can hold no more.
+pub const MOST_TOKENS: u32 = HEAD_LIMIT - 1;
 
 /// Messages learned one by one, in memory.
 #[derive(Clone, Debug)]
 pub struct Delta {
     most_tokens: u32,
+    most_places: usize,
     vocabulary: Interner,
     text: Vec<u32>,
     /// By message: where in the text it begins.
@@ -50,6 +51,7 @@ impl Delta {
     pub fn new(order: usize, backward: bool, max_copied_tokens: u32) -> Self {
         Self {
             most_tokens: MOST_TOKENS,
+            most_places: MAX_PLACES,
             vocabulary: Interner::default(),
             text: vec![BOUNDARY],
             starts: Vec::new(),
@@ -61,7 +63,7 @@ impl Delta {
         }
     }
 
-    /// The same, and its vocabulary holds at most this many tokens, the boundary included
+    /// The same, and its vocabulary holds at most this many tokens besides the boundary
     /// (`MOST_TOKENS` if that is less).
     #[must_use]
     pub fn with_most_tokens(mut self, most_tokens: u32) -> Self {
@@ -182,15 +184,27 @@ impl Delta {
         std::iter::once(&self.forward).chain(&self.backward)
     }
 
+    /// Whether messages with so many tokens and boundaries together, and so many bytes of text, are
+    /// no more than one segment can hold with what is there; of the vocabulary's bound see `learn`.
+    #[must_use]
+    pub fn has_places(&self, places: usize, bytes: usize) -> bool {
+        self.text.len() + places < self.most_places
+            && u32::try_from(self.vocabulary.text_bytes() + bytes).is_ok()
+    }
+
+    /// As if a segment could hold no more than these places.
+    #[cfg(test)]
+    pub fn set_most_places(&mut self, most_places: usize) {
+        self.most_places = most_places;
+    }
+
     /// Whether a message can be learned as a whole.
     fn has_room(&self, tokens: &[&str]) -> bool {
         let bytes = tokens.iter().map(|token| token.len()).sum::<usize>();
-        if self.text.len() + tokens.len() + 1 >= MAX_PLACES
-            || u32::try_from(self.vocabulary.text_bytes() + bytes).is_err()
-        {
+        if !self.has_places(tokens.len() + 1, bytes) {
             return false;
         }
-        let room = (self.most_tokens as usize).saturating_sub(self.vocabulary.len());
+        let room = (self.most_tokens as usize + 1).saturating_sub(self.vocabulary.len());
         if tokens.len() <= room {
             return true;
         }

@@ -163,13 +163,16 @@ impl Side {
         self.states[state.0 as usize].distinct & !ENDED
     }
 
-    /// Draws a token in proportion to its count.
+    /// Draws a token in proportion to its count: where in `followed` it stands, and the token.
     #[inline]
-    pub fn draw(&self, state: Ref, rng: &mut Rng) -> u32 {
+    pub fn draw(&self, state: Ref, rng: &mut Rng) -> (u32, u32) {
         match self.followed(state) {
-            [only] => *only,
+            [only] => (0, *only),
             // A state was left at least once: when it is made, what follows it is at hand.
-            followed => followed[rng.below(followed.len() as u32) as usize],
+            followed => {
+                let place = rng.below(followed.len() as u32);
+                (place, followed[place as usize])
+            }
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Generator<'v> {
     pub(super) pieces: Vec<Piece>,
     pub(super) given: Vec<String>,
     bytes: Vec<u8>,
+    /// Tokens that may be walked yet, and tries of the message under way that were made.
+    left: u32,
+    tried: u32,
 }
 
 /// A token of a message: the place in the given words, or who drew it and the number there.
@@ -66,10 +69,30 @@ impl<'v> Generator<'v> {
             pieces: Vec::new(),
             given: Vec::new(),
             bytes: Vec::new(),
+            left: u32::MAX,
+            tried: 0,
         }
     }
 
-    /// Something new, within these of the `ask.max_tries` tries: none when it takes more of them.
+    /// From now on no try begins once so many tokens were walked, but one with each `say`.
+    pub fn bound(&mut self, tokens: u32) {
+        self.left = tokens;
+    }
+
+    /// Whether as many tokens were walked as the bound allows.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Tries made of the message that `say` was last asked for: where to go on with it.
+    #[must_use]
+    pub fn tried(&self) -> u32 {
+        self.tried
+    }
+
+    /// Something new, within these of the `ask.max_tries` tries: none when it takes more of them,
+    /// or more tokens than the bound allows.
     /// What is asked for a try at a time is the same as when it is asked for at once. `tokenizer`
     /// is that of the chains.
     ///
@@ -92,12 +115,18 @@ impl<'v> Generator<'v> {
         let mut text = String::new();
         for turn in tries.start..tries.end.min(ask.max_tries) {
             self.limit(turn, ask.max_tries);
-            let Some(score) = self.attempt(&prepared, rng)? else {
-                continue;
-            };
-            if score >= ask.min_score && self.fits(&prepared, tokenizer, &mut text)? {
-                let tries = turn + 1;
+            let score = self.attempt(&prepared, rng)?;
+            self.left = self.left.saturating_sub(1 + self.pieces.len() as u32);
+            self.tried = turn + 1;
+            if let Some(score) = score
+                && score >= ask.min_score
+                && self.fits(&prepared, tokenizer, &mut text)?
+            {
+                let tries = self.tried;
                 return Ok(Ok(Some(Said { text, score, tries })));
+            }
+            if self.is_spent() && self.tried < ask.max_tries {
+                return Ok(Ok(None));
             }
         }
         Ok(if tries.end < ask.max_tries {

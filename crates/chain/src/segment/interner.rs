@@ -116,7 +116,7 @@ impl Interner {
         self.look(text, self.tag(text)).ok()
     }
 
-    /// The number of a text; none when it is new and `most` numbers are given out.
+    /// The number of a text; none when it is new and there are `most` already, the empty one aside.
     #[inline]
     pub fn intern(&mut self, text: &str, most: u32) -> Option<u32> {
         if text.is_empty() {
@@ -156,7 +156,7 @@ impl Interner {
     fn add(&mut self, text: &str, tag: u32, slot: usize, most: u32) -> Option<u32> {
         let number = u32::try_from(self.ends.len())
             .ok()
-            .filter(|&number| number < most)?;
+            .filter(|&number| number <= most)?;
         let end = u32::try_from(self.bytes.len() + text.len()).ok()?;
         self.bytes.extend_from_slice(text.as_bytes());
         self.ends.push(end);

@@ -128,7 +128,20 @@ impl Sample {
                 taken.push((state, self::numbers(&parts[part], &[token.to_owned()])[0]));
             }
             for (state, token) in taken {
-                self.parts[part].1.side_mut(direction).remove(state, token);
+                let (built, dead, _) = &mut self.parts[part];
+                let removed = dead.side_mut(direction);
+                let side = match built {
+                    Built::Segment(_) => None,
+                    Built::Delta(delta) if direction == Direction::Forward => Some(delta.forward()),
+                    Built::Delta(delta) => delta.backward(),
+                };
+                match side {
+                    Some(side) => {
+                        let followed = side.followed(crate::delta::Ref::from_number(state));
+                        removed.remove_from(state, token, followed);
+                    }
+                    None => removed.remove(state, token),
+                }
             }
         }
     }
@@ -148,14 +161,6 @@ impl Sample {
         match &self.parts[part].0 {
             Built::Segment(segment) => segment,
             Built::Delta(_) => panic!("part {part} is a delta"),
-        }
-    }
-
-    /// The delta that a part is.
-    pub fn delta_at(&self, part: usize) -> &Delta {
-        match &self.parts[part].0 {
-            Built::Delta(delta) => delta,
-            Built::Segment(_) => panic!("part {part} is a segment"),
         }
     }
 

@@ -51,8 +51,6 @@ pub struct Transition {
 pub struct Step {
     pub token: u32,
     pub next: u32,
-    /// Distinct ways on that there were.
-    pub choices: u32,
 }
 
 /// What words say that cannot be: the file is damaged.
@@ -235,7 +233,12 @@ impl<'w> State<'w> {
     pub fn draw(&self, rng: &mut Rng) -> Result<Step, Malformed> {
         let (body, m) = (self.body, self.distinct as usize);
         let pair = match self.encoding {
-            ONCE => return Ok(self.step(body[0] & (HEAD_LIMIT - 1), body[1])),
+            ONCE => {
+                return Ok(Step {
+                    token: body[0] & (HEAD_LIMIT - 1),
+                    next: body[1],
+                });
+            }
             SINGLE => body,
             RAW => &body[2 * rng.below(self.occurrences) as usize..],
             CUMULATIVE => {
@@ -255,17 +258,8 @@ impl<'w> State<'w> {
             }
         };
         match *pair {
-            [token, next, ..] => Ok(self.step(token, next)),
+            [token, next, ..] => Ok(Step { token, next }),
             _ => Err(Malformed),
-        }
-    }
-
-    #[inline]
-    fn step(&self, token: u32, next: u32) -> Step {
-        Step {
-            token,
-            next,
-            choices: self.distinct,
         }
     }
 

@@ -50,6 +50,29 @@ impl FileKind {
     }
 }
 
+/// What comes behind the name of a log whose damage is kept.
+const DAMAGED: &str = ".damaged";
+
+/// Where a log with damage is kept when a merge replaces it.
+#[must_use]
+pub fn kept_path(directory: &Path, log: u64) -> PathBuf {
+    directory.join(FileKind::Log.name(log) + DAMAGED)
+}
+
+/// The names of the damaged logs that are kept, in order.
+///
+/// # Errors
+///
+/// `Error::Io`.
+pub fn kept_logs(disk: &dyn Disk, directory: &Path) -> Result<Vec<String>> {
+    let mut names = disk.list(directory)?;
+    names.retain(|name| {
+        let log = name.strip_suffix(DAMAGED).and_then(FileKind::of);
+        matches!(log, Some((FileKind::Log, _)))
+    });
+    Ok(names)
+}
+
 /// Removes what a crash left behind: the chain's own files that the manifest does not name. Files
 /// with other names stay. Only for who holds the lock. Returns the names of what was removed.
 ///

@@ -33,12 +33,13 @@ pub struct Manifest {
     pub segments: Vec<SegmentEntry>,
     /// Numbers of the logs, in the order of their operations; the last is written to.
     pub logs: Vec<u64>,
-    /// Messages of the logs may have this sequence or a greater one: `Learn` operations count on
-    /// from here.
+    /// Greater than every sequence of the segments. The logs may hold messages with a lesser one,
+    /// where a training published segments meanwhile; what is learned next gets one greater than
+    /// all of them.
     pub next_sequence: u64,
     /// No file has this number or a greater one, save leftovers of a crash.
     pub next_file: u64,
-    /// By source; what the logs say comes on top.
+    /// By source.
     pub progress: BTreeMap<String, SourceProgress>,
     /// By name; what the logs say comes on top.
     pub counters: BTreeMap<String, u64>,
@@ -110,8 +111,9 @@ impl Manifest {
         }
         let value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         let value = migration::to_current(value, &path)?;
-        let manifest: Self =
+        let mut manifest: Self =
             serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+        manifest.options = manifest.options.meant();
         match manifest.contradiction() {
             Some(what) => Err(damaged(what)),
             None => Ok(Some(manifest)),

@@ -27,7 +27,7 @@ mod log_tests;
 #[cfg(test)]
 mod recover_tests;
 
-pub use directory::{FileKind, is_unused, remove_unnamed};
+pub use directory::{FileKind, is_unused, kept_logs, kept_path, remove_unnamed};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Batch, HEADER_BYTES as LOG_HEADER_BYTES};
 pub use lock::WriterLock;

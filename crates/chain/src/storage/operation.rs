@@ -12,14 +12,6 @@ pub enum Operation<'a> {
         /// Messages with a greater sequence came later and stay.
         up_to_sequence: u64,
     },
-    /// How far a training file was read, so that a later run goes on exactly there.
-    Progress {
-        source: &'a str,
-        records: u64,
-        /// Tells the file from another of the same name.
-        fingerprint: u64,
-        done: bool,
-    },
     /// Adds to a counter that outlasts the process, such as caps hit.
     Count {
         name: &'a str,
@@ -53,10 +45,9 @@ pub enum Forget {
     Before(i64),
 }
 
-// The tags of the format; a number is never given twice.
+// The tags of the format; a number is never given twice, and 3 is of an operation that is gone.
 const LEARN: u8 = 1;
 const FORGET: u8 = 2;
-const PROGRESS: u8 = 3;
 const COUNT: u8 = 4;
 
 const ID_NUMBER: u8 = 0;
@@ -84,18 +75,6 @@ impl<'a> Operation<'a> {
                 what.put(out);
                 put_number(out, *up_to_sequence);
             }
-            Self::Progress {
-                source,
-                records,
-                fingerprint,
-                done,
-            } => {
-                out.push(PROGRESS);
-                put_text(out, source);
-                put_number(out, *records);
-                put_number(out, *fingerprint);
-                out.push(u8::from(*done));
-            }
             Self::Count { name, by } => {
                 out.push(COUNT);
                 put_text(out, name);
@@ -111,12 +90,6 @@ impl<'a> Operation<'a> {
             FORGET => Self::Forget {
                 what: Forget::take(input)?,
                 up_to_sequence: input.number()?,
-            },
-            PROGRESS => Self::Progress {
-                source: input.text()?,
-                records: input.number()?,
-                fingerprint: input.number()?,
-                done: input.flag()?,
             },
             COUNT => Self::Count {
                 name: input.text()?,
@@ -262,7 +235,6 @@ pub(super) mod tests {
     pub(crate) enum Owned {
         Learn(u64, MessageId, [String; 2], Option<i64>, [Vec<String>; 2]),
         Forget(Forget, u64),
-        Progress(String, u64, u64, bool),
         Count(String, u64),
     }
 
@@ -285,14 +257,6 @@ pub(super) mod tests {
                     what,
                     up_to_sequence,
                 }),
-                Self::Progress(source, records, fingerprint, done) => {
-                    use_it(&Operation::Progress {
-                        source: &source,
-                        records,
-                        fingerprint,
-                        done,
-                    })
-                }
                 Self::Count(name, by) => use_it(&Operation::Count { name: &name, by }),
             }
         }
@@ -313,12 +277,6 @@ pub(super) mod tests {
                     what,
                     up_to_sequence,
                 } => Self::Forget(what, up_to_sequence),
-                Operation::Progress {
-                    source,
-                    records,
-                    fingerprint,
-                    done,
-                } => Self::Progress(source.to_owned(), records, fingerprint, done),
                 Operation::Count { name, by } => Self::Count(name.to_owned(), by),
             }
         }
@@ -351,11 +309,13 @@ pub(super) mod tests {
                     Owned::Learn(sequence, id, names, time, lists)
                 }),
             (forget, any::<u64>()).prop_map(|(what, up_to)| Owned::Forget(what, up_to)),
-            any::<(String, u64, u64, bool)>().prop_map(|(source, records, print, done)| {
-                Owned::Progress(source, records, print, done)
-            }),
             any::<(String, u64)>().prop_map(|(name, by)| Owned::Count(name, by)),
         ]
+    }
+
+    #[test]
+    fn the_tag_of_an_operation_that_is_gone_is_no_other() {
+        assert!(Operations::of(&[3, 1, b'f', 4, 5, 1]).is_none());
     }
 
     proptest! {

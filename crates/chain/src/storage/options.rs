@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tokens::Mode;
+use crate::tokens::{MIN_TOKEN_BYTES, Mode};
 use crate::{Error, Result};
+
+/// What earlier versions allowed.
+const OLD_MIN_TOKEN_BYTES: u32 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +17,7 @@ pub struct Options {
     pub mode: Mode,
     /// Tokens of a message that are learned.
     pub max_tokens: u32,
+    /// Bytes of a token, 8 to 1,024: a longer one is shortened.
     pub max_token_bytes: u32,
     /// Different tokens that a file or what is added since the last merge may bring: each segment
     /// and the delta keep to it on their own, and a merge drops no token.
@@ -79,6 +83,16 @@ impl Options {
         }
     }
 
+    /// Options that an earlier version stored, as it took them: a `max_token_bytes` of 4 to 7 was
+    /// allowed, and shown, but meant 8.
+    #[must_use]
+    pub(crate) fn meant(mut self) -> Self {
+        if self.max_token_bytes >= OLD_MIN_TOKEN_BYTES {
+            self.max_token_bytes = self.max_token_bytes.max(MIN_TOKEN_BYTES);
+        }
+        self
+    }
+
     /// # Errors
     ///
     /// `Error::Input` names the first option that is out of its bounds, and the bounds.
@@ -88,7 +102,12 @@ impl Options {
         for (name, value, least, greatest) in [
             ("order", u32::from(self.order), 1, 4),
             ("max_tokens", self.max_tokens, 1, 10_000),
-            ("max_token_bytes", self.max_token_bytes, 4, 1_024),
+            (
+                "max_token_bytes",
+                self.max_token_bytes,
+                MIN_TOKEN_BYTES,
+                1_024,
+            ),
             ("max_vocabulary", self.max_vocabulary, 1, 1 << 24),
             ("max_copied_tokens", self.max_copied_tokens, 1, 10_000),
             ("min_authors", self.min_authors, 1, 1_000_000),
@@ -133,6 +152,23 @@ mod tests {
                 .to_string()
                 .contains("max_tokens is 0")
         );
+    }
+
+    #[test]
+    fn the_shortest_cap_is_one_that_holds() {
+        let capped = |max_token_bytes| Options {
+            max_token_bytes,
+            ..Options::default()
+        };
+        let sentence = capped(7).validate().unwrap_err().to_string();
+        assert!(
+            sentence.contains("give a number from 8 to 1024"),
+            "{sentence}"
+        );
+        capped(8).validate().unwrap();
+        for (stored, meant) in [(3, 3), (4, 8), (7, 8), (8, 8), (1024, 1024)] {
+            assert_eq!(capped(stored).meant().max_token_bytes, meant);
+        }
     }
 
     #[test]

@@ -37,14 +37,12 @@ pub struct LogEnd {
 pub struct LogReport {
     pub number: u64,
     pub path: PathBuf,
-    pub frames: u64,
-    pub operations: u64,
     /// Where the last whole frame ends.
     pub whole_bytes: u64,
     /// What stands after it and was never acknowledged: a write that a crash cut off.
     pub torn_bytes: u64,
     pub damage: Vec<Damage>,
-    /// The places in `damage`, and those beyond the first hundred.
+    /// The places in `damage`, and those beyond the first hundred; the bytes of all of them.
     pub damaged_places: u64,
     pub damaged_bytes: u64,
     /// None: nothing may be appended.
@@ -146,6 +144,23 @@ impl Recovery {
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
         self.logs.iter().flat_map(|log| &log.damage)
     }
+
+    /// What is damaged, one sentence each; one more for the places of a log that are not named.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = self.damage().map(ToString::to_string).collect();
+        for log in &self.logs {
+            let more = log.damaged_places - log.damage.len() as u64;
+            if more > 0 {
+                sentences.push(format!(
+                    "{} is damaged at {more} more places ({} bytes in all)",
+                    log.path.display(),
+                    log.damaged_bytes
+                ));
+            }
+        }
+        sentences
+    }
 }
 
 impl LogReport {
@@ -171,8 +186,6 @@ impl LogReport {
         let mut report = Self {
             number,
             path,
-            frames: 0,
-            operations: 0,
             whole_bytes: 0,
             torn_bytes: 0,
             damage: Vec::new(),
@@ -238,9 +251,7 @@ impl LogReport {
             if let Some(payload) = take_frame(&file[offset..], salt) {
                 let end = offset + PREFIX_BYTES + payload.len();
                 if let Some(operations) = Operations::of(payload) {
-                    self.frames += 1;
                     for operation in operations {
-                        self.operations += 1;
                         apply(operation)?;
                     }
                 } else {

@@ -51,7 +51,7 @@ fn three_frames() -> Written {
     write(vec![
         vec![count("one", 1), count("two", 2)],
         vec![Owned::Forget(Forget::Message(MessageId::Number(7)), 3)],
-        vec![Owned::Progress("file".to_owned(), 4, 5, true)],
+        vec![Owned::Forget(Forget::Author("file".to_owned()), 5)],
     ])
 }
 
@@ -261,6 +261,25 @@ fn a_search_ends_even_where_every_byte_could_begin_a_frame() {
         ["the search for whole frames was given up"]
     );
     assert_eq!(recovery.settle(&RealDisk).unwrap(), 0);
+}
+
+#[test]
+fn places_that_are_too_many_to_be_named_are_counted() {
+    let written = write((0..250).map(|by| vec![count("many", by)]).collect());
+    let mut bytes = written.bytes.clone();
+    // Every second frame: its last byte.
+    for end in written.ends.iter().step_by(2) {
+        bytes[*end - 1] ^= 1;
+    }
+    let (found, recovery) = written.read_as(&bytes);
+    assert_eq!(found.len(), 125);
+    let sentences = recovery.sentences();
+    assert_eq!(sentences.len(), 101);
+    let starts = std::iter::once(&HEADER_BYTES).chain(&written.ends);
+    let damaged = starts.zip(&written.ends).step_by(2);
+    let lost: usize = damaged.map(|(start, end)| end - start).sum();
+    let expected = format!("000001.log is damaged at 25 more places ({lost} bytes in all)");
+    assert!(sentences[100].ends_with(&expected), "{}", sentences[100]);
 }
 
 proptest! {

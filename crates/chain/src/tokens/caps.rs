@@ -7,7 +7,7 @@ use unicode_segmentation::GraphemeCursor;
 use super::Tokens;
 
 /// Shortest `max_token_bytes`: a space and any one character fit.
-const MIN_TOKEN_BYTES: u32 = 8;
+pub const MIN_TOKEN_BYTES: u32 = 8;
 /// Largest value of either limit: one message then stays under 4 GiB of tokens.
 const MAX_LIMIT: u32 = 65_535;
 

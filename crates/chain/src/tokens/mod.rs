@@ -27,7 +27,7 @@ mod whole;
 mod words;
 
 pub use buffer::{Tokens, join};
-pub use caps::{Cut, Limits};
+pub use caps::{Cut, Limits, MIN_TOKEN_BYTES};
 pub use mode::Mode;
 
 use caps::Sink;

@@ -10,11 +10,16 @@ use crate::segment::{Direction, Segment, filter};
 /// A token number that no part gives out.
 pub const UNKNOWN: u32 = u32::MAX;
 
-/// Draws that hit something forgotten before the live successors are listed instead.
+/// Draws that may hit something forgotten before the live successors are listed instead; more where
+/// the list is longer, which costs as much as so many draws.
 const MISSES: u32 = 32;
 
 /// Up to this many successors of a state are counted anew after some were forgotten.
 const NARROW: u32 = 64;
+
+/// So it is in a delta, but only where a state was left no more often than this: it keeps a list of
+/// all that followed, in which they are found one by one.
+const SHORT: u32 = 256;
 
 /// One part in one direction. States are numbers of the part's own; `NONE` is no state.
 #[derive(Clone, Copy)]
@@ -127,8 +132,8 @@ impl<'v> Part<'v> {
 
     /// How often live messages left a state, and how many successors it has; zeros for no state.
     ///
-    /// Where many could follow, forgotten successors are counted too, but no more than messages
-    /// are alive.
+    /// Where many could follow, and in a delta where a state was left often, forgotten successors
+    /// are counted too, but no more than messages are alive.
     #[inline]
     pub fn alive(&self, state: u32) -> Result<(u32, u32), Malformed> {
         if state == NONE {
@@ -150,7 +155,9 @@ impl<'v> Part<'v> {
         }
         let left = removed.left(state);
         let alive = occurrences.saturating_sub(left);
-        if left == 0 || alive <= 1 || distinct > NARROW {
+        let is_long =
+            distinct > NARROW || matches!(self, Self::Fresh { .. }) && occurrences > SHORT;
+        if left == 0 || alive <= 1 || is_long {
             return Ok((alive, distinct.min(alive)));
         }
         Ok((alive, self.live_successors(state)?.len() as u32))
@@ -162,33 +169,47 @@ impl<'v> Part<'v> {
     pub fn draw(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
         let removed = self.removed();
         if removed.is_empty() || removed.left(state) == 0 {
-            return self.draw_any(state, rng);
+            return Ok(self.draw_any(state, rng)?.1);
         }
-        for _ in 0..MISSES {
-            let drawn = self.draw_any(state, rng)?;
-            let taken = removed.taken(state, drawn.token);
-            if taken == 0 || rng.below(self.count(state, drawn.token)?) >= taken {
+        for _ in 0..MISSES.max(self.width(state)?) {
+            let (place, drawn) = self.draw_any(state, rng)?;
+            let is_gone = match self {
+                Self::Mapped { .. } => {
+                    let taken = removed.taken(state, drawn.token);
+                    taken > 0 && rng.below(self.count(state, drawn.token)?) < taken
+                }
+                Self::Fresh { .. } => removed.has_taken(state, drawn.token, place),
+            };
+            if !is_gone {
                 return Ok(drawn);
             }
         }
         self.draw_listed(state, rng)
     }
 
+    /// How long the list is that a state's live successors are found in.
+    fn width(&self, state: u32) -> Result<u32, Malformed> {
+        Ok(match self {
+            Self::Mapped { words, .. } => State::at(words, state)?.distinct(),
+            Self::Fresh { side, .. } => side.occurrences(Ref::from_number(state)),
+        })
+    }
+
+    /// Draws among live and forgotten successors. Of a delta also the place in its list.
     #[inline]
-    fn draw_any(&self, state: u32, rng: &mut Rng) -> Result<Drawn, Malformed> {
-        match self {
+    fn draw_any(&self, state: u32, rng: &mut Rng) -> Result<(u32, Drawn), Malformed> {
+        Ok(match self {
             Self::Mapped { words, .. } => {
                 let step = State::at(words, state)?.draw(rng)?;
-                Ok(Drawn {
-                    token: step.token,
-                    next: Some(step.next),
-                })
+                let next = Some(step.next);
+                let token = step.token;
+                (0, Drawn { token, next })
             }
-            Self::Fresh { side, .. } => Ok(Drawn {
-                token: side.draw(Ref::from_number(state), rng),
-                next: None,
-            }),
-        }
+            Self::Fresh { side, .. } => {
+                let (place, token) = side.draw(Ref::from_number(state), rng);
+                (place, Drawn { token, next: None })
+            }
+        })
     }
 
     /// The same draw from a list: for states of which little is left alive.

@@ -6,7 +6,6 @@
 //! among those that know the context.
 
 use super::part::{Drawn, Part, UNKNOWN};
-use crate::delta::Delta;
 use crate::rng::Rng;
 use crate::segment::states::{BOUNDARY, Malformed, NONE};
 
@@ -16,9 +15,10 @@ const MAX_ORDER: usize = 4;
 /// without weight is never heard.
 pub struct Speaker<'v> {
     pub parts: Vec<Part<'v>>,
-    /// Deltas that do not speak: what they hold was said before, no more. So it is with what a
-    /// guarded chain learned since the last merge, of which nobody knows yet who else says it.
-    pub silent: Vec<&'v Delta>,
+    /// Parts that do not speak: what they hold was said before, no more. So it is, where a chain
+    /// says only what enough people had, with what it learned since the last merge, and with a
+    /// segment of which something was forgotten: nobody knows yet who else says it.
+    pub silent: Vec<Part<'v>>,
     pub order: usize,
     pub weight: u32,
 }
@@ -31,7 +31,8 @@ pub struct Step {
     /// In numbers of that part; `BOUNDARY` when the message is over.
     pub token: u32,
     /// How many successors there were to choose from in the part that has most. Of a state of more
-    /// than 64, forgotten ones count while enough messages are alive that they could be.
+    /// than 64, and in a delta of one left more than 256 times, forgotten ones count while enough
+    /// messages are alive that they could be.
     pub choices: u32,
 }
 
@@ -49,7 +50,7 @@ struct Cursor<'v> {
 }
 
 struct Share<'v> {
-    silent: Vec<&'v Delta>,
+    silent: Vec<Part<'v>>,
     order: usize,
     weight: u32,
     /// While a step is drawn: live occurrences in all its parts.
@@ -159,7 +160,7 @@ impl<'v> Stepper<'v> {
             || self.shares[speaker]
                 .silent
                 .iter()
-                .any(|delta| delta.seen(key))
+                .any(|part| part.seen(key))
     }
 
     /// Draws the next token and goes there. None when nothing follows here.

@@ -1,5 +1,6 @@
 //! A chain as one file: made a chain again it is the same.
 
+mod guarded;
 mod wrong;
 
 use std::fs;

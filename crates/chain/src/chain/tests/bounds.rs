@@ -82,9 +82,8 @@ fn what_the_caps_take_is_counted_however_it_comes() {
 
 #[test]
 fn a_full_vocabulary_takes_what_it_knows_and_counts_the_rest() {
-    // Ten words, and the boundary.
     let options = Options {
-        max_vocabulary: 11,
+        max_vocabulary: 10,
         ..Options::default()
     };
     let text = "a b c d e f g\na b x y z w\nh i j\nj i h g\nk\na k\nb a\n";
@@ -336,4 +335,107 @@ fn words_that_were_made_to_collide_take_no_longer_than_others() {
         .collect();
     let (slow, usual) = (takes(&colliding), takes(&ordinary));
     assert!(slow < 3 * usual, "{slow:?}, others {usual:?}");
+}
+
+#[test]
+fn a_vocabulary_of_one_word_holds_it() {
+    let options = Options {
+        max_vocabulary: 1,
+        ..Options::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let added = with(&directory.path().join("added"), options.clone());
+    let records = ["a a", "b", "a"].map(Record::of);
+    let by_adding = added.add(&records).unwrap();
+    let trained = with(&directory.path().join("trained"), options);
+    let by_training = trained
+        .train(
+            "file",
+            &mut lines("a a\nb\na\n"),
+            Training::default(),
+            &mut |_| true,
+        )
+        .unwrap();
+    assert_eq!(by_training.added, by_adding);
+    assert_eq!((by_adding.learned, by_adding.no_room), (2, 1));
+    for chain in [added, trained] {
+        assert_eq!(chain.stats().unwrap().vocabulary, 1);
+    }
+}
+
+#[test]
+fn a_full_delta_says_that_it_has_to_be_merged_and_drops_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = with(directory.path(), Options::default());
+    chain.live_mut().fresh.delta.set_most_places(20);
+    chain
+        .add(&[Record::of("one two three four five six seven")])
+        .unwrap();
+    let two = ["eight nine ten elf twelve", "thirteen fourteen fifteen"].map(Record::of);
+    chain.add(&two[..1]).unwrap();
+    for _ in 0..2 {
+        let refused = chain.add(&two).unwrap_err().to_string();
+        assert!(
+            refused.contains("until it is merged: merge it"),
+            "{refused}"
+        );
+    }
+    let stats = chain.stats().unwrap();
+    assert_eq!(stats.messages, 2);
+    assert!(stats.counters.is_empty(), "{:?}", stats.counters);
+    chain.merge(Extent::Due).unwrap();
+    assert_eq!(chain.add(&two).unwrap().learned, 2);
+    drop(chain);
+    assert_eq!(open(directory.path()).stats().unwrap().messages, 4);
+}
+
+#[test]
+fn a_chain_that_was_told_too_short_a_cap_opens_with_the_one_that_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        max_token_bytes: 8,
+        ..Options::default()
+    };
+    drop(with(directory.path(), options.clone()));
+    let path = directory.path().join(crate::storage::MANIFEST_NAME);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let told = text.replace("\"max_token_bytes\": 8", "\"max_token_bytes\": 4");
+    assert_ne!(text, told);
+    let sum = |text: &str| {
+        let at = text.find("\"checksum\": \"").unwrap() + 13;
+        let unsigned = format!("{}00000000{}", &text[..at], &text[at + 8..]);
+        let sum = crc32fast::hash(unsigned.as_bytes());
+        format!("{}{sum:08x}{}", &text[..at], &text[at + 8..])
+    };
+    std::fs::write(&path, sum(&told)).unwrap();
+    for write in [false, true] {
+        let opening = Opening {
+            write,
+            ..Opening::default()
+        };
+        let chain = Chain::open(directory.path(), &opening).unwrap();
+        assert_eq!(chain.options(), options);
+        if write {
+            chain.add(&[Record::of("abcdefghijkl x")]).unwrap();
+            chain
+                .merge(Extent::Changed(Options {
+                    backward: true,
+                    ..chain.options()
+                }))
+                .unwrap();
+            assert_eq!(texts(&chain), ["abcdefgh x"]);
+        }
+    }
+    let made = Chain::open(
+        &directory.path().join("new"),
+        &Opening {
+            write: true,
+            create: Some(Options {
+                max_token_bytes: 7,
+                ..Options::default()
+            }),
+            ..Opening::default()
+        },
+    );
+    assert!(made.unwrap_err().to_string().contains("from 8 to 1024"));
 }

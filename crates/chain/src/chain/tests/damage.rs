@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::super::Extent;
 use super::*;
 use crate::rng::Rng;
-use crate::storage::Forget;
+use crate::storage::{FileKind, Forget};
 
 /// A chain with three segments and a log of several frames.
 pub(super) struct Kept {
@@ -218,31 +218,179 @@ fn a_flipped_bit_anywhere_costs_at_most_the_file_that_it_is_in_and_is_found() {
     }
 }
 
-#[test]
-fn a_damaged_log_is_kept_and_counted_when_a_merge_takes_its_place() {
-    let kept = kept();
-    let log = kept.some_file(".log");
+/// Three messages in a log, of which the second frame is damaged: its path and bytes.
+fn with_damaged_log(directory: &Path) -> (PathBuf, Vec<u8>) {
+    let chain = for_writing_new(directory);
+    for (id, author) in [("1", "ann"), ("2", "bob"), ("3", "cid")] {
+        let text = format!("forgettable words of {author} here");
+        chain.add(&[record(id, author, "", &text)]).unwrap();
+    }
+    drop(chain);
+    let log = files(directory)
+        .into_iter()
+        .find(|name| matches!(FileKind::of(name), Some((FileKind::Log, _))));
+    let log = directory.join(log.unwrap());
     let mut bytes = fs::read(&log).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    let at = bytes.windows(3).position(|some| some == b"bob").unwrap();
+    bytes[at] ^= 1;
     fs::write(&log, &bytes).unwrap();
-    let chain = for_writing(kept.path()).unwrap();
+    (log, bytes)
+}
+
+fn for_writing_new(directory: &Path) -> Chain {
+    open_with(Arc::new(RealDisk), directory, Some(Options::default())).unwrap()
+}
+
+/// The files that hold a word of the messages.
+fn holding(directory: &Path, word: &str) -> Vec<String> {
+    let mut names = files(directory);
+    names.retain(|name| {
+        let bytes = fs::read(directory.join(name)).unwrap();
+        bytes
+            .windows(word.len())
+            .any(|some| some == word.as_bytes())
+    });
+    names
+}
+
+#[test]
+fn a_damaged_log_is_kept_named_and_counted_when_a_merge_takes_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, bytes) = with_damaged_log(directory.path());
+    let chain = for_writing(directory.path()).unwrap();
     let damage = chain.stats().unwrap().damage;
     assert!(
         damage.len() == 1 && damage[0].contains("at byte"),
         "{damage:?}"
     );
-    let found = left(&chain);
-    assert_eq!(found.len(), kept.found.len() - 2, "one frame is lost");
+    assert_eq!(chain.stats().unwrap().messages, 2, "one frame is lost");
     chain.merge(Extent::Due).unwrap();
-    let check = |chain: Chain| {
+    let check = |chain: &Chain| {
         let stats = chain.stats().unwrap();
-        assert_eq!((stats.damage.len(), stats.counters["logs_damaged"]), (0, 1));
-        assert_eq!(messages(&chain), found);
+        assert_eq!((stats.damage.len(), stats.counters["logs_damaged"]), (1, 1));
+        let named = &stats.damage[0];
+        assert!(named.contains(".log.damaged is a log"), "{named}");
+        assert_eq!(messages(chain).len(), 2);
+        assert_eq!(fs::read(log.with_extension("log.damaged")).unwrap(), bytes);
     };
-    check(chain);
-    check(for_writing(kept.path()).unwrap());
-    assert_eq!(fs::read(log.with_extension("log.damaged")).unwrap(), bytes);
+    check(&chain);
+    chain.merge(Extent::Whole).unwrap();
+    check(&chain);
+    drop(chain);
+    check(&for_writing(directory.path()).unwrap());
+}
+
+#[test]
+fn what_is_forgotten_stays_in_no_damaged_log() {
+    // Before the merge that would keep the log, and after it; by who can be found, and who cannot.
+    for (author, merges) in [
+        ("ann", 0),
+        ("bob", 0),
+        ("ann", 1),
+        ("bob", 1),
+        ("ann", 2),
+        ("bob", 2),
+    ] {
+        let what = format!("{author}, after {merges} merges");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let (log, _) = with_damaged_log(path);
+        let mut chain = for_writing(path).unwrap();
+        for _ in 0..merges {
+            chain.merge(Extent::Whole).unwrap();
+            assert!(log.with_extension("log.damaged").exists(), "{what}");
+        }
+        chain.forget(&Forget::Author(author.to_owned())).unwrap();
+        if merges < 2 {
+            // That it was forgotten outlasts the process.
+            drop(chain);
+            chain = for_writing(path).unwrap();
+        }
+        chain.merge(Extent::Due).unwrap();
+        assert!(
+            !holding(path, "forgettable").is_empty(),
+            "{what}: others said it too"
+        );
+        for word in ["ann", "bob"]
+            .iter()
+            .filter(|word| **word == author || **word == "bob")
+        {
+            let names = holding(path, word);
+            assert!(names.is_empty(), "{what}: {word} is in {names:?}");
+        }
+        let stats = chain.stats().unwrap();
+        assert!(stats.damage.is_empty(), "{what}: {:?}", stats.damage);
+        assert_eq!(stats.counters["logs_damaged"], 1, "{what}");
+        assert_eq!(
+            messages(&chain).len(),
+            if author == "ann" { 1 } else { 2 },
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn what_was_forgotten_in_a_lost_segment_is_carried_over_once_however_often_a_merge_fails() {
+    use super::hooked::{Doing, Hooked, full};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chain");
+    let chain = open(&path);
+    chain.add(&numbered(0, 4)).unwrap();
+    chain.merge(Extent::Due).unwrap();
+    drop(chain);
+    let segment = files(&path)
+        .into_iter()
+        .find(|name| matches!(FileKind::of(name), Some((FileKind::Segment, _))));
+    let segment = segment.unwrap();
+    let away = directory.path().join(&segment);
+    fs::rename(path.join(&segment), &away).unwrap();
+    let disk = Hooked::default();
+    let chain = disk.open(&path);
+    chain.forget(&Forget::Author("ann".to_owned())).unwrap_err();
+    chain.forget(&Forget::Author("bob".to_owned())).unwrap_err();
+    let forgets = || {
+        let manifest = crate::storage::Manifest::read(&RealDisk, &path)
+            .unwrap()
+            .unwrap();
+        let mut count = Vec::new();
+        for log in &manifest.logs {
+            let mut forgets = 0;
+            crate::storage::Recovery::read(&RealDisk, &path, &[*log], &mut |operation| {
+                let is_one = matches!(operation, crate::storage::Operation::Forget { .. });
+                forgets += u32::from(is_one);
+                Ok(())
+            })
+            .unwrap();
+            count.push(forgets);
+        }
+        count
+    };
+    assert_eq!(forgets(), [2]);
+    for number in 0..5 {
+        let text = format!("something new {number}");
+        chain.add(&[Record::of(&text)]).unwrap();
+        // The manifest that begins the next log is put in place; the one with the segments is not.
+        let renamed = std::sync::atomic::AtomicU32::new(0);
+        disk.set(move |doing, _| match doing {
+            Doing::Rename if renamed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 => {
+                full()
+            }
+            _ => Ok(()),
+        });
+        chain.merge(Extent::Due).unwrap_err();
+        disk.clear();
+    }
+    let carried = forgets();
+    assert!(carried.len() > 2, "{carried:?}");
+    assert!(carried.iter().all(|&count| count <= 2), "{carried:?}");
+    chain.merge(Extent::Due).unwrap();
+    assert_eq!(forgets(), [2]);
+    drop(chain);
+    fs::rename(&away, path.join(&segment)).unwrap();
+    let left = messages(&for_writing(&path).unwrap());
+    let authors: std::collections::BTreeSet<&str> =
+        left.values().map(|one| one.author.as_str()).collect();
+    assert_eq!(authors, ["", "cid"].into());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod readers;
 mod script;
 mod tenants;
 mod training;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::io::Read;

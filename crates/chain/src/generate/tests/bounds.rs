@@ -232,6 +232,52 @@ fn tries_in_turns_are_the_same_as_all_at_once() {
 }
 
 #[test]
+fn what_is_asked_for_in_turns_of_tokens_is_the_same_as_at_once() {
+    let mut rng = Rng::seeded(11);
+    let messages = cut_all(Mode::Words, &texts(&mut rng, 30));
+    let sample = Sample::new(2, 3).segment(&messages);
+    for ask in [
+        Ask::default(),
+        seed("dog"),
+        containing("cat"),
+        ending("mat"),
+    ] {
+        let ask = Ask {
+            max_tries: 50,
+            min_tokens: 6,
+            ..ask
+        };
+        let mut at_once = Asked::one(&sample, Mode::Words);
+        let mut in_turns = Asked::one(&sample, Mode::Words);
+        for bound in [1, 5, 20, 100] {
+            let (mut tried, mut turns) = (0, 0);
+            let said = loop {
+                in_turns.generator.bound(bound);
+                let said = in_turns.within(&ask, tried..ask.max_tries);
+                turns += 1;
+                match said {
+                    Ok(None) => {
+                        assert!(in_turns.generator.is_spent());
+                        assert!(in_turns.generator.tried() > tried, "a try a turn");
+                        tried = in_turns.generator.tried();
+                    }
+                    said => break said.map(Option::unwrap),
+                }
+            };
+            assert!(
+                bound > 1 || turns == in_turns.generator.tried(),
+                "not more either"
+            );
+            match (said, at_once.say(&ask)) {
+                (Ok(said), Ok(whole)) => assert_eq!(said, whole),
+                (Err(said), Err(whole)) => assert_eq!(said.to_string(), whole.to_string()),
+                differing => panic!("{differing:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_chain_that_learned_nothing_says_so() {
     let empty = Sample::new(2, 6).segment(&[]).delta(&[]);
     let none = Sample::new(2, 6);

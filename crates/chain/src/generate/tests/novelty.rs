@@ -147,7 +147,7 @@ fn silent_deltas_are_not_copied_and_do_not_speak() {
     let spoken = Sample::new(1, 0).segment(&old);
     let silent = Sample::new(1, 0).delta(&cut_all(Mode::Words, &["a b c", "never said"]));
     let mut voice = spoken.voice(1);
-    voice.forward.silent.push(silent.delta_at(0));
+    voice.forward.silent = silent.parts(crate::segment::Direction::Forward);
     let mut asked = Asked::of(vec![voice], Mode::Words);
     let mut said = asked.texts(&Ask::default(), 200);
     said.sort();

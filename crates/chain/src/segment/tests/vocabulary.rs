@@ -67,11 +67,11 @@ fn no_two_files_have_the_same_seed() {
 #[test]
 fn most_numbers_are_the_most() {
     let mut interner = Interner::default();
-    assert_eq!(interner.intern("a", 3), Some(1));
-    assert_eq!(interner.intern("b", 3), Some(2));
-    assert_eq!(interner.intern("c", 3), None);
+    assert_eq!(interner.intern("a", 2), Some(1));
+    assert_eq!(interner.intern("b", 2), Some(2));
+    assert_eq!(interner.intern("c", 2), None);
     assert_eq!(interner.find("c"), None);
-    assert_eq!(interner.intern("b", 3), Some(2));
+    assert_eq!(interner.intern("b", 2), Some(2));
     assert_eq!((interner.len(), interner.text_bytes()), (3, 2));
 }
 

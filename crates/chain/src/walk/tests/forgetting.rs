@@ -82,3 +82,46 @@ fn a_state_without_live_messages_is_as_one_that_never_was() {
     stepper.begin();
     assert_eq!(stepper.step(&mut rng).unwrap(), None);
 }
+
+#[test]
+fn a_delta_that_learns_and_forgets_by_turns_draws_what_is_left() {
+    // States that are left often, by few tokens and by many.
+    let texts = |from: usize| {
+        let few = (from..from + 300).map(|number| format!("a b{}", number % 5));
+        let many = (from..from + 100).map(|number| format!("c d{}", number % 80));
+        few.chain(many)
+            .map(|text| message(&text))
+            .collect::<Vec<_>>()
+    };
+    let mut sample = Sample::new(2, 6).delta(&texts(0));
+    for number in (0..300).filter(|number| number % 5 < 2 || number % 7 == 0) {
+        sample.forget(0, number);
+    }
+    assert_exact(&sample);
+    sample.learn(0, &texts(0));
+    assert_exact(&sample);
+    for number in (0..800).filter(|number| number % 3 > 0) {
+        sample.forget(0, number);
+    }
+    assert_exact(&sample);
+}
+
+#[test]
+fn one_message_that_was_forgotten_does_not_slow_down_a_delta() {
+    let texts: Vec<Message> = (0..100_000)
+        .map(|number| message(&format!("!roll {}", number % 20)))
+        .collect();
+    let mut sample = Sample::new(2, 6).delta(&texts);
+    sample.forget(0, 3);
+    let mut stepper = Stepper::new(&[sample.speaker(Direction::Forward, 1)]);
+    let mut rng = Rng::seeded(1);
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        stepper.begin();
+        for _ in 0..3 {
+            stepper.step(&mut rng).unwrap().unwrap();
+        }
+    }
+    // Milliseconds; minutes if a step read the list of all that followed "!roll".
+    assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+}

@@ -175,3 +175,72 @@ fn authors_in_several_segments_are_not_counted_together_until_they_are_merged() 
     chain.merge(Extent::Whole).unwrap();
     assert!(is_said(&chain, "quibbly"), "three");
 }
+
+fn is_mute(chain: &Chain) -> bool {
+    let ask = Ask {
+        novel: false,
+        ..Ask::default()
+    };
+    matches!(chain.generate(&ask, 1, None), Err(Error::NothingNew(why)) if why.contains("merge"))
+}
+
+/// Three say a word, and it is said.
+fn all_three_say(chain: &Chain) {
+    for author in ["author1", "author2", "author3"] {
+        says(chain, author, author, "the fleet sails quibbly");
+    }
+    chain.merge(Extent::Whole).unwrap();
+    assert!(is_said(chain, "quibbly"));
+}
+
+#[test]
+fn nothing_is_said_on_the_word_of_one_who_took_it_back_before_it_was_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = of_three(directory.path(), Support::Authors);
+    all_three_say(&chain);
+    let reader = Chain::open(directory.path(), &Opening::default()).unwrap();
+    // As if it were killed before the merge.
+    let what = Forget::Message("author2".parse().unwrap());
+    assert_eq!(chain.forget_now(chain.writer().unwrap(), &what).unwrap(), 1);
+    reader.refresh().unwrap();
+    assert!(is_mute(&chain) && is_mute(&reader) && chain.wants_merge());
+    drop(chain);
+    let chain = guarded(directory.path(), Options::guarded());
+    assert!(is_mute(&chain) && chain.wants_merge());
+    // Whoever got no answer asks again: then it is merged.
+    assert_eq!(chain.forget(&what).unwrap(), 0);
+    reader.refresh().unwrap();
+    for chain in [&chain, &reader] {
+        assert!(is_said(chain, "sails") && !is_said(chain, "quibbly"));
+    }
+    assert!(!chain.wants_merge());
+}
+
+#[test]
+fn without_a_guard_too_nothing_is_said_that_too_few_authors_had() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        min_authors: 3,
+        ..Options::default()
+    };
+    let mut chain = open_with(Arc::new(RealDisk), directory.path(), Some(options)).unwrap();
+    chain.segment_places = 10 << 20;
+    let common = ["the fleet sails out today", "the fleet sails home today"];
+    for author in ["author1", "author2", "author3"] {
+        let records = common.map(|text| record("", author, "", text));
+        chain.add(&records).unwrap();
+    }
+    assert!(is_mute(&chain), "who else says it is not known yet");
+    chain.merge(Extent::Due).unwrap();
+    says(&chain, "one", "author1", "the fleet sails quickly");
+    assert!(is_said(&chain, "home") && !is_said(&chain, "quickly"));
+    chain.merge(Extent::Due).unwrap();
+    assert!(is_said(&chain, "home") && !is_said(&chain, "quickly"));
+    all_three_say(&chain);
+    let what = Forget::Message("author2".parse().unwrap());
+    assert_eq!(chain.forget_now(chain.writer().unwrap(), &what).unwrap(), 1);
+    assert!(is_mute(&chain) && chain.wants_merge());
+    assert_eq!(chain.forget(&what).unwrap(), 0);
+    assert!(is_said(&chain, "home") && !is_said(&chain, "quibbly"));
+    assert!(!chain.wants_merge());
+}
