@@ -26,7 +26,7 @@ from chaffinch.errors import ChaffinchError, RunError
 
 log = logging.getLogger("chaffinch.chain")
 
-BASE_BYTES: Final = 16 << 10
+BASE_BYTES: Final = 20 << 10
 """What an open chain is counted with besides its `memory_bytes`: tables of its files, locks, Python objects. Measured:
 1 KB of private memory for an empty chain, 15 KB for one with a small segment."""
 
@@ -252,8 +252,8 @@ class OpenChains:
             with still(self._state, slot.tenant):
                 chain = Chain.open(directory)
         slot.memory = chain.memory_bytes
-        slot.guarded = chain.options.guarded
-        slot.unheard = slot.guarded and slot.writes and chain.stats().delta_messages > 0
+        slot.counts_support = chain.options.counts_support
+        slot.unheard = slot.counts_support and slot.writes and chain.stats().delta_messages > 0
         return chain
 
     def _unmake(self, tenant: str, directory: Path) -> None:

@@ -39,6 +39,11 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What a chain is made with whose text others will see: guarded, and only what three authors wrote."""
         return cls(guarded=True, min_authors=LURES_MIN_AUTHORS)
 
+    @property
+    def counts_support(self) -> bool:
+        """Whether transitions are used only once enough are known to have had them: after a merge, then."""
+        return self.guarded or self.min_authors > 1
+
     def to_json(self) -> str:
         """As the core reads them."""
         return msgspec.json.encode(self).decode()

@@ -59,9 +59,9 @@ class Slot:
         self.leaves = state is State.CLOSING
         """Whether it is closed as soon as nobody uses it, and nobody new gets it; said before it is open, too."""
         self.wants_merge = False
-        self.guarded = False
+        self.counts_support = False
         self.unheard = False
-        """Whether it is guarded and learned something since its last merge, before which it cannot say it."""
+        """Whether it counts who said what, and cannot say yet what it learned since its last merge."""
         self.merge_after = 0.0
         """On the monotonic clock: no background merge of it begins before."""
         self.merges_failed = 0

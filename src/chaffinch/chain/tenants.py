@@ -44,8 +44,8 @@ MERGE_AGAIN_LIMIT: Final = 1800.0
 """The longest of these waits."""
 
 MERGE_REST: Final = 10
-"""A guarded chain, which is merged whenever it learned something, rests that many times what its last merge took. One
-that is due right after a merge rests once as long."""
+"""A chain that counts who said what is merged whenever it learned something: it rests that many times what its last
+merge took. One that is due right after a merge rests once as long."""
 
 
 class _Ran:
@@ -383,7 +383,7 @@ class Tenants:
             finally:
                 ran.result = ran.error = None  # whose traceback leads here
                 for slot in slots:
-                    slot.unheard |= slot.guarded and learned and operation == "add"
+                    slot.unheard |= slot.counts_support and learned and operation == "add"
                     slot.made &= not (learns and learned)
                     if slot.made and slot.users == 1:  # what was to be learned was refused: it goes with this call
                         self._chains.retire(slot)
@@ -414,10 +414,10 @@ class Tenants:
         def account(ran: _Ran) -> None:
             self._measures.merged(ran.ns, ran.error)
             if ran.error is None:
-                rest = 1 if slot.wants_merge else MERGE_REST if slot.guarded else 0
+                rest = 1 if slot.wants_merge else MERGE_REST if slot.counts_support else 0
                 slot.merges_failed, pause = 0, rest * ran.ns / 1e9
             else:
-                slot.unheard = slot.guarded
+                slot.unheard = slot.counts_support
                 pause = min(MERGE_AGAIN_LIMIT, MERGE_AGAIN_SECONDS * 2**slot.merges_failed)
                 slot.merges_failed += 1
             slot.merge_after = time.monotonic() + pause
