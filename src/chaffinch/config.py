@@ -21,6 +21,9 @@ Seconds: TypeAlias = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+"""A line of the log of whatever runs on: the fleet, the API."""
+
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One table of the file."""

@@ -12,13 +12,11 @@ import msgspec
 
 from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
-from chaffinch.config import Config
+from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
 from chaffinch.fleet import assemble, supervisor
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 @click.command("up")

@@ -12,7 +12,7 @@ use super::texts::Texts;
 use super::tokens::{self, STRIDE};
 use super::{
     ADDRESSES, ATTACHED, AUTHOR_NAMES, AUTHORS, CHANNEL_NAMES, CHANNELS, HEADER, HEADER_WORDS,
-    ID_NAMES, IDS, KIND, OFFSETS, ORDER, SEQUENCES, TIMES, TOKENS, id,
+    ID_NAMES, IDS, KIND, OFFSETS, ORDER, SEQUENCES, TIMES, TOKENS, find_ascending, id,
 };
 use crate::sections::Sections;
 use crate::storage::MessageId;
@@ -287,17 +287,7 @@ impl Messages {
     /// The message with a sequence number.
     #[must_use]
     pub fn find_sequence(&self, sequence: u64) -> Option<u32> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.sequence(middle) < sequence {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let found = low < self.count && self.sequence(low) == sequence;
-        found.then_some(low as u32)
+        find_ascending(self.count, sequence, |message| self.sequence(message))
     }
 
     /// The messages of an author, ascending; for the empty text those without one.

@@ -24,6 +24,20 @@ pub use write::write;
 
 use crate::sections::Kind;
 
+/// Which of so many ascending values is the wanted one.
+fn find_ascending(length: usize, wanted: u64, value: impl Fn(usize) -> u64) -> Option<u32> {
+    let (mut low, mut high) = (0, length);
+    while low < high {
+        let middle = low.midpoint(high);
+        if value(middle) < wanted {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    (low < length && value(low) == wanted).then_some(low as u32)
+}
+
 const KIND: Kind = Kind {
     magic: *b"CHFMSGS\n",
     version: 1,

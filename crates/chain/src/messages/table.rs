@@ -2,7 +2,7 @@
 
 use super::about::{About, time_code, time_of};
 use super::column::{Column, Number};
-use super::id;
+use super::{find_ascending, id};
 use crate::segment::vocabulary::Interner;
 use crate::{Error, Result};
 
@@ -141,17 +141,7 @@ impl Table {
     /// The message with a sequence number.
     #[must_use]
     pub fn find_sequence(&self, sequence: u64) -> Option<u32> {
-        let (mut low, mut high) = (0, self.length);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.sequence(middle) < sequence {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let found = low < self.length && self.sequence(low) == sequence;
-        found.then_some(low as u32)
+        find_ascending(self.length, sequence, |message| self.sequence(message))
     }
 
     /// The messages of an author, ascending; for the empty text those without one.

@@ -18,7 +18,7 @@ from chaffinch.chain.http.limits import LINGERING
 from chaffinch.chain.http.server import Server
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
-from chaffinch.config import ChainSettings, Config, ServeSettings
+from chaffinch.config import LOG_FORMAT, ChainSettings, Config, ServeSettings
 from chaffinch.errors import InputError, RunError
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
@@ -28,9 +28,6 @@ TOKENS_FILE: Final = "chain-tokens.toml"
 
 TOKEN_FILE: Final = "chain-token"  # noqa: S105 - the name of a file
 """Beside it: the token that was made with it."""
-
-LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
-"""On standard error; as `chaffinch up` has it."""
 
 SPARE_DESCRIPTORS: Final = 64
 """Files that the process has open besides connections and chains."""
