@@ -3,23 +3,18 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::interning::Interning;
 use super::learn::{Added, Prepared};
 use crate::guard::Replaced;
 use crate::messages::{About, Table};
-use crate::segment::build::Corpus;
-use crate::segment::states::BOUNDARY;
 use crate::storage::MessageId;
 use crate::{Record, Result};
 
-/// New tokens of a message that are looked for without room on the heap.
-const FEW_TOKENS: usize = 32;
-
 #[derive(Default)]
 pub(super) struct Gathered {
-    pub corpus: Corpus,
+    pub corpus: Interning,
     pub table: Table,
     pub added: Added,
     pub replaced: Replaced,
@@ -78,14 +73,12 @@ impl Ids {
 impl Gathered {
     /// Places that it takes of a segment.
     pub fn places(&self) -> u64 {
-        self.corpus.text.len() as u64
+        self.corpus.places()
     }
 
     /// Bytes that it takes in memory.
     pub fn memory_bytes(&self) -> usize {
-        let text = self.corpus.text.capacity() * size_of::<u32>();
-        let names = self.table.memory_bytes() + self.ids.memory_bytes();
-        self.corpus.vocabulary.memory_bytes() + text + names
+        self.corpus.memory_bytes() + self.table.memory_bytes() + self.ids.memory_bytes()
     }
 
     /// Whether one of these messages has this id; never for the chain's own.
@@ -98,7 +91,7 @@ impl Gathered {
     ///
     /// # Errors
     ///
-    /// `Error::Input` when a segment holds no more.
+    /// `Error::Input` when a segment holds no more, `Error::Io` when no thread can be started.
     pub fn take(
         &mut self,
         sequence: u64,
@@ -137,7 +130,7 @@ impl Gathered {
         tokens: impl Iterator<Item = &'t str>,
         most_tokens: u32,
     ) -> Result<bool> {
-        if !self.intern(tokens, most_tokens) {
+        if !self.corpus.push(tokens, most_tokens)? {
             self.added.no_room += 1;
             return Ok(false);
         }
@@ -153,39 +146,5 @@ impl Gathered {
     /// The greatest of the chain's own ids; 0 if there is none.
     pub fn greatest_own(&self) -> u64 {
         self.greatest_own
-    }
-
-    /// Puts a message's tokens at the end of the text; false, and nothing is there, when the
-    /// vocabulary has no room for them.
-    fn intern<'t>(&mut self, tokens: impl Iterator<Item = &'t str>, most_tokens: u32) -> bool {
-        let tokens: SmallVec<[&str; FEW_TOKENS]> = tokens.collect();
-        if !self.has_room(&tokens, most_tokens) {
-            return false;
-        }
-        let start = self.corpus.text.len();
-        for token in tokens {
-            let Some(number) = self.corpus.vocabulary.intern(token, most_tokens) else {
-                self.corpus.text.truncate(start);
-                return false;
-            };
-            self.corpus.text.push(number);
-        }
-        self.corpus.text.push(BOUNDARY);
-        true
-    }
-
-    /// Whether all tokens of a message have room: those of a refused one would take it from the
-    /// next.
-    fn has_room(&self, tokens: &[&str], most_tokens: u32) -> bool {
-        let vocabulary = &self.corpus.vocabulary;
-        let room = (most_tokens as usize + 1).saturating_sub(vocabulary.len());
-        if tokens.len() <= room {
-            return true;
-        }
-        let new: HashSet<&&str> = tokens
-            .iter()
-            .filter(|token| vocabulary.find(token).is_none())
-            .collect();
-        new.len() <= room
     }
 }

@@ -196,7 +196,7 @@ impl Chain {
     }
 
     /// The sequence number of the next message.
-    fn take_in_segment(&self, mut gathered: Gathered, counted: Counts) -> Result<u64> {
+    fn take_in_segment(&self, gathered: Gathered, counted: Counts) -> Result<u64> {
         let _merging = self.merging()?;
         let writer = self.writer()?;
         let number = {
@@ -210,13 +210,13 @@ impl Chain {
         let mut new = Vec::new();
         if !gathered.table.is_empty() {
             let options = self.options();
-            let Gathered { corpus, table, .. } = &mut gathered;
+            let Gathered { corpus, table, .. } = gathered;
             new.push(write_segment(
                 &*self.disk,
                 &self.directory,
                 number,
-                corpus,
-                table,
+                &mut corpus.finish(),
+                &table,
                 &options,
             )?);
         }

@@ -15,6 +15,7 @@ mod gather;
 mod gathered;
 mod held;
 mod import;
+mod interning;
 mod learn;
 mod live;
 mod merge;

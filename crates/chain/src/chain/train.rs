@@ -303,14 +303,14 @@ impl<'c> Run<'c> {
             return Ok(None);
         }
         gathered.table.shift(base);
-        let Gathered { corpus, table, .. } = &mut gathered;
+        let Gathered { corpus, table, .. } = gathered;
         let (disk, directory) = (&*self.chain.disk, &self.chain.directory);
         write_segment(
             disk,
             directory,
             number,
-            corpus,
-            table,
+            &mut corpus.finish(),
+            &table,
             &self.chain.options(),
         )
         .map(Some)

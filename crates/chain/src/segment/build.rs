@@ -3,6 +3,8 @@
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
+use std::thread;
 
 use super::states::BOUNDARY;
 use super::trie::{Counts, Trie};
@@ -57,6 +59,11 @@ impl Default for Corpus {
 }
 
 impl Corpus {
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.vocabulary.memory_bytes() + self.text.capacity() * size_of::<u32>()
+    }
+
     /// Gives the more frequent token the lower number, in the text too, and drops tokens that do
     /// not occur.
     fn renumber(&mut self) {
@@ -72,7 +79,7 @@ impl Corpus {
         let mut renumbered = Interner::with_capacity(order.len(), self.vocabulary.text_bytes());
         for (place, &token) in order.iter().enumerate() {
             numbers[token as usize] = place as u32 + 1;
-            renumbered.append(self.vocabulary.get(token), self.vocabulary.hash_of(token));
+            renumbered.append(&self.vocabulary, token);
         }
         numbers[0] = BOUNDARY;
         for token in &mut self.text {
@@ -89,10 +96,19 @@ impl Corpus {
     pub fn write<W: Write + Send>(&mut self, plan: &Plan, out: W) -> io::Result<(W, Written)> {
         self.renumber();
         let mut writer = Writer::new(out, FILE)?;
-        self.write_vocabulary(&mut writer)?;
         let mut written = Written::default();
-        writer.section(section::FILTER, &self.filter(plan.max_copied_tokens))?;
-        written.forward = self.write_states(plan, false, &mut writer)?;
+        // Two threads write the states; one alone does what comes before, so the other fills the
+        // filter then.
+        let (forward, filter) = thread::scope(|scope| {
+            let filter = scope.spawn(|| self.filter(plan.max_copied_tokens));
+            let forward = self
+                .write_vocabulary(&mut writer)
+                .and_then(|()| self.write_states(plan, false, &mut writer));
+            (forward, filter.join())
+        });
+        written.forward = forward?;
+        let filter = filter.unwrap_or_else(|panic| resume_unwind(panic));
+        writer.section(section::FILTER, &filter)?;
         if plan.backward {
             self.text.reverse();
             let backward = self.write_states(plan, true, &mut writer);

@@ -17,11 +17,11 @@ const SEED: usize = 2;
 
 /// The index over texts with the numbers 1, 2 and so on. Texts are all different.
 #[must_use]
-pub fn build<'t>(texts: impl ExactSizeIterator<Item = &'t str>) -> Vec<u32> {
+pub fn build(texts: impl ExactSizeIterator<Item = impl AsRef<[u8]>>) -> Vec<u32> {
     let seed = RandomState::new().hash_one(());
     let mut index = unfilled(texts.len(), seed);
     for (text, number) in texts.zip(1..) {
-        enter(&mut index, xxh3_64_with_seed(text.as_bytes(), seed), number);
+        enter(&mut index, xxh3_64_with_seed(text.as_ref(), seed), number);
     }
     index
 }

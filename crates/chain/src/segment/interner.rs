@@ -44,11 +44,12 @@ impl Interner {
         interner
     }
 
-    /// The next number for a text that is known to be new. It cannot be found by its text.
-    pub fn append(&mut self, text: &str, hash: u64) {
-        self.bytes.extend_from_slice(text.as_bytes());
+    /// The next number for a text of another interner that is new here. It cannot be found by its
+    /// text.
+    pub fn append(&mut self, other: &Self, number: u32) {
+        self.bytes.extend_from_slice(other.get_bytes(number));
         self.ends.push(self.bytes.len() as u32);
-        self.hashes.push(hash);
+        self.hashes.push(other.hash_of(number));
     }
 
     /// All texts, end to end.
@@ -90,16 +91,12 @@ impl Interner {
     /// The text of a number that was given out.
     #[must_use]
     pub fn get(&self, number: u32) -> &str {
-        let end = self.ends[number as usize] as usize;
-        let start = number
-            .checked_sub(1)
-            .map_or(0, |before| self.ends[before as usize] as usize);
-        std::str::from_utf8(&self.bytes[start..end]).unwrap_or_default()
+        std::str::from_utf8(self.get_bytes(number)).unwrap_or_default()
     }
 
     /// All texts but the empty one, in order.
-    pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        (1..self.len() as u32).map(|number| self.get(number))
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
+        (1..self.len() as u32).map(|number| self.get_bytes(number))
     }
 
     #[must_use]
@@ -149,8 +146,11 @@ impl Interner {
     }
 
     fn get_bytes(&self, number: u32) -> &[u8] {
-        let number = number as usize;
-        &self.bytes[self.ends[number - 1] as usize..self.ends[number] as usize]
+        let end = self.ends[number as usize] as usize;
+        let start = number
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before as usize] as usize);
+        &self.bytes[start..end]
     }
 
     fn add(&mut self, text: &str, tag: u32, slot: usize, most: u32) -> Option<u32> {

@@ -86,12 +86,14 @@ fn the_empty_text_is_number_0_and_always_there() {
 
 #[test]
 fn what_is_appended_has_a_number_and_a_text() {
+    let mut other = Interner::default();
+    let [one, two] = ["one", "two"].map(|text| other.intern(text, u32::MAX).unwrap());
     let mut interner = Interner::with_capacity(2, 10);
-    interner.append("one", 7);
-    interner.append("two", 8);
-    assert_eq!((interner.get(1), interner.get(2)), ("one", "two"));
-    assert_eq!((interner.hash_of(1), interner.hash_of(2)), (7, 8));
-    assert_eq!(interner.texts().collect::<Vec<_>>(), ["one", "two"]);
+    interner.append(&other, two);
+    interner.append(&other, one);
+    assert_eq!((interner.get(1), interner.get(2)), ("two", "one"));
+    assert_eq!(interner.hash_of(1), other.hash_of(two));
+    assert_eq!(interner.texts().collect::<Vec<_>>(), [b"two", b"one"]);
 }
 
 proptest! {
