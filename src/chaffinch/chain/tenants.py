@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar, Unpack
 
 from chaffinch._core import Ask, redact
 from chaffinch.chain import engine, removal
+from chaffinch.chain.aside import aside
 from chaffinch.chain.candidate import Candidate
 from chaffinch.chain.engine import Asked, Chain, Report
 from chaffinch.chain.errors import UnknownTenantError, translating
@@ -362,7 +363,7 @@ class Tenants:
         def work() -> T:
             started = time.perf_counter_ns()
             try:
-                ran.result = result = call()
+                ran.result = result = aside(call) if long else call()
             except BaseException as error:
                 ran.error = error
                 raise
@@ -422,15 +423,17 @@ class Tenants:
                 slot.merges_failed += 1
             slot.merge_after = time.monotonic() + pause
 
-        async with self._long:
-            if slot.leaves:  # it is merged when it is closed, if that is worth it
-                self._chains.release(slot)
-                return
-            slot.unheard = False
-            try:
-                await self._on([slot], "merge", slot.tenant, slot.open_chain.merge, slot.memory, True, account)
-            except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
-                log.warning("chain not merged: tenant=%s error=%s", slot.tenant, error)
+        await self._long.acquire()
+        if slot.leaves:  # it is merged when it is closed, if that is worth it
+            self._long.release()
+            self._chains.release(slot)
+            return
+        slot.unheard = False
+        merge, tenant = slot.open_chain.merge, slot.tenant
+        try:
+            await self._on([slot], "merge", tenant, merge, slot.memory, True, account, long=True)
+        except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
+            log.warning("chain not merged: tenant=%s error=%s", tenant, error)
 
 
 def _check_names(names: tuple[str, ...]) -> None:
