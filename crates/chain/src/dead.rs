@@ -15,6 +15,7 @@ pub struct Dead {
     messages: Vec<u64>,
     count: u32,
     sides: [Arc<Removed>; 2],
+    is_silent: bool,
 }
 
 /// How often a state was left, and a transition taken, by forgotten messages.
@@ -62,6 +63,18 @@ impl Dead {
         self.messages[word] |= bit;
         self.count += u32::from(new);
         new
+    }
+
+    /// Gives up taking off: of what is forgotten it is known which messages, no more which
+    /// transitions. The part has to be silent.
+    pub fn silence(&mut self) {
+        self.is_silent = true;
+        self.sides = Default::default();
+    }
+
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     #[must_use]

@@ -147,7 +147,7 @@ def test_damaged_compression_is_named_and_learns_nothing(
         data[len(data) // 2] ^= 0x55
     file = tmp_path / "file"
     file.write_bytes(data if how == "flipped" else data[:-40] if how == "cut" else data[:6])
-    said = chain("train", "t", file, code=1)
+    said = chain("train", "t", file, code=2)
     assert f"{file} is damaged: " in said.err
     assert "again" in said.err
     assert ("truncated" in said.err) == (how != "flipped")

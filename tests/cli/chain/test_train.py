@@ -148,7 +148,7 @@ def test_what_is_not_there_is_one_sentence(chain: Caller, tmp_path: Path) -> Non
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04" + bytes(40))
     assert "zip archive" in chain("train", "t", tmp_path / "a.zip", code=2).err
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"hello\n" * 100_000)[:-40])
-    assert "truncated" in chain("train", "t", tmp_path / "cut.gz", code=1).err
+    assert "truncated" in chain("train", "t", tmp_path / "cut.gz", code=2).err
     assert chain.json("list") == []
 
 

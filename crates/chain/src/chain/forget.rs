@@ -16,8 +16,8 @@ impl Chain {
     /// Forgets every message that matches; how many there were. It is out of every answer when the
     /// call returns, and out of every file after the next merge. A chain that says only what enough
     /// people had is merged at once, since what was forgotten may have been what a transition stood
-    /// on; segments of which something was forgotten are silent until then. While a
-    /// training goes on, the training merges them, and nobody waits for it.
+    /// on, and so is a segment of which very much was forgotten; such segments are silent until
+    /// then. While a training goes on, the training merges them, and nobody waits for it.
     ///
     /// # Errors
     ///

@@ -225,14 +225,14 @@ impl Live {
         counts_support(&self.options)
     }
 
-    /// Whether something was forgotten on which a transition may still stand: its segment is silent
-    /// until it is merged.
+    /// Whether something was forgotten on which a transition may still stand, or too much to take
+    /// it off one by one: its segment is silent until it is merged.
     pub fn has_silenced(&self) -> bool {
         self.segments.iter().any(|held| self.is_silenced(held))
     }
 
     fn is_silenced(&self, held: &Held) -> bool {
-        self.counts_support() && !held.dead.is_empty()
+        held.dead.is_silent() || self.counts_support() && !held.dead.is_empty()
     }
 
     /// A segment that is damaged serves no longer. The manifest goes on naming it, so that its

@@ -115,8 +115,8 @@ impl Chain {
     }
 
     /// Whether there is so much in memory or in the log that it should be merged, or a segment is
-    /// silent until then because something was forgotten on which a transition may stand. Not soon
-    /// after a merge that failed.
+    /// silent until then because something was forgotten on which a transition may stand, or very
+    /// much. Not soon after a merge that failed.
     #[must_use]
     pub fn wants_merge(&self) -> bool {
         let Some(writer) = &self.writer else {

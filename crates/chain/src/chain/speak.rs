@@ -113,6 +113,13 @@ fn why_silent(chains: &[(&Chain, u32)]) -> Option<Error> {
     if !speaking.all(|(chain, _)| chain.live().is_mute()) {
         return None;
     }
+    if !chain.live().counts_support() {
+        return Some(Error::NothingNew(
+            "cannot say anything new: so much was forgotten that it is silent until it is merged, \
+             which happens at once in the process that writes it; try again in a moment"
+                .to_owned(),
+        ));
+    }
     let options = chain.options();
     let (least, who) = (options.min_authors, options.support.name());
     Some(Error::NothingNew(format!(

@@ -59,9 +59,9 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// `Error::Input` for a bad record (unless skipped) and for a file that is not the one an
-    /// earlier run read, `Error::Damaged` for one that cannot be decompressed: then nothing of this
-    /// run is learned. `Error::Io`: what was in a segment by then stays, and the next run goes on
+    /// `Error::Input` for a bad record (unless skipped), for a file that is not the one an earlier
+    /// run read, and for one that cannot be decompressed: then nothing of this run is learned.
+    /// `Error::Io`: what was in a segment by then stays, and the next run goes on
     /// there, as the error says.
     pub fn train(
         &self,

@@ -178,7 +178,7 @@ impl Input {
                 self.compression
             )
         };
-        Error::damaged(Path::new(&*self.name), what)
+        Error::input(format!("{} is damaged: {what}", self.name))
     }
 }
 

@@ -52,13 +52,14 @@ def command(
     with opening.writing(options.state_of(state), tenant) as chain:
         count = chain.forget(message=message, author=author, channel=channel, before=until)
         dropped = chain.merge().dropped if merge else None
+        waits = chain.stats().forgotten > 0
     if as_json:
         print(shown.as_json(Forgotten(tenant, count, dropped)))
         return
     print(f"forgot {shown.counted(count, 'message')}")
     if dropped is not None:
         print(f"{shown.counted(dropped, 'forgotten message is', 'forgotten messages are')} gone from the disk")
-    elif count:
+    elif waits:
         print(f"they are in files until the next merge: `chaffinch chain merge {tenant}`, or --merge here")
 
 

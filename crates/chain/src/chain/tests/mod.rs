@@ -8,6 +8,7 @@ mod bounds;
 mod concurrency;
 mod crashes;
 mod damage;
+mod forgetting_much;
 mod full_disk;
 mod hooked;
 mod leaks;
