@@ -216,7 +216,7 @@ def test_the_command_line_client_and_its_dump(mariadb: Real) -> None:
                 "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: YES)\n",
             )
             code, said = await run("mysqldump", *who, "-pletmein", "shop")
-            assert code == 0
+            assert code == 0, said
             assert "INSERT INTO `orders` VALUES" in said
             assert "-- Dump completed" in said
             await server.settled()
