@@ -1,5 +1,5 @@
 # ruff: noqa: PYI021 - a compiled module has no other place where a reader finds its documentation
-"""The compiled core: chains, bounded histograms, the confinement of a process. Bindings only: logic is in `crates/`."""
+"""The compiled core: chains, bounded histograms, load runs, the confinement of a process. Bindings only: logic is in `crates/`."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -11,6 +11,8 @@ __all__ = [
     "ChainError",
     "Confinement",
     "Histograms",
+    "LoadError",
+    "LoadRun",
     "Totals",
     "confine",
     "drop_bounding_set",
@@ -218,6 +220,44 @@ class Histograms:
 
     @property
     def cap_bytes(self) -> int: ...
+
+class LoadError(Exception):
+    """What is wrong with a plan or a run: `args` are its kind, `input` or `run`, and a sentence."""
+
+@final
+class LoadRun:
+    """One run of the load engine. Its threads send without the GIL; every method may be called from any thread."""
+
+    def __new__(cls, plan: str) -> LoadRun:
+        """Make everything ready, and send nothing yet. Looks up names, without the GIL.
+
+        `plan` is JSON as `chaffinch.load.plan.Plan` writes it. Raises `LoadError`: what it says cannot be done, or does
+        not fit into the bytes that it gives.
+        """
+
+    def start(self) -> None:
+        """Begin to send; a second call does nothing. Raises `LoadError` if the system has no threads left."""
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, after waiting for that at most so long, and at most a second."""
+
+    def stop(self) -> None:
+        """No more iterations begin; answers are waited for as long as the plan says."""
+
+    def end(self) -> None:
+        """Nothing is waited for any more."""
+
+    def change(self, model: str, users: int) -> None:
+        """Another load from now on, until the run's own end. Raises `LoadError` for a model that no run can have."""
+
+    def guard(self, action: str) -> None:
+        """Give memory back (`drop_intervals`, `halve`, `fold_cold`, `percentiles_off`) or take it again (`restore`).
+
+        Raises `ValueError` for any other.
+        """
+
+    def poll(self, since: int = 0, *, labels: bool = True) -> bytes:
+        """How it goes, as JSON, with the intervals from number `since` on; labels take long when there are many."""
 
 @final
 class Confinement:

@@ -1,6 +1,7 @@
 //! What a record costs and what 10,000 labels take: one `name value unit` a line.
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::Instant;
 
 use chaffinch_histogram::{Label, OCTAVES, Recorder};
@@ -17,14 +18,32 @@ fn main() {
         let name = format!("lognormal_{}_a_label", values * times as usize);
         report(&name, &lognormal(values, times));
     }
-    for (name, times) in [("every_octave", 1), ("every_octave_u16", 300)] {
-        report(name, &every_octave(times));
+    for (name, times) in [
+        ("every_octave", 1),
+        ("every_octave_u16", 300),
+        ("every_octave_u32", 70_000),
+    ] {
+        report(name, &every_octave(0..OCTAVES, times));
     }
+    // From 1 us to 60 s, in counters that 16 bits cannot hold: what must fit without folding a label.
+    let started = Instant::now();
+    let held = every_octave(4..30, 70_000);
+    let took = started.elapsed();
+    report("us_to_minute_u32", &held);
+    println!("us_to_minute_u32_filled {} ms", took.as_millis());
 }
 
 fn report(name: &str, recorder: &Recorder) {
     println!("{name} {:.1} MB", recorder.memory_bytes() as f64 / 1e6);
     println!("{name}_folded {} labels", recorder.folded_labels());
+    println!("{name}_halvings {}", recorder.halvings());
+    let mut labels = [0; 4];
+    for label in recorder.labels() {
+        labels[recorder.resolution_of(label).ilog2() as usize - 4] += 1;
+    }
+    for (step, labels) in labels.iter().enumerate() {
+        println!("{name}_at_{} {labels} labels", 16 << step);
+    }
 }
 
 fn with_labels(labels: usize) -> (Recorder, Vec<Label>) {
@@ -72,11 +91,11 @@ fn lognormal(values: usize, times: u32) -> Recorder {
     recorder
 }
 
-/// Every label with a value in every octave, each recorded `times` times.
-fn every_octave(times: u32) -> Recorder {
+/// Every label with a value in each of the octaves, each recorded `times` times.
+fn every_octave(octaves: Range<usize>, times: u32) -> Recorder {
     let (mut recorder, labels) = with_labels(LABELS);
     for label in labels {
-        for octave in 0..OCTAVES {
+        for octave in octaves.clone() {
             recorder.record_many(
                 label,
                 if octave == 0 { 1 } else { 1 << (octave + 6) },

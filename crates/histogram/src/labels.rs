@@ -35,8 +35,9 @@ struct Span {
     length: u32,
 }
 
+/// A bounded set of names. Number 0 is [`OTHER`]; the others count up from 1.
 #[derive(Debug)]
-pub(crate) struct Labels {
+pub struct Labels {
     hasher: RandomState,
     /// Open addressing; a slot holds the label's number plus one. At most half of the slots are taken.
     slots: Vec<u32>,
@@ -46,7 +47,8 @@ pub(crate) struct Labels {
 
 impl Labels {
     /// Room for `most` names, [`OTHER_NAME`] among them, of `text_limit` bytes together.
-    pub(crate) fn new(most: usize, text_limit: usize) -> Self {
+    #[must_use]
+    pub fn new(most: usize, text_limit: usize) -> Self {
         let mut labels = Self {
             hasher: RandomState::new(),
             slots: vec![0; Self::slots_for(most)],
@@ -55,6 +57,22 @@ impl Labels {
         };
         labels.insert(OTHER_NAME);
         labels
+    }
+
+    /// The number of a name: its own if it has one or there is room, else nothing.
+    pub fn intern(&mut self, name: &str) -> Option<Label> {
+        let name = bounded(name);
+        match self.find(&name) {
+            None if self.is_full(&name) => None,
+            None => Some(self.insert(&name)),
+            known => known,
+        }
+    }
+
+    /// The most bytes that `most` names of at most `text_limit` bytes together take.
+    #[must_use]
+    pub const fn most_bytes(most: usize, text_limit: usize) -> usize {
+        Self::table_bytes(most) + most * NAME_OVERHEAD + text_limit
     }
 
     /// Bytes of the table that finds names, which is there from the start.
@@ -66,7 +84,10 @@ impl Labels {
         (most * 2).next_power_of_two()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many names there are, that of [`OTHER`] among them.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // it never is
+    pub fn len(&self) -> usize {
         self.spans.len()
     }
 
@@ -100,7 +121,12 @@ impl Labels {
         label
     }
 
-    pub(crate) fn name(&self, label: Label) -> &str {
+    /// The name of a label that this set gave out.
+    ///
+    /// # Panics
+    /// If it is not one of them.
+    #[must_use]
+    pub fn name(&self, label: Label) -> &str {
         let span = self.spans[label.index()];
         &self.text[span.start as usize..][..span.length as usize]
     }

@@ -1,53 +1,96 @@
 //! Many histograms in bounded memory: one a label, all in one arena, under one cap.
 
-use crate::arena::{Arena, Block, PAGE_BYTES, Width};
-use crate::buckets::{OCTAVES, SUB_BUCKETS, bucket_of, place};
+use crate::arena::{Arena, FIRST_PAGE};
+use crate::block::{Block, Width};
+use crate::buckets::{OCTAVES, SUB_BITS, SUB_BUCKETS, place};
 use crate::distinct::{Distinct, REGISTERS};
 use crate::error::Error;
-use crate::histogram::{Histogram, quantile};
 use crate::labels::{Label, Labels, NAME_OVERHEAD, OTHER, bounded};
+use crate::overflow::Overflow;
 use crate::totals::Totals;
 
 /// The histogram of one label: exact totals, and a block of counters for each octave that was touched.
 #[derive(Debug, Clone)]
-struct Series {
-    totals: Totals,
-    blocks: [Option<Block>; OCTAVES],
+pub(crate) struct Series {
+    pub(crate) totals: Totals,
+    pub(crate) blocks: [Option<Block>; OCTAVES],
     /// It was folded: what is recorded under its label goes to [`OTHER`].
-    folded: bool,
+    pub(crate) folded: bool,
+    /// How often its resolution was halved: that of its next block. A block knows its own, which is never finer.
+    pub(crate) drop: u8,
 }
 
 impl Series {
-    const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         totals: Totals::EMPTY,
         blocks: [None; OCTAVES],
         folded: false,
+        drop: 0,
     };
+
+    pub(crate) const fn is_live(&self) -> bool {
+        !self.folded && self.totals.count > 0
+    }
+}
+
+/// A counter: its octave, its sub-bucket at full resolution, and how often its resolution was halved at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) octave: usize,
+    pub(crate) sub: usize,
+    pub(crate) drop: u8,
+}
+
+impl Place {
+    pub(crate) const fn of_bucket(bucket: usize, drop: u8) -> Self {
+        Self {
+            octave: bucket / SUB_BUCKETS,
+            sub: bucket % SUB_BUCKETS,
+            drop,
+        }
+    }
 }
 
 /// The most labels one recorder may be asked to tell apart.
 const MOST_LABELS: usize = 1 << 24;
 
+/// More is a mistake: an arena's counters take 4 GiB at most.
+const LARGEST_CAP: u64 = 1 << 40;
+
+/// The bytes of a label's name for which room is kept.
+pub const USUAL_NAME: usize = 32;
+
 /// Latency histograms over a bounded label set, within a hard cap of bytes.
 ///
-/// A label that finds no room (the label set is full, or the cap is reached) folds into [`OTHER`]: its values are
-/// counted there, in [`Recorder::folded_records`] and in [`Recorder::folded_labels`]. When the cap is reached, the
-/// label with the fewest values folds as a whole, so that a distribution is never missing only its tail.
+/// When the cap is reached, labels lose resolution first, those with the fewest values before others: 128 sub-buckets
+/// an octave, then 64, 32, 16; see [`Recorder::resolution`]. Only when all are at 16, the label with the fewest values
+/// folds into [`OTHER`] as a whole, so that a distribution is never missing only its tail. A label for which the label
+/// set has no room folds at once. What folds is counted in [`OTHER`], in [`Recorder::folded_records`] and in
+/// [`Recorder::folded_labels`].
 #[derive(Debug)]
 pub struct Recorder {
     cap: usize,
     fixed: usize,
-    labels: Labels,
-    series: Vec<Series>,
-    arena: Arena,
-    other: Histogram,
+    /// What counters leave to the labels that may still be named, lest those that come late find no room.
+    label_room: usize,
+    pub(crate) labels: Labels,
+    pub(crate) series: Vec<Series>,
+    pub(crate) arena: Arena,
+    pub(crate) other: Overflow,
     folded_records: u64,
     folded_names: Distinct,
+    /// How often the resolution of labels that are new was halved.
+    pub(crate) drop: u8,
+    pub(crate) halvings: u64,
+    /// Values are counted in buckets, not in totals only.
+    pub(crate) counting: bool,
+    /// There are values that are in totals only.
+    pub(crate) partial: bool,
 }
 
 impl Recorder {
     /// A recorder that never takes more than `cap` bytes and tells at most `most_labels` labels apart, besides
-    /// [`OTHER`]. The address space is reserved now; memory is taken as it is touched.
+    /// [`OTHER`]. Memory is taken as it is touched.
     ///
     /// # Errors
     /// The cap is too small for the tables of that many labels or more than the system can give, or the labels are
@@ -60,20 +103,28 @@ impl Recorder {
             });
         }
         let names = most_labels + 1;
-        let fixed = Histogram::BYTES + REGISTERS + Labels::table_bytes(names);
-        let needed = fixed + size_of::<Series>() + 64 + PAGE_BYTES;
+        let fixed = Overflow::BYTES + REGISTERS + Labels::table_bytes(names);
+        let needed = Self::least_bytes(most_labels);
         if cap < needed {
             return Err(Error::CapTooSmall { cap, needed });
+        }
+        if cap as u64 > LARGEST_CAP {
+            return Err(Error::CapTooLarge { cap });
         }
         let mut recorder = Self {
             cap,
             fixed,
-            arena: Arena::new(cap - fixed).map_err(|_| Error::CapTooLarge { cap })?,
+            label_room: (most_labels * Self::label_bytes(USUAL_NAME)).min((cap - fixed) / 2),
+            arena: Arena::new(),
             labels: Labels::new(names, cap - fixed),
             series: Vec::with_capacity(names),
-            other: Histogram::new(),
+            other: Overflow::new(),
             folded_records: 0,
             folded_names: Distinct::new(),
+            drop: 0,
+            halvings: 0,
+            counting: true,
+            partial: false,
         };
         recorder.series.push(Series {
             folded: true,
@@ -82,25 +133,50 @@ impl Recorder {
         Ok(recorder)
     }
 
+    /// The least cap of a recorder for that many labels: its tables and room for one block of counters.
+    #[must_use]
+    pub const fn least_bytes(most_labels: usize) -> usize {
+        Overflow::BYTES
+            + REGISTERS
+            + Labels::table_bytes(most_labels + 1)
+            + size_of::<Series>()
+            + 64
+            + FIRST_PAGE
+    }
+
+    /// What a label with a name of that many bytes takes besides its counters.
+    #[must_use]
+    pub const fn label_bytes(name: usize) -> usize {
+        name + NAME_OVERHEAD + size_of::<Series>()
+    }
+
     /// The label of this name: its own if it has one or there is room, else [`OTHER`].
     pub fn label(&mut self, name: &str) -> Label {
         let name = bounded(name);
         if let Some(label) = self.labels.find(&name) {
             return label;
         }
-        let cost = name.len() + NAME_OVERHEAD + size_of::<Series>();
+        let cost = Self::label_bytes(name.len());
         if self.labels.is_full(&name) || self.memory_bytes() + cost > self.cap {
             self.folded_names.insert(name.as_bytes());
             return OTHER;
         }
-        self.series.push(Series::EMPTY);
+        self.series.push(Series {
+            drop: self.drop,
+            ..Series::EMPTY
+        });
         self.labels.insert(&name)
+    }
+
+    /// Count a name among those that were folded: for those who keep names elsewhere.
+    pub fn count_folded(&mut self, name: &str) {
+        self.folded_names.insert(bounded(name).as_bytes());
     }
 
     /// Record one value in nanoseconds. A label that this recorder does not know counts as [`OTHER`].
     #[inline]
     pub fn record(&mut self, label: Label, ns: u64) {
-        let (octave, sub) = place(ns);
+        let (octave, sub) = place::<SUB_BITS>(ns);
         if let Some(series) = self.series.get_mut(label.index())
             && let Some(block) = series.blocks[octave]
             && self.arena.add(block, sub, 1)
@@ -120,26 +196,51 @@ impl Recorder {
 
     #[cold]
     fn record_slowly(&mut self, label: Label, ns: u64, times: u64) {
+        let (octave, sub) = place::<SUB_BITS>(ns);
+        let place = Place {
+            octave,
+            sub,
+            drop: 0,
+        };
         self.account(label, &Totals::of(ns, times));
-        self.count_in(label, bucket_of(ns), times);
+        self.count_in(label, place, times);
     }
 
-    /// Add everything that `other` holds: the same as having recorded it here.
+    /// Add everything that `other` holds: the same as having recorded it here, with each octave of a label at the lower
+    /// of the resolutions that it has in the two.
     pub fn merge(&mut self, other: &Self) {
         for label in other.labels() {
             let mine = self.label(other.name(label));
-            self.account(mine, other.totals(label));
-            for (bucket, count) in other.buckets(label) {
-                self.count_in(mine, bucket, count);
-            }
+            self.merge_label(mine, other, label);
         }
+        self.merge_other(other);
+    }
+
+    /// Add what one label of `other` holds of its own to a label of this recorder: a merge for those who keep names
+    /// elsewhere.
+    pub fn merge_label(&mut self, into: Label, other: &Self, label: Label) {
+        let Some(series) = other.own(label).filter(|series| series.is_live()) else {
+            return;
+        };
+        self.partial |= other.partial;
+        self.account(into, &series.totals);
+        for (place, count) in other.places(series) {
+            self.count_in(into, place, count);
+        }
+    }
+
+    /// Add what `other` holds in [`OTHER`], and its counts of what was folded.
+    pub fn merge_other(&mut self, other: &Self) {
+        self.partial |= other.partial;
         self.merge_folded(
             &other.other.totals,
             other.folded_records,
             &other.folded_names,
         );
+        let drops = other.other.drops();
         for (bucket, count) in other.other.buckets() {
-            self.other.count_in(bucket, count);
+            let place = Place::of_bucket(bucket, drops[bucket / SUB_BUCKETS]);
+            self.count_in(OTHER, place, count);
         }
     }
 
@@ -158,23 +259,28 @@ impl Recorder {
         self.other.totals.add(&totals);
         for (octave, block) in blocks.into_iter().enumerate() {
             let Some(block) = block else { continue };
-            for sub in 0..SUB_BUCKETS {
-                self.other
-                    .count_in(octave * SUB_BUCKETS + sub, self.arena.get(block, sub));
+            for (counter, count) in self.arena.non_zero(block) {
+                let sub = counter << block.drop();
+                self.other.count_in(octave, sub, block.drop(), count);
             }
             self.arena.release(block);
         }
     }
 
-    /// Forget every value and give the memory of the counters back. Labels keep their numbers, folded ones get another
-    /// chance.
+    /// Forget every value and give the memory of the counters back to the system. Labels keep their numbers, folded
+    /// ones get another chance, and resolutions are those of [`Recorder::restore`] or the last [`Recorder::halve`].
     pub fn reset(&mut self) {
         self.arena.clear();
-        self.series.fill(Series::EMPTY);
+        self.series.fill(Series {
+            drop: self.drop,
+            ..Series::EMPTY
+        });
         self.series[OTHER.index()].folded = true;
         self.other.reset();
         self.folded_records = 0;
         self.folded_names.clear();
+        self.halvings = 0;
+        self.partial = false;
     }
 
     /// Forget every value and every label.
@@ -182,55 +288,6 @@ impl Recorder {
         self.series.truncate(1);
         self.labels.clear();
         self.reset();
-    }
-
-    /// The labels that hold values of their own, in the order in which they were first asked for. [`OTHER`] is not
-    /// among them.
-    pub fn labels(&self) -> impl Iterator<Item = Label> {
-        let live = |&(_, series): &(u32, &Series)| !series.folded && series.totals.count > 0;
-        (0..)
-            .zip(&self.series)
-            .filter(live)
-            .map(|(number, _)| Label(number))
-    }
-
-    /// The name of a label; that of [`OTHER`] for one that is not known.
-    #[must_use]
-    pub fn name(&self, label: Label) -> &str {
-        self.labels.name(if label.index() < self.labels.len() {
-            label
-        } else {
-            OTHER
-        })
-    }
-
-    /// Exact count, sum, minimum and maximum of a label; those of [`OTHER`] for one that was folded or is not known.
-    #[must_use]
-    pub fn totals(&self, label: Label) -> &Totals {
-        self.own(label)
-            .map_or(&self.other.totals, |series| &series.totals)
-    }
-
-    /// The value in nanoseconds below or at which the share `q` (0 to 1) of the label's values lies.
-    ///
-    /// By nearest rank; the minimum and the maximum are exact, all between is off by at most half a bucket, which is
-    /// 0.4 % of the value. 0 when the label has no value.
-    #[must_use]
-    pub fn quantile(&self, label: Label, q: f64) -> u64 {
-        match self.own(label) {
-            Some(series) => quantile(self.series_buckets(series), &series.totals, q),
-            None => self.other.quantile(q),
-        }
-    }
-
-    /// The buckets of a label that are not empty, in rising order, with their counts.
-    pub fn buckets(&self, label: Label) -> impl Iterator<Item = (usize, u64)> {
-        let own = self.own(label);
-        let other = own.is_none().then(|| self.other.buckets());
-        own.map(|series| self.series_buckets(series))
-            .into_iter()
-            .flatten()
-            .chain(other.into_iter().flatten())
     }
 
     /// How many values were counted in [`OTHER`] instead of under their own label.
@@ -248,10 +305,24 @@ impl Recorder {
     /// Bytes taken so far, never more than [`Recorder::cap_bytes`].
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.fixed
-            + self.labels.used()
-            + self.series.len() * size_of::<Series>()
-            + self.arena.used()
+        self.fixed + self.label_bytes_used() + self.arena.used()
+    }
+
+    fn label_bytes_used(&self) -> usize {
+        self.labels.used() + self.series.len() * size_of::<Series>()
+    }
+
+    /// Bytes that counters may still take before something has to give way.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        let labels = self.label_bytes_used().max(self.label_room);
+        self.cap
+            .saturating_sub(self.fixed + labels + self.arena.used())
+    }
+
+    /// Whether counters may take so much more.
+    pub(crate) fn fits(&self, more: usize) -> bool {
+        more <= self.free_bytes()
     }
 
     /// The hard cap in bytes.
@@ -260,7 +331,7 @@ impl Recorder {
         self.cap
     }
 
-    pub(crate) const fn other(&self) -> &Histogram {
+    pub(crate) const fn other(&self) -> &Overflow {
         &self.other
     }
 
@@ -286,66 +357,32 @@ impl Recorder {
         }
     }
 
-    /// Add to one counter of a label, or of [`OTHER`] if it has none of its own. Colder labels fold to make room; the
-    /// totals were accounted before, so that a label that folds here takes them along.
-    pub(crate) fn count_in(&mut self, label: Label, bucket: usize, count: u64) {
-        let (octave, sub) = (bucket / SUB_BUCKETS, bucket % SUB_BUCKETS);
+    /// Add to one counter of a label, or of [`OTHER`] if it has none of its own. Others lose resolution or fold to make
+    /// room; the totals were accounted before, so that a label that folds here takes them along.
+    pub(crate) fn count_in(&mut self, label: Label, place: Place, count: u64) {
+        if !self.counting {
+            self.partial = true;
+            return;
+        }
+        let Place { octave, sub, drop } = place;
         while let Some(series) = self.own(label) {
-            let held = series.blocks[octave];
+            let (mut held, fresh) = (series.blocks[octave], series.drop.max(drop));
+            if let Some(block) = held.as_mut().filter(|block| block.drop() < drop) {
+                *block = self.arena.coarsen(*block, drop);
+                self.series[label.index()].blocks[octave] = held;
+            }
             if held.is_some_and(|block| self.arena.add(block, sub, count)) {
                 return;
             }
             let sum = held
                 .map_or(0, |block| self.arena.get(block, sub))
                 .saturating_add(count);
-            let width = Width::holding(sum);
-            match self.room(held, width) {
+            match self.room(held, fresh, Width::holding(sum)) {
                 Some(block) => self.series[label.index()].blocks[octave] = Some(block),
+                None if self.halve_coldest() => {}
                 None => self.fold(self.coldest(label)),
             }
         }
-        self.other.count_in(bucket, count);
-    }
-
-    /// A block of that width with the counts of `held`, growing the arena within the cap.
-    fn room(&mut self, held: Option<Block>, width: Width) -> Option<Block> {
-        let take = |arena: &mut Arena| match held {
-            Some(block) => arena.promote(block, width),
-            None => arena.allocate(width),
-        };
-        take(&mut self.arena).or_else(|| {
-            if !self.arena.can_grow() || self.memory_bytes() + PAGE_BYTES > self.cap {
-                return None;
-            }
-            self.arena.grow();
-            take(&mut self.arena)
-        })
-    }
-
-    /// The label with the fewest values that holds any; `asking` if none holds fewer.
-    fn coldest(&self, asking: Label) -> Label {
-        let fewest = self.labels().min_by_key(|&label| self.totals(label).count);
-        fewest
-            .filter(|&label| self.totals(label).count < self.totals(asking).count)
-            .unwrap_or(asking)
-    }
-
-    fn own(&self, label: Label) -> Option<&Series> {
-        self.series
-            .get(label.index())
-            .filter(|series| !series.folded)
-    }
-
-    fn series_buckets(&self, series: &Series) -> impl Iterator<Item = (usize, u64)> {
-        let counters = move |(octave, block): (usize, Block)| {
-            (0..SUB_BUCKETS)
-                .map(move |sub| (octave * SUB_BUCKETS + sub, self.arena.get(block, sub)))
-        };
-        let touched = series
-            .blocks
-            .into_iter()
-            .enumerate()
-            .filter_map(|(octave, block)| Some((octave, block?)));
-        touched.flat_map(counters).filter(|&(_, count)| count != 0)
+        self.other.count_in(octave, sub, drop, count);
     }
 }

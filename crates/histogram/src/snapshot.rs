@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic     4 bytes   "CFHS"
-//! version   1 byte    1
+//! version   1 byte    2; 1 is read too
 //! folded    varint    records counted in OTHER instead of under their own label
 //! registers varint    how many registers of the sketch of folded labels follow, at most 1024
 //!   each:   varint    distance from the register before it, less one (the first: from -1)
@@ -13,24 +13,30 @@
 //!   sum     varint    of all values in ns, 128 bits
 //!   min     varint    in ns
 //!   span    varint    maximum less minimum, in ns
+//!   coarse  varint    how many octaves of lower resolution follow, at most 36 (version 1: not there, none)
+//!     each: varint    distance from the octave before it, less one (the first: from -1)
+//!           1 byte    how often its resolution was halved, 1 to 3
 //!   buckets varint    how many that are not empty follow, at most 4608
-//!     each: varint    distance from the bucket before it, less one (the first: from -1)
+//!     each: varint    distance from the bucket before it, less one (the first: from -1); of a coarse bucket the first
+//!                     of those of full resolution that it spans
 //!           varint    its count, at least 1
 //! checksum  8 bytes   of all bytes before it, little-endian (FNV-1a with the MurmurHash3 finalizer)
 //! ```
 //!
+//! The counts of the buckets are `count` together, or less where values were counted in totals only (not in version 1).
 //! A varint is LEB128 in the fewest bytes. The widths of counters are not part of it. Bytes are checked as a whole
 //! before any of them counts, and nothing is allocated by a length that they state.
 
-use crate::buckets::{BUCKETS, bucket_of};
+use crate::block::{Block, MOST_DROP};
+use crate::buckets::{BUCKETS, OCTAVES, SUB_BUCKETS, bucket_of};
 use crate::distinct::{Distinct, MAX_REGISTER, REGISTERS, stable_hash};
 use crate::error::Error;
 use crate::labels::{MAX_NAME, OTHER};
-use crate::recorder::Recorder;
+use crate::recorder::{Place, Recorder};
 use crate::totals::Totals;
 
 const MAGIC: &[u8; 4] = b"CFHS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER: usize = MAGIC.len() + 1;
 const CHECKSUM: usize = size_of::<u64>();
 
@@ -50,13 +56,21 @@ impl Recorder {
             next = register + 1;
         }
         varint(&mut out, self.labels().count() as u128 + 1);
-        write_series(&mut out, "", self.other().totals(), || {
-            self.other().buckets()
+        let other = self.other();
+        write_series(&mut out, "", &other.totals, other.drops(), || {
+            other.buckets()
         });
         for label in self.labels() {
-            write_series(&mut out, self.name(label), self.totals(label), || {
-                self.buckets(label)
-            });
+            let drops = self.series[label.index()]
+                .blocks
+                .map(|block| block.map_or(0, Block::drop));
+            write_series(
+                &mut out,
+                self.name(label),
+                self.totals(label),
+                &drops,
+                || self.buckets(label),
+            );
         }
         let checksum = stable_hash(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
@@ -68,9 +82,10 @@ impl Recorder {
     /// # Errors
     /// The bytes are not a whole and valid snapshot; nothing of them was added.
     pub fn merge_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let body = checked(bytes)?;
-        walk(body, &mut Check)?;
+        let (version, body) = checked(bytes)?;
+        walk(version, body, &mut Check)?;
         walk(
+            version,
             body,
             &mut Merge {
                 into: self,
@@ -90,8 +105,13 @@ impl Recorder {
     }
 }
 
-fn write_series<I>(out: &mut Vec<u8>, name: &str, totals: &Totals, buckets: impl Fn() -> I)
-where
+fn write_series<I>(
+    out: &mut Vec<u8>,
+    name: &str,
+    totals: &Totals,
+    drops: &[u8; OCTAVES],
+    buckets: impl Fn() -> I,
+) where
     I: Iterator<Item = (usize, u64)>,
 {
     varint(out, name.len() as u128);
@@ -103,6 +123,14 @@ where
     varint(out, totals.sum());
     varint(out, totals.min().into());
     varint(out, (totals.max() - totals.min()).into());
+    let coarse = || drops.iter().enumerate().filter(|&(_, &drop)| drop > 0);
+    varint(out, coarse().count() as u128);
+    let mut next = 0;
+    for (octave, &drop) in coarse() {
+        varint(out, (octave - next) as u128);
+        out.push(drop);
+        next = octave + 1;
+    }
     varint(out, buckets().count() as u128);
     let mut next = 0;
     for (bucket, count) in buckets() {
@@ -120,8 +148,8 @@ fn varint(out: &mut Vec<u8>, mut value: u128) {
     out.push(value as u8);
 }
 
-/// The bytes between magic and checksum, if both fit.
-fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
+/// The version and the bytes between it and the checksum, if both fit.
+fn checked(bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
     if !bytes.starts_with(MAGIC) {
         return Err(if MAGIC.starts_with(bytes) {
             Error::Damaged
@@ -129,16 +157,16 @@ fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
             Error::NotASnapshot
         });
     }
-    match bytes.get(MAGIC.len()) {
+    let version = match bytes.get(MAGIC.len()) {
         None => return Err(Error::Damaged),
-        Some(&VERSION) => {}
+        Some(&version @ 1..=VERSION) => version,
         Some(&version) => return Err(Error::UnknownVersion(version)),
-    }
+    };
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Error::Damaged)?;
     if content.len() < HEADER || stable_hash(content) != u64::from_le_bytes(*checksum) {
         return Err(Error::Damaged);
     }
-    Ok(&content[HEADER..])
+    Ok((version, &content[HEADER..]))
 }
 
 /// What is done with the parts of a snapshot as they are read.
@@ -146,7 +174,9 @@ trait Visit {
     fn folded(&mut self, records: u64, names: &Distinct);
     /// A series begins; the first one, without a name, is that of [`OTHER`].
     fn series(&mut self, name: Option<&str>, totals: &Totals);
-    fn bucket(&mut self, bucket: usize, count: u64);
+    fn bucket(&mut self, place: Place, count: u64);
+    /// The buckets of the series were fewer than its values by so many.
+    fn uncounted(&mut self, values: u64);
 }
 
 /// The first pass: nothing is kept.
@@ -155,7 +185,8 @@ struct Check;
 impl Visit for Check {
     fn folded(&mut self, _: u64, _: &Distinct) {}
     fn series(&mut self, _: Option<&str>, _: &Totals) {}
-    fn bucket(&mut self, _: usize, _: u64) {}
+    fn bucket(&mut self, _: Place, _: u64) {}
+    fn uncounted(&mut self, _: u64) {}
 }
 
 /// The second pass.
@@ -180,13 +211,21 @@ impl Visit for Merge<'_> {
         }
     }
 
-    fn bucket(&mut self, bucket: usize, count: u64) {
-        self.into.count_in(self.label, bucket, count);
+    fn bucket(&mut self, place: Place, count: u64) {
+        self.into.count_in(self.label, place, count);
+    }
+
+    fn uncounted(&mut self, values: u64) {
+        self.into.partial |= values > 0;
     }
 }
 
-fn walk(body: &[u8], visit: &mut impl Visit) -> Result<(), Error> {
-    let mut reader = Reader { body, at: 0 };
+fn walk(version: u8, body: &[u8], visit: &mut impl Visit) -> Result<(), Error> {
+    let mut reader = Reader {
+        version,
+        body,
+        at: 0,
+    };
     let folded = reader.count("folded records")?;
     let mut names = Distinct::new();
     let mut next = 0;
@@ -235,30 +274,66 @@ fn read_series(reader: &mut Reader, is_other: bool, visit: &mut impl Visit) -> R
             max,
         },
     );
+    let drops = read_coarse(reader)?;
+    let mut first = None;
     let (mut next, mut seen) = (0, 0_u64);
-    for position in 0..reader.below(BUCKETS as u64 + 1, "number of buckets")? {
+    for _ in 0..reader.below(BUCKETS as u64 + 1, "number of buckets")? {
         let bucket = next + reader.below((BUCKETS - next) as u64, "bucket")? as usize;
-        if position == 0 && bucket != bucket_of(min) {
-            return Err(reader.invalid("minimum outside the first bucket"));
+        let spanned = 1 << drops[bucket / SUB_BUCKETS];
+        if !(bucket % SUB_BUCKETS).is_multiple_of(spanned) {
+            return Err(reader.invalid("bucket within a coarse one"));
         }
         let held = reader.count("count of a bucket")?;
         seen = seen
             .checked_add(held)
-            .filter(|_| held > 0)
+            .filter(|&seen| held > 0 && seen <= count)
             .ok_or_else(|| reader.invalid("count of a bucket"))?;
-        visit.bucket(bucket, held);
+        visit.bucket(Place::of_bucket(bucket, drops[bucket / SUB_BUCKETS]), held);
+        first = first.or(Some(bucket));
         next = bucket + 1;
     }
-    if seen != count {
+    if seen != count && reader.version == 1 {
         return Err(reader.invalid("count that is not the sum of the buckets"));
     }
-    if next != bucket_of(max) + 1 {
-        return Err(reader.invalid("maximum outside the last bucket"));
+    visit.uncounted(count - seen);
+    let coarse = |ns: u64| {
+        let bucket = bucket_of(ns);
+        let drop = drops[bucket / SUB_BUCKETS];
+        bucket >> drop << drop
+    };
+    let ends = (coarse(min), coarse(max) + 1);
+    match first {
+        Some(first) if seen == count && (first, next) != ends => {
+            Err(reader.invalid("minimum or maximum outside its bucket"))
+        }
+        Some(first) if first < ends.0 || next > ends.1 => {
+            Err(reader.invalid("bucket outside minimum and maximum"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// How often the resolution of each octave was halved.
+fn read_coarse(reader: &mut Reader) -> Result<[u8; OCTAVES], Error> {
+    let mut drops = [0; OCTAVES];
+    if reader.version == 1 {
+        return Ok(drops);
+    }
+    let mut next = 0;
+    for _ in 0..reader.below(OCTAVES as u64 + 1, "number of coarse octaves")? {
+        let octave = next + reader.below((OCTAVES - next) as u64, "octave")? as usize;
+        let drop = reader.bytes(1)?[0];
+        if drop == 0 || drop > MOST_DROP {
+            return Err(reader.invalid("resolution of an octave"));
+        }
+        drops[octave] = drop;
+        next = octave + 1;
+    }
+    Ok(drops)
 }
 
 struct Reader<'a> {
+    version: u8,
     body: &'a [u8],
     at: usize,
 }

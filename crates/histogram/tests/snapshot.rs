@@ -14,6 +14,12 @@ fn filled() -> Recorder {
         let label = recorder.label(&format!("step {}", random.below(8)));
         recorder.record_many(label, random.latency(), random.below(70_000) as u32);
     }
+    recorder.halve();
+    recorder.restore();
+    for _ in 0..50 {
+        let label = recorder.label(&format!("step {}", random.below(8)));
+        recorder.record(label, random.latency());
+    }
     recorder
 }
 
@@ -30,6 +36,31 @@ fn an_empty_recorder_round_trips() {
             .to_bytes(),
         bytes
     );
+}
+
+#[test]
+fn what_version_1_wrote_is_read() {
+    let written = "434648530103010901030003f39e0ed1df040001970a0305474554202faf0287cf80900105bc843d020501ee0d\
+                   ae0208504f5354202fc3bcf1a204ffffffffffffffffff0100ffffffffffffffffff010200f0a204fe2301a613\
+                   45ef60dda580";
+    let pairs = written.as_bytes().chunks_exact(2);
+    let bytes: Vec<u8> = pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex"))
+        .collect();
+    let mut read = Recorder::from_bytes(&bytes, CAP, 16).expect("snapshot");
+    assert_eq!((read.folded_records(), read.folded_labels()), (3, 1));
+    let (get, post) = (read.label("GET /"), read.label("POST /\u{fc}"));
+    assert_eq!(
+        (read.totals(get).count(), read.quantile(get, 0.0)),
+        (303, 5)
+    );
+    assert_eq!(read.quantile(get, 1.0), 1_000_001);
+    assert_eq!(
+        (read.totals(post).count(), read.totals(post).max()),
+        (70_001, u64::MAX)
+    );
+    let again = Recorder::from_bytes(&read.to_bytes(), CAP, 16).expect("snapshot");
+    assert_eq!(again.to_bytes(), read.to_bytes());
 }
 
 #[test]
@@ -72,8 +103,8 @@ fn every_changed_byte_is_an_error() {
         Err(Error::NotASnapshot)
     );
     assert_eq!(
-        empty().merge_bytes(b"CFHS\x02"),
-        Err(Error::UnknownVersion(2))
+        empty().merge_bytes(b"CFHS\x03"),
+        Err(Error::UnknownVersion(3))
     );
 }
 

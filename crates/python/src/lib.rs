@@ -3,6 +3,7 @@
 mod chains;
 mod confinement;
 mod histograms;
+mod loads;
 
 use pyo3::prelude::*;
 
@@ -17,4 +18,6 @@ mod _core {
     };
     #[pymodule_export]
     use crate::histograms::{Histograms, Totals};
+    #[pymodule_export]
+    use crate::loads::{LoadError, LoadRun};
 }

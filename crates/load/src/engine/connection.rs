@@ -1,0 +1,144 @@
+//! Connections of one thread, and where each stands.
+
+use super::transport::Transport;
+use crate::{Nanos, http1, http2};
+
+/// Names one connection, and never the one that comes after it in the same place.
+pub type Key = u64;
+
+/// A user, by its number in its thread.
+pub type UserId = u32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Connecting,
+    /// The TLS handshake goes on.
+    Securing,
+    Open,
+}
+
+pub enum Protocol {
+    One {
+        reader: http1::Reader,
+        /// Whose answer it waits for.
+        user: Option<UserId>,
+    },
+    Two(Box<http2::Connection>),
+}
+
+pub struct Connection {
+    pub transport: Transport,
+    pub protocol: Protocol,
+    pub stage: Stage,
+    pub origin: u32,
+    /// When the stage that it is in began.
+    pub staged: Nanos,
+    /// Whole answers that came so far.
+    pub answers: u64,
+    /// Since when nobody waits for an answer.
+    pub idle_since: Nanos,
+    /// Users who send as soon as it is open.
+    pub waiting: Vec<UserId>,
+    /// It stands in the list of those that take another request.
+    pub is_offered: bool,
+}
+
+impl Connection {
+    /// Whether a request may be sent on it now.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        self.stage == Stage::Open
+            && match &self.protocol {
+                Protocol::One { user, .. } => user.is_none(),
+                Protocol::Two(two) => two.room() > 0,
+            }
+    }
+
+    /// Whether nobody waits for anything of it.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.stage == Stage::Open
+            && match &self.protocol {
+                Protocol::One { user, .. } => user.is_none(),
+                Protocol::Two(two) => two.open_streams() == 0,
+            }
+    }
+}
+
+/// All connections of a thread.
+#[derive(Default)]
+pub struct Connections {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    count: u32,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    held: Option<Box<Connection>>,
+}
+
+impl Connections {
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// The key that the next connection gets.
+    #[must_use]
+    pub fn next_key(&mut self) -> Key {
+        let index = self.free.last().copied().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            let index = self.slots.len() as u32 - 1;
+            self.free.push(index);
+            index
+        });
+        key(self.slots[index as usize].generation, index)
+    }
+
+    /// Puts a connection where `next_key` said.
+    pub fn insert(&mut self, connection: Connection) -> Key {
+        let key = self.next_key();
+        self.free.pop();
+        self.slots[key as u32 as usize].held = Some(Box::new(connection));
+        self.count += 1;
+        key
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn get(&mut self, key: Key) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(key as u32 as usize)?;
+        if slot.generation != (key >> 32) as u32 {
+            return None;
+        }
+        slot.held.as_deref_mut()
+    }
+
+    /// Takes one out, whose place and descriptor are free then.
+    pub fn remove(&mut self, key: Key) -> Option<Box<Connection>> {
+        self.get(key)?;
+        let index = key as u32;
+        let slot = &mut self.slots[index as usize];
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(index);
+        self.count -= 1;
+        slot.held.take()
+    }
+
+    /// The keys of all.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let held = |(index, slot): (usize, &Slot)| {
+            slot.held
+                .is_some()
+                .then(|| key(slot.generation, index as u32))
+        };
+        self.slots.iter().enumerate().filter_map(held).collect()
+    }
+}
+
+const fn key(generation: u32, index: u32) -> Key {
+    (generation as u64) << 32 | index as u64
+}

@@ -1,0 +1,316 @@
+//! A run from its start to its end: threads that send, one that adds up what they hand over, and whoever asks.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::clock::MILLISECOND;
+use super::shared::{Change, Shared, State};
+use super::site::Site;
+use super::verdict::{self, Account};
+use super::worker::{TURN, Worker};
+use crate::model::{Curve, Model};
+use crate::plan::{Plan, within_users};
+use crate::record::{Budget, Class, Collector};
+use crate::view::{Generator, IntervalView, View};
+use crate::{Error, Nanos, Result};
+
+/// How often what threads hand over is added up.
+const COLLECT: Duration = Duration::from_millis(50);
+
+/// What a memory guard can do about a run's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relief {
+    DropIntervals,
+    Halve,
+    FoldCold,
+    PercentilesOff,
+    Restore,
+}
+
+/// Share of labels that are folded at once.
+const COLD: f64 = 0.25;
+
+/// A run that was prepared, goes on, or has ended.
+pub struct Run {
+    site: Arc<Site>,
+    shared: Arc<Shared>,
+    books: Arc<Mutex<Books>>,
+    workers: Vec<Worker>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What is known of a run, added up.
+struct Books {
+    collector: Collector,
+    /// Intervals closed so far.
+    closed: u64,
+    next_close: Nanos,
+    curve: Option<Arc<Curve>>,
+    /// Why a thread ended before the run did.
+    failure: Option<String>,
+    state: State,
+    ended_at: Nanos,
+    users: u32,
+}
+
+impl Run {
+    /// Makes everything ready; nothing is sent yet.
+    ///
+    /// # Errors
+    /// What the plan says cannot be done, or does not fit into the bytes that it gives.
+    pub fn new(plan: Plan) -> Result<Self> {
+        let Plan { threads, users, .. } = plan;
+        let percentiles = plan.percentiles.clone();
+        let budget = Budget::new(
+            percentiles.bytes,
+            percentiles.labels,
+            threads as usize,
+            percentiles.intervals,
+        )?;
+        let curve = plan
+            .model
+            .is_open()
+            .then(|| Arc::new(Curve::new(&plan.model)));
+        let site = Arc::new(Site::new(plan)?);
+        let (mut collector, recordings) =
+            Collector::new(budget, percentiles.sampling, TURN, site.seed)?;
+        if !percentiles.enabled {
+            collector.percentiles_off();
+        }
+        let shared = Arc::new(Shared::new(threads));
+        let workers = recordings
+            .into_iter()
+            .enumerate()
+            .map(|(thread, record)| Worker::new(thread as u32, &site, &shared, record))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|error| {
+                Error::run(format!(
+                    "a thread of the run cannot wait for sockets ({error}): raise `ulimit -n`"
+                ))
+            })?;
+        let books = Books {
+            collector,
+            closed: 0,
+            next_close: 0,
+            curve,
+            failure: None,
+            state: State::Running,
+            ended_at: 0,
+            users,
+        };
+        Ok(Self {
+            site,
+            shared,
+            books: Arc::new(Mutex::new(books)),
+            workers,
+            threads: Vec::new(),
+        })
+    }
+
+    /// Begins to send. A second call does nothing.
+    ///
+    /// # Errors
+    /// No thread can be started: then nothing was sent.
+    pub fn start(&mut self) -> Result<()> {
+        if self.workers.is_empty() {
+            return Ok(());
+        }
+        self.shared.zero();
+        let interval = self.site.plan.percentiles.interval_ms.max(1) * MILLISECOND;
+        self.books().next_close = interval;
+        let mut senders = Vec::new();
+        for worker in self.workers.drain(..) {
+            let books = Arc::clone(&self.books);
+            let shared = Arc::clone(&self.shared);
+            let sender = spawn(move || {
+                if let Err(error) = worker.run() {
+                    shared.drain();
+                    books_of(&books).failure =
+                        Some(format!("a thread cannot wait for sockets: {error}"));
+                }
+            });
+            match sender {
+                Ok(sender) => senders.push(sender),
+                Err(error) => {
+                    self.shared.end();
+                    return Err(error);
+                }
+            }
+        }
+        let (books, shared) = (Arc::clone(&self.books), Arc::clone(&self.shared));
+        self.threads.push(spawn(move || {
+            collect(&books, &shared, &senders, interval);
+            for sender in senders {
+                let _ = sender.join();
+            }
+            finish(&books, &shared);
+        })?);
+        Ok(())
+    }
+
+    /// Whether it has ended, after waiting for that at most so long.
+    #[must_use]
+    pub fn wait(&self, most: Duration) -> bool {
+        let until = Instant::now() + most;
+        loop {
+            if self.books().state == State::Ended {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            thread::sleep(left.min(COLLECT / 5));
+        }
+    }
+
+    /// No more iterations begin; answers are waited for.
+    pub fn stop(&self) {
+        self.shared.drain();
+    }
+
+    /// Nothing is waited for any more.
+    pub fn end(&self) {
+        self.shared.end();
+    }
+
+    /// Another load from now on, until the run's own end.
+    ///
+    /// # Errors
+    /// A model or number of users that no run can have.
+    pub fn change(&self, model: Model, users: u32) -> Result<()> {
+        model.check()?;
+        within_users(users)?;
+        let at = self.shared.now();
+        let mut books = self.books();
+        books.curve = model.is_open().then(|| Arc::new(Curve::new(&model)));
+        books.users = users;
+        drop(books);
+        self.shared.change(Change { model, at, users });
+        Ok(())
+    }
+
+    /// Gives memory back, or takes it again.
+    pub fn relieve(&self, relief: Relief) {
+        let collector = &mut self.books().collector;
+        match relief {
+            Relief::DropIntervals => collector.drop_intervals(),
+            Relief::Halve => drop(collector.halve()),
+            Relief::FoldCold => drop(collector.fold_cold(COLD)),
+            Relief::PercentilesOff => collector.percentiles_off(),
+            Relief::Restore => collector.restore(),
+        }
+    }
+}
+
+impl Run {
+    /// How it goes, or went: the intervals from number `since` on, and labels if they are wanted.
+    #[must_use]
+    pub fn view(&self, since: u64, with_labels: bool) -> View {
+        let books = self.books();
+        let elapsed = match books.state {
+            State::Ended => books.ended_at,
+            _ => self.shared.now(),
+        };
+        let snapshot = if with_labels {
+            books.collector.snapshot()
+        } else {
+            books.collector.summary()
+        };
+        let efforts = self.shared.efforts();
+        let refused = snapshot.errors.get(Class::System.name()).copied();
+        let judged = verdict::judge(&Account {
+            efforts: &efforts,
+            elapsed,
+            is_open: books.curve.is_some(),
+            refused: refused.unwrap_or(0),
+            users: books.users,
+            connections: self.site.plan.connections,
+        });
+        let mut why = judged.why;
+        why.extend(books.failure.clone());
+        let plan_end = self.site.plan.duration_ms.map(|ms| ms * MILLISECOND);
+        let asked = books
+            .curve
+            .as_ref()
+            .map(|curve| curve.count_before(elapsed.min(plan_end.unwrap_or(Nanos::MAX))));
+        let kept: Vec<_> = books.collector.intervals().collect();
+        let first = books.closed - kept.len() as u64;
+        let intervals = (first..)
+            .zip(kept)
+            .filter(|(number, _)| *number >= since)
+            .map(|(number, interval)| IntervalView::of(number, interval))
+            .collect();
+        let generator = Generator::of(judged.is_saturated, why, &efforts, elapsed);
+        let when = (books.state, elapsed);
+        View::new(when, asked, snapshot, &efforts, generator, intervals)
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        books_of(&self.books)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.shared.end();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn books_of(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds up what threads hand over, until all have ended.
+fn collect(books: &Mutex<Books>, shared: &Shared, senders: &[JoinHandle<()>], interval: Nanos) {
+    loop {
+        let is_last = senders.iter().all(JoinHandle::is_finished);
+        let mut held = books_of(books);
+        held.collector.collect();
+        let now = shared.now();
+        if now >= held.next_close && !is_last {
+            held.next_close = (now / interval + 1) * interval;
+            held.close(now);
+        }
+        if shared.wanted() != State::Running {
+            held.state = State::Draining;
+        }
+        drop(held);
+        if is_last {
+            return;
+        }
+        thread::sleep(COLLECT);
+    }
+}
+
+fn finish(books: &Mutex<Books>, shared: &Shared) {
+    let mut books = books_of(books);
+    books.collector.collect();
+    let now = shared.now();
+    books.close(now);
+    books.ended_at = now;
+    books.state = State::Ended;
+}
+
+impl Books {
+    fn close(&mut self, now: Nanos) {
+        self.collector.close_interval(now);
+        self.closed += 1;
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(work)
+        .map_err(|error| {
+            Error::run(format!(
+                "no thread can be started ({error}): let this user have more of them"
+            ))
+        })
+}

@@ -1,0 +1,148 @@
+//! What the threads of a run and the thread that started it tell each other.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::clock::Clock;
+use super::worker::Effort;
+use crate::Nanos;
+use crate::model::Model;
+
+/// How far a thread is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    #[default]
+    Running,
+    /// No more iterations begin; answers are waited for.
+    Draining,
+    Ended,
+}
+
+impl State {
+    /// As reports have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A load that takes the place of the one before.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub model: Model,
+    /// When it begins, on the clock of the run.
+    pub at: Nanos,
+    pub users: u32,
+}
+
+/// The start of a run, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Zero {
+    pub clock: Clock,
+    pub unix_ms: u64,
+}
+
+impl Zero {
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            clock: Clock::start(),
+            unix_ms: since.map_or(0, |since| since.as_millis() as u64),
+        }
+    }
+}
+
+/// Seen by all threads of a run.
+#[derive(Debug)]
+pub struct Shared {
+    zero: OnceLock<Zero>,
+    efforts: Mutex<Vec<Effort>>,
+    stop: AtomicU8,
+    /// Counts changes, so that a look costs a load.
+    changes: AtomicU64,
+    change: Mutex<Option<Change>>,
+}
+
+const DRAIN: u8 = 1;
+const BREAK: u8 = 2;
+
+impl Shared {
+    #[must_use]
+    pub fn new(threads: u32) -> Self {
+        Self {
+            zero: OnceLock::new(),
+            efforts: Mutex::new(vec![Effort::default(); threads as usize]),
+            stop: AtomicU8::new(0),
+            changes: AtomicU64::new(0),
+            change: Mutex::new(None),
+        }
+    }
+
+    /// When the run began; it begins with the first call.
+    pub fn zero(&self) -> Zero {
+        *self.zero.get_or_init(Zero::now)
+    }
+
+    /// What the run's clock says; 0 before it began.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.zero.get().map_or(0, |zero| zero.clock.now())
+    }
+
+    /// A thread tells what it did so far.
+    pub fn tell(&self, thread: u32, effort: &Effort) {
+        let mut efforts = self.efforts.lock().unwrap_or_else(PoisonError::into_inner);
+        efforts[thread as usize] = *effort;
+    }
+
+    /// What the threads told last.
+    #[must_use]
+    pub fn efforts(&self) -> Vec<Effort> {
+        let efforts = self.efforts.lock().unwrap_or_else(PoisonError::into_inner);
+        efforts.clone()
+    }
+
+    /// No more iterations begin.
+    pub fn drain(&self) {
+        self.stop.fetch_max(DRAIN, Ordering::Relaxed);
+    }
+
+    /// Nothing is waited for any more.
+    pub fn end(&self) {
+        self.stop.fetch_max(BREAK, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn wanted(&self) -> State {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => State::Running,
+            DRAIN => State::Draining,
+            _ => State::Ended,
+        }
+    }
+
+    /// Another load from a moment on.
+    pub fn change(&self, change: Change) {
+        *self.held() = Some(change);
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// The last change, if there were any since `seen`, which is brought up to date.
+    pub fn changed(&self, seen: &mut u64) -> Option<Change> {
+        let changes = self.changes.load(Ordering::Acquire);
+        if changes == *seen {
+            return None;
+        }
+        *seen = changes;
+        self.held().clone()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Change>> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

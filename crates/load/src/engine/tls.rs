@@ -1,0 +1,142 @@
+//! The owner's side of TLS: whom to believe, and what to show.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::plan::{Http, Tls};
+use crate::{Error, Result};
+
+/// What all connections of a run share.
+///
+/// # Errors
+/// A file that cannot be read or holds nothing of what it should; no authority to believe.
+pub fn config(tls: &Tls, http: Http) -> Result<Arc<ClientConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::run(format!("TLS cannot be used: {error}")))?;
+    let builder = if tls.verify {
+        let roots = Arc::new(roots(tls.ca.as_deref())?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            .build()
+            .map_err(|error| Error::input(format!("tls.ca: {error}")))?;
+        builder.with_webpki_verifier(verifier)
+    } else {
+        let anyone = Arc::new(Anyone(provider));
+        builder.dangerous().with_custom_certificate_verifier(anyone)
+    };
+    let mut config = match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            let chain = certificates("tls.certificate", certificate)?;
+            let key = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| unread("tls.key", key, &error))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                Error::input(format!(
+                    "tls.key: {error}: give the key of that certificate"
+                ))
+            })?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![match http {
+        Http::One => b"http/1.1".to_vec(),
+        Http::Two => b"h2".to_vec(),
+    }];
+    Ok(Arc::new(config))
+}
+
+/// The name that a server has to prove; addresses are names too.
+///
+/// # Errors
+/// It can be no server's name.
+pub fn server_name(host: &str) -> Result<ServerName<'static>> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(bare.to_owned()).map_err(|_| {
+        Error::input(format!(
+            "{host} can be no server's name in TLS: write a host name or an address"
+        ))
+    })
+}
+
+fn roots(ca: Option<&str>) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = ca {
+        for certificate in certificates("tls.ca", path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| Error::input(format!("tls.ca: {path}: {error}")))?;
+        }
+        return Ok(roots);
+    }
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(Error::input(
+            "this system has no certificate authorities (ca-certificates): install them, name a file of them, or \
+             switch verification off",
+        ));
+    }
+    Ok(roots)
+}
+
+fn certificates(field: &str, path: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let all: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unread(field, path, &error))?;
+    if all.is_empty() {
+        return Err(Error::input(format!(
+            "{field}: {path} holds no certificate: give a PEM file"
+        )));
+    }
+    Ok(all)
+}
+
+fn unread(field: &str, path: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::input(format!("{field}: {path} cannot be read as PEM: {error}"))
+}
+
+/// Believes every certificate, as its owner asked for; signatures are checked all the same.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a poll gives: plain structs that serialise to the JSON of reports.
+
+use std::collections::BTreeMap;
+
+use chaffinch_histogram::{Distribution, Label, Recorder, Totals};
+use serde::Serialize;
+
+use super::counts::Counts;
+
+const SHARES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+
+/// Latencies in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Latencies {
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+    pub mean: f64,
+    /// Values that these are of: fewer than requests when latencies are sampled.
+    pub count: u64,
+}
+
+impl Latencies {
+    pub(crate) fn of_whole<const BITS: u32>(histogram: &Distribution<BITS>) -> Self {
+        Self::new(histogram.quantiles(SHARES), histogram.totals())
+    }
+
+    /// Those of a label, if any value of it was counted.
+    pub(crate) fn of_label(recorder: &Recorder, label: Label) -> Option<Self> {
+        let totals = recorder.totals(label);
+        let quantiles = recorder.quantiles(label, SHARES);
+        (totals.count() > 0 && (quantiles[4] > 0 || recorder.counts()))
+            .then(|| Self::new(quantiles, totals))
+    }
+
+    fn new(quantiles: [u64; 5], totals: &Totals) -> Self {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        let [p50, p90, p95, p99, p999] = quantiles.map(ms);
+        Self {
+            p50,
+            p90,
+            p95,
+            p99,
+            p999,
+            max: ms(totals.max()),
+            mean: totals.mean() / 1e6,
+            count: totals.count(),
+        }
+    }
+}
+
+/// Corrected and uncorrected; nothing where there was no value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Both {
+    pub corrected: Option<Latencies>,
+    pub uncorrected: Option<Latencies>,
+}
+
+/// Bytes of answers and of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Bytes {
+    #[serde(rename = "in")]
+    pub received: u64,
+    #[serde(rename = "out")]
+    pub sent: u64,
+}
+
+/// What is known of a label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelSnapshot {
+    pub requests: u64,
+    pub iterations: u64,
+    /// Requests that were not sent because their user had the answer.
+    pub cached: u64,
+    /// Assertions that held; those that did not are among the errors.
+    pub assertions_held: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    /// By status; `4xx` and its like are those beyond the eight that a label counts one by one.
+    pub statuses: BTreeMap<String, u64>,
+    pub bytes: Bytes,
+    pub latency_ms: Both,
+    /// Sub-buckets an octave: a percentile is off by at most half of one part in so many.
+    pub resolution: usize,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Snapshot {
+    pub requests: u64,
+    pub iterations: u64,
+    /// Requests that were not sent because their user had the answer.
+    pub cached: u64,
+    /// Assertions that held; those that did not are among the errors.
+    pub assertions_held: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    pub categories: BTreeMap<&'static str, u64>,
+    pub statuses: BTreeMap<String, u64>,
+    pub bytes: Bytes,
+    pub latency_ms: Both,
+    pub phases_ms: BTreeMap<&'static str, Option<Latencies>>,
+    pub in_flight: u32,
+    pub labels: BTreeMap<String, LabelSnapshot>,
+    /// Requests counted in `__other__` because the label set was full.
+    pub folded: u64,
+    /// Different names that were: an estimate, within a few percent.
+    pub folded_labels: u64,
+    pub histograms: HistogramsView,
+}
+
+/// The memory of records, and what it cost them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HistogramsView {
+    pub bytes: usize,
+    pub cap_bytes: usize,
+    /// Labels that have a number of their own.
+    pub labels: usize,
+    pub most_labels: usize,
+    /// The lowest resolution of any label, in sub-buckets an octave.
+    pub resolution: usize,
+    pub halvings: u64,
+    /// Latencies counted in `__other__` instead of under their own label.
+    pub folded_records: u64,
+    pub percentiles: bool,
+    pub sampling: f64,
+    pub intervals: usize,
+    pub intervals_dropped: u64,
+}
+
+pub(crate) fn errors(counts: &Counts) -> BTreeMap<&'static str, u64> {
+    let classes = counts.outcomes.classes();
+    classes
+        .map(|(class, count)| (class.name(), count))
+        .collect()
+}
+
+pub(crate) fn statuses(counts: &Counts) -> BTreeMap<String, u64> {
+    let name = |status: u16| match status {
+        0 => "other".to_owned(),
+        1..=9 => format!("{status}xx"),
+        _ => status.to_string(),
+    };
+    let statuses = counts.outcomes.statuses();
+    statuses
+        .map(|(status, count)| (name(status), count))
+        .collect()
+}
+
+pub(crate) fn categories(counts: &Counts) -> BTreeMap<&'static str, u64> {
+    let mut named = BTreeMap::new();
+    for (category, count) in counts.outcomes.categories() {
+        *named.entry(category.name()).or_default() += count;
+    }
+    named
+}
+
+pub(crate) const fn bytes(counts: &Counts) -> Bytes {
+    Bytes {
+        received: counts.bytes_in,
+        sent: counts.bytes_out,
+    }
+}

@@ -1,0 +1,105 @@
+//! `chaffinch_load` for Python: a plan goes in as JSON, what came of it comes out as JSON.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chaffinch_load::Error;
+use chaffinch_load::engine::{Relief, Run};
+use chaffinch_load::model::Model;
+use chaffinch_load::plan::Plan;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+create_exception!(
+    chaffinch._core,
+    LoadError,
+    PyException,
+    "Kind and sentence: `input` or `run`."
+);
+
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
+fn refused(error: Error) -> PyErr {
+    let kind = match &error {
+        Error::Input(_) => "input",
+        Error::Run(_) => "run",
+    };
+    LoadError::new_err((kind, error.to_string()))
+}
+
+/// The longest that one call waits: Python looks for signals in between.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// One run, whose threads send without the GIL.
+#[pyclass(frozen, module = "chaffinch._core")]
+pub struct LoadRun(Mutex<Run>);
+
+impl LoadRun {
+    fn held(&self) -> MutexGuard<'_, Run> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl LoadRun {
+    #[new]
+    fn new(py: Python<'_>, plan: &str) -> PyResult<Self> {
+        // Names are looked up here.
+        py.detach(|| Plan::from_json(plan).and_then(Run::new))
+            .map(|run| Self(Mutex::new(run)))
+            .map_err(refused)
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.held().start()).map_err(refused)
+    }
+
+    fn wait(&self, py: Python<'_>, seconds: f64) -> bool {
+        let most = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
+        py.detach(|| self.held().wait(most.min(LONGEST_WAIT)))
+    }
+
+    fn stop(&self) {
+        self.held().stop();
+    }
+
+    fn end(&self) {
+        self.held().end();
+    }
+
+    fn change(&self, model: &str, users: u32) -> PyResult<()> {
+        let model: Model = serde_json::from_str(model)
+            .map_err(|error| refused(Error::input(format!("the model cannot be read: {error}"))))?;
+        self.held().change(model, users).map_err(refused)
+    }
+
+    fn guard(&self, action: &str) -> PyResult<()> {
+        let relief = match action {
+            "drop_intervals" => Relief::DropIntervals,
+            "halve" => Relief::Halve,
+            "fold_cold" => Relief::FoldCold,
+            "percentiles_off" => Relief::PercentilesOff,
+            "restore" => Relief::Restore,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "no action is called {action:?}"
+                )));
+            }
+        };
+        self.held().relieve(relief);
+        Ok(())
+    }
+
+    #[pyo3(signature = (since = 0, *, labels = true))]
+    fn poll<'py>(
+        &self,
+        py: Python<'py>,
+        since: u64,
+        labels: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let view = py.detach(|| serde_json::to_vec(&self.held().view(since, labels)));
+        let view = view.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &view))
+    }
+}
