@@ -49,6 +49,16 @@ fn main() -> Result<()> {
     run.start()?;
     while !run.wait(Duration::from_secs(1)) {}
     let view = run.view(u64::MAX, false);
-    println!("{}", serde_json::to_string(&view).unwrap_or_default());
+    let mut view = json!(view);
+    view["peak_rss_bytes"] = json!(most_resident());
+    println!("{view}");
     Ok(())
+}
+
+/// The most memory that this process had, in bytes.
+fn most_resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
