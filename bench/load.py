@@ -103,6 +103,20 @@ def most_resident() -> int:
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
+def soaked(plan: str) -> Figures:
+    """Run a plan and look at the memory of this process each second; the view, and the RSS second by second."""
+    from chaffinch._core import LoadRun
+    from chaffinch.metrics.memory import resident_bytes
+
+    load = LoadRun(plan)
+    load.start()
+    resident = []
+    while not load.wait(1):
+        resident.append(resident_bytes())
+    view: Figures = json.loads(load.poll(labels=False))
+    return view | {"resident": resident}
+
+
 def planned(url: str, **options: object) -> str:
     from chaffinch.load.target import Options, plan_for_url
 
@@ -263,6 +277,20 @@ def many(ports: dict[str, int]) -> None:
         f"5,000 users at 50,000/s: {view['rate']:,.0f}/s, {at_most(view['peak_bytes'] / 1e6, 512, 'MB', 0)} peak RSS, "
         f"errors {view['errors']}; {' '.join(view['generator']['why']) or 'the generator kept up'}"
     )
+
+
+def soak(ports: dict[str, int]) -> None:
+    """20,000/s for `CHAFFINCH_SOAK_SECONDS` (60), answered, then with nobody who answers: does memory grow?"""
+    seconds = int(os.environ.get("CHAFFINCH_SOAK_SECONDS", "60"))
+    for what, port in (("answered", ports["plain"]), ("refused", free_port())):
+        plan = planned(f"http://127.0.0.1:{port}/", rate=20_000.0, duration_ms=seconds * 1000)
+        view: Figures = json.loads(pinned(*command(soaked, plan=plan)).output.splitlines()[-1])
+        later = view["resident"][len(view["resident"]) // 5 :]
+        slope = statistics.linear_regression(range(len(later)), later).slope
+        print(
+            f"20,000/s for {seconds} s, {what}: {view['requests']:,} requests, errors {view['errors']}, RSS "
+            f"{min(later) / 1e6:.2f} to {max(later) / 1e6:.2f} MB, slope {slope * 3600 / 1e6:+.3f} MB an hour"
+        )
 
 
 def main() -> None:
