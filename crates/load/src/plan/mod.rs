@@ -108,10 +108,24 @@ impl Plan {
     /// # Errors
     /// Not a plan; or a value that no run can have. The sentence names the field.
     pub fn from_json(json: &str) -> Result<Self> {
-        let plan: Self = serde_json::from_str(json)
+        let mut plan: Self = serde_json::from_str(json)
             .map_err(|error| Error::input(format!("the plan cannot be read: {error}")))?;
         plan.check()?;
+        plan.accept_codings();
         Ok(plan)
+    }
+
+    /// With compression, requests say what can be unpacked, unless the owner says it.
+    fn accept_codings(&mut self) {
+        let name = "Accept-Encoding";
+        let is_given = self
+            .headers
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name));
+        if self.compression && !is_given {
+            self.headers
+                .push((name.to_owned(), "gzip, deflate".to_owned()));
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -155,4 +169,80 @@ fn within(field: &str, value: u32, least: u32, most: u32) -> Result<()> {
     Err(Error::input(format!(
         "{field}: {value} is outside of {least} to {most}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn plan() -> Value {
+        json!({
+            "base_url": "http://127.0.0.1:1", "resolve": [],
+            "tls": {"verify": true, "ca": null, "certificate": null, "key": null},
+            "http": "1.1", "streams": 1, "connections": 10, "idle_per_host": 10, "idle_ms": 1000, "nodelay": true,
+            "keep_alive": true, "connect_timeout_ms": 1000, "timeout_ms": 1000, "headers": [], "compression": false,
+            "model": {"kind": "closed"}, "users": 1, "duration_ms": 1000, "requests": null, "drain_ms": 100,
+            "threads": 1, "seed": null,
+            "percentiles": {
+                "enabled": true, "sampling": 1.0, "labels": 10, "bytes": 8_000_000, "interval_ms": 1000, "intervals": 9,
+            },
+            "scenarios": [{
+                "name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "data": null,
+                "steps": [],
+            }],
+        })
+    }
+
+    fn read(change: impl FnOnce(&mut Value)) -> Result<Plan> {
+        let mut json = plan();
+        change(&mut json);
+        Plan::from_json(&json.to_string())
+    }
+
+    #[test]
+    fn what_no_run_can_have_is_refused_with_its_field() {
+        assert!(read(|_| {}).is_ok());
+        let refused: [(&str, Value, &str); 7] = [
+            ("users", json!(0), "users: 0 is outside of 1 to"),
+            ("threads", json!(100_000), "threads: 100000"),
+            ("streams", json!(0), "streams: 0"),
+            ("duration_ms", json!(null), "the run has no end"),
+            ("scenarios", json!([]), "there is no scenario"),
+            ("model", json!({"kind": "constant", "rate": -1.0}), "rate"),
+            ("surprise", json!(1), "surprise"),
+        ];
+        for (field, value, sentence) in refused {
+            let why = read(|plan| plan[field] = value).unwrap_err().to_string();
+            assert!(why.contains(sentence), "{why}");
+        }
+        let why = read(|plan| plan["tls"]["key"] = json!("key.pem")).unwrap_err();
+        assert!(
+            why.to_string()
+                .starts_with("tls: a client certificate needs its key")
+        );
+        let why = read(|plan| plan["percentiles"]["sampling"] = json!(1.5)).unwrap_err();
+        assert!(why.to_string().starts_with("percentiles.sampling: 1.5"));
+    }
+
+    #[test]
+    fn with_compression_requests_say_what_can_be_unpacked_unless_the_owner_does() {
+        let headers = |given: Value| {
+            read(|plan| {
+                plan["compression"] = json!(true);
+                plan["headers"] = given;
+            })
+            .unwrap()
+            .headers
+        };
+        let pair = |value: &str| ("Accept-Encoding".to_owned(), value.to_owned());
+        assert_eq!(headers(json!([])), [pair("gzip, deflate")]);
+        let own = json!([["accept-encoding", "br"]]);
+        assert_eq!(
+            headers(own),
+            [("accept-encoding".to_owned(), "br".to_owned())]
+        );
+        assert!(read(|_| {}).unwrap().headers.is_empty());
+    }
 }
