@@ -1,5 +1,5 @@
 # ruff: noqa: PYI021 - a compiled module has no other place where a reader finds its documentation
-"""The compiled core: chains, bounded histograms, load runs, the confinement of a process. Bindings only: logic is in `crates/`."""
+"""The compiled core: chains, bounded histograms, load runs, confinement. Bindings only: logic is in `crates/`."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -18,6 +18,7 @@ __all__ = [
     "drop_bounding_set",
     "drop_capabilities",
     "landlock_abi",
+    "least_record_bytes",
     "no_new_privs",
     "redact",
     "set_dumpable",
@@ -284,6 +285,9 @@ def confine(
     Open descriptors keep working, listening sockets among them. Sets `no_new_privs`. Raises `OSError` that names the
     path that cannot be opened, or says that the process has other threads, which would stay free.
     """
+
+def least_record_bytes(labels: int, threads: int, intervals: int) -> int:
+    """The fewest bytes of histograms and counts that a run needs: what `percentiles.bytes` of its plan has to give."""
 
 def landlock_abi() -> int:
     """The Landlock ABI of this kernel, 0 when it has none."""

@@ -381,6 +381,11 @@ def environment_path(name: str) -> Path | None:
     return Path(value) if value else None
 
 
+def environment() -> Mapping[str, str]:
+    """All variables, for what reads others than ours: `load run --from-env`."""
+    return os.environ
+
+
 def state_directory() -> Path:
     """Where a fleet keeps its state unless it is told: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`."""
     base = os.environ.get("XDG_STATE_HOME")

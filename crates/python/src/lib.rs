@@ -19,5 +19,5 @@ mod _core {
     #[pymodule_export]
     use crate::histograms::{Histograms, Totals};
     #[pymodule_export]
-    use crate::loads::{LoadError, LoadRun};
+    use crate::loads::{LoadError, LoadRun, least_record_bytes};
 }

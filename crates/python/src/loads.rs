@@ -7,6 +7,7 @@ use chaffinch_load::Error;
 use chaffinch_load::engine::{Relief, Run};
 use chaffinch_load::model::Model;
 use chaffinch_load::plan::Plan;
+use chaffinch_load::record::Budget;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -30,6 +31,12 @@ fn refused(error: Error) -> PyErr {
 
 /// The longest that one call waits: Python looks for signals in between.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// The fewest bytes of histograms and counts that a run needs with so many labels, threads and kept intervals.
+#[pyfunction]
+pub fn least_record_bytes(labels: usize, threads: usize, intervals: usize) -> usize {
+    Budget::least_bytes(labels, threads, intervals)
+}
 
 /// One run, whose threads send without the GIL.
 #[pyclass(frozen, module = "chaffinch._core")]

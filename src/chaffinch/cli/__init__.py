@@ -18,6 +18,7 @@ COMMANDS = {
     "events": "Show what was recorded.",
     "logs": "Show the fleet's own log.",
     "chain": "Train chains, make messages of them, and forget.",
+    "load": "Test with load in bounded memory, and compare.",
     "doctor": "Say what this machine allows.",
     "init": "Write a commented configuration file.",
 }

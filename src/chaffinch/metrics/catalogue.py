@@ -74,6 +74,15 @@ METRICS: Final = (
     Metric("process_proportional_memory_bytes", "gauge", "PSS: shared pages count by share.", ("group",), "bytes"),
     Metric("process_private_memory_bytes", "gauge", "Memory that only this process maps.", ("group",), "bytes"),
     Metric("process_memory_limit_bytes", "gauge", "The least of cgroup limits and RAM.", ("group",), "bytes"),
+    Metric("memory_guard_state", "gauge", "0 normal, 1 warning, 2 critical.", ("group",)),
+    Metric("memory_guard_bound_bytes", "gauge", "What the process may hold.", ("group",), "bytes"),
+    Metric(
+        "memory_guard_threshold_exceeded", "counter", "How often memory came over warning and critical.", ("threshold",)
+    ),
+    Metric("memory_guard_actions", "counter", "Taken, undone, stays, failed or nothing.", ("action", "outcome")),
+    Metric("memory_guard_in_force", "gauge", "How often an action is in force now.", ("action", "group")),
+    Metric("memory_guard_exhausted", "gauge", "1 while more has to be given up than there is.", ("group",)),
+    Metric("memory_guard_unread", "counter", "Readings that failed; the bound is not watched meanwhile."),
     Metric("metrics_histogram_bytes", "gauge", "Bytes that a latency's histograms hold.", ("metric", "group"), "bytes"),
     Metric("metrics_folded_records", "counter", "Values counted under __other__ for want of room.", ("metric",)),
     Metric("metrics_folded_labels", "gauge", "Labels that fold into __other__, estimated.", ("metric",)),

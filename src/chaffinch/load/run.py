@@ -1,0 +1,410 @@
+"""One run from its start to its result: the engine is polled, and its intervals, its memory, its signals and its file
+are looked after. `Runner.run` is for who has nothing else to do, `run_scenario` for asyncio.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from chaffinch import _core
+from chaffinch.errors import ChaffinchError, InputError, RunError
+from chaffinch.load import budget, figures, results
+from chaffinch.load.loaded import Loaded
+from chaffinch.load.open_files import within_files
+from chaffinch.load.plan import Model, Plan
+from chaffinch.load.relief import Relief
+from chaffinch.load.results import GuardAction, Interval, Memory, Poll, Progress, Result, Run
+from chaffinch.load.stopping import Stopping
+from chaffinch.load.thresholds import judged
+from chaffinch.load.timeline import Timeline
+from chaffinch.metrics import memory as memory_of
+from chaffinch.metrics.guard import Action, Guard, Thresholds, Transition, Watch, bound
+
+if TYPE_CHECKING:
+    from chaffinch.load.reload import Reload
+    from chaffinch.load.report.csv import IntervalFile
+
+EVERY_S: Final = 0.25
+"""How often a run is looked at."""
+
+ASLEEP_S: Final = 0.02
+"""How long asyncio sleeps between looks whether the run has ended."""
+
+MOST_GUARD_ACTIONS: Final = 1000
+"""Of which a result tells."""
+
+NO_INTERVALS: Final = 1 << 62
+"""A number that no interval has."""
+
+Ended = Literal["", "stopped", "memory"]
+
+Show = Callable[[Progress, Memory], object]
+Say = Callable[[str], object]
+
+
+class Runner:
+    """A run of `loaded`. `start`, then `turn` until it is true, then `result`; or `run`, which does all of it.
+
+    `memory` is what the process may hold in bytes, instead of what the file says, and `memory_name` what said so; a
+    run that cannot fit is refused here. `csv` gets the intervals as they come. `reload` has the file looked at while
+    the run goes on. `show` is given each poll and `say` each sentence about what happened meanwhile.
+
+    Raises `InputError` with one sentence.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        memory: int | None = None,
+        memory_name: str = "--memory",
+        csv: Path | None = None,
+        reload: "Reload | None" = None,
+        show: Show | None = None,
+        say: Say | None = None,
+    ) -> None:
+        self.ended_by: Ended = ""
+        """Why it ended before its end: it was stopped, or the guard could not hold the bound."""
+        self.say = say or _nobody
+        self._show, self._csv_path = show, csv
+        explicit, name = (loaded.guard.limit, "memory.limit") if memory is None else (memory, memory_name)
+        self._limit = bound(explicit, name)
+        self._is_own = self._limit.source == name
+        """Whether the bound is the owner's word, not the machine's or the cgroup's."""
+        self._promised = self._limit.bytes if explicit is not None else None
+        self._notes = list(loaded.notes)
+        self._given = loaded
+        plan = within_files(loaded.plan, self._notes)
+        self._loaded = msgspec.structs.replace(loaded, plan=self._fitted(plan))
+        self._core: _core.LoadRun | None = None
+        self._csv: IntervalFile | None = None
+        self._timeline = Timeline()
+        self._acted: list[GuardAction] = []
+        self._elapsed_s = 0.0
+        self._stopped_at: Progress | None = None
+        """The poll of when it was stopped before its end."""
+        self._watch = self._guarded(loaded)
+        self._peak = 0
+        self._is_closed = False
+        self._reloading = None if reload is None else reload.beginning()
+        self.about: Run = self._described()
+
+    def _described(self) -> Run:
+        loaded = self._loaded
+        return results.describe(loaded.plan, started=_now(), name=loaded.about.name, source=loaded.source)
+
+    # Before it -------------------------------------------------------------------------------------------------------
+
+    def _fitted(self, plan: Plan) -> Plan:
+        """The plan with as much room for percentiles as the bound leaves. Raises `InputError` where none fits."""
+        floor = max(budget.FLOOR, memory_of.resident_bytes())
+        limit = self._limit
+        budget.refuse(plan, limit.bytes, limit.source, with_kernel=not self._is_own, floor_bytes=floor)
+        self._notes += budget.notes(plan, limit.bytes, self._given.guard.warning, floor)
+        if self._promised is not None:
+            return budget.fitted(plan, limit.bytes, floor) or plan
+        # More labels than the default has room for get what they need at least.
+        own = msgspec.structs.replace(plan.percentiles, bytes=budget.most_records(plan))
+        return msgspec.structs.replace(plan, percentiles=own)
+
+    def _guarded(self, loaded: Loaded) -> Watch:
+        own = loaded.guard
+        stop = Action("end_run", self._out_of_memory, only_critical=True)
+        relief = Relief(self._relieve).actions(
+            percentiles_may_go=own.auto_disable_percentiles, forget=self._forget, stop=stop
+        )
+        thresholds = Thresholds(warning=own.warning, critical=own.critical)
+        return Watch(Guard(self._limit, relief, thresholds), every_s=EVERY_S)
+
+    def start(self) -> None:
+        """Look up names, open the file of intervals, and begin. Raises `InputError` or `RunError`."""
+        if self._csv_path is not None:
+            from chaffinch.load.report.csv import IntervalFile
+
+            self._csv = IntervalFile(self._csv_path)
+        try:
+            core = _core.LoadRun(self._loaded.plan.to_json())
+            self.about = self._described()
+            if not self._is_closed:
+                self._core = core
+                core.start()
+        except _core.LoadError as error:
+            self.close()
+            raise translated(error, self._loaded) from None
+        if self._is_closed:  # by who did not want to wait for names; nobody would look after the run
+            core.end()
+            self._core = None
+
+    # While it goes on ------------------------------------------------------------------------------------------------
+
+    def run(self, stopping: Stopping | None = None) -> Result:
+        """All of it. Signals stop it in order where `stopping` counts them."""
+        try:
+            self.start()
+            while not self.turn():
+                self._running.wait(min(EVERY_S, self._watch.next_s))
+                if stopping is not None and stopping.signals:
+                    self.end() if stopping.signals > 1 else self.stop()
+            return self.result()
+        finally:
+            self.close()
+
+    def turn(self) -> bool:
+        """Look at the run once; whether it has ended."""
+        poll = results.decode_progress(self._running.poll(self._timeline.next, labels=False))
+        fresh = self._timeline.add(poll)
+        self._elapsed_s = poll.elapsed_s
+        self._write(fresh)
+        for one in self._watch.poll():
+            self._note(one)
+        if self._show is not None:
+            self._show(msgspec.structs.replace(poll, intervals=fresh), self.memory())
+        if poll.state == "running":
+            self._look_for_the_end(poll)
+            if self._reloading is not None:
+                self._reloading.turn(time.monotonic(), self.take_over, self.say)
+        return poll.state == "ended"
+
+    async def rest(self) -> None:
+        """Wait until it is time for the next turn, or the run has ended. Never in the core, whose waits hold a lock."""
+        import asyncio
+
+        until = time.monotonic() + self._watch.next_s
+        while time.monotonic() < until and not self._running.wait(0.0):
+            await asyncio.sleep(ASLEEP_S)
+
+    def stop(self) -> None:
+        """Begin nothing more and wait for answers, as long as the plan says."""
+        self._stopped("stopped")
+        self._running.stop()
+
+    def end(self) -> None:
+        """Wait for nothing more."""
+        self._stopped("stopped")
+        self._running.end()
+
+    def change(self, model: Model, users: int) -> None:
+        """Another load from now on. Raises `InputError` or `RunError`; the old one goes on then."""
+        try:
+            self._running.change(msgspec.json.encode(model).decode(), users)
+        except _core.LoadError as error:
+            raise translated(error, self._loaded) from None
+        plan = msgspec.structs.replace(self._loaded.plan, model=model, users=users)
+        self._loaded = msgspec.structs.replace(self._loaded, plan=plan)
+        when = figures.span(self._elapsed_s)
+        self._notes.append(f"the load was changed at {when}: {figures.model(model, users)}")
+
+    def take_over(self, loaded: Loaded) -> str:
+        """What a changed file says, as far as a run can while it goes on; what came of it, in a sentence.
+
+        Raises as `change`.
+        """
+        from chaffinch.load import reload
+
+        before = self._given
+        if reload.load_changed(before.plan, loaded.plan):
+            self.change(loaded.plan.model, loaded.plan.users)
+        self._given = loaded
+        self._loaded = msgspec.structs.replace(self._loaded, thresholds=loaded.thresholds)
+        return reload.told(before, loaded)
+
+    def memory(self) -> Memory:
+        """The memory of the process, as the guard saw it last."""
+        rss = self._watch.guard.rss_bytes
+        self._peak = max(self._peak, rss)
+        return Memory(self._peak, self._promised, rss, tuple(self._acted))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and its result was not taken."""
+        return self._core is not None
+
+    @property
+    def _running(self) -> _core.LoadRun:
+        if self._core is None:
+            raise RuntimeError("the run has not been started, or is over")
+        return self._core
+
+    @property
+    def lost_intervals(self) -> int:
+        """Those that the CSV lacks."""
+        return 0 if self._csv is None else self._csv.lost
+
+    def _look_for_the_end(self, poll: Progress) -> None:
+        """Requests that failed before they were sent count as well: a target that is down does not go on for ever."""
+        wanted = self._loaded.plan.requests
+        if wanted is not None and poll.requests >= wanted:
+            self._running.stop()
+
+    def _stopped(self, by: Ended) -> None:
+        if self.ended_by:
+            return
+        self.ended_by = by
+        now = results.decode_progress(self._running.poll(NO_INTERVALS, labels=False))
+        if now.state == "running":
+            self._stopped_at = now
+
+    def _write(self, fresh: tuple[Interval, ...]) -> None:
+        if self._csv is None or not fresh:
+            return
+        if told := self._csv.write(fresh):
+            self.say(told)
+
+    def _note(self, one: Transition) -> None:
+        if one.kind in ("taken", "undone", "failed", "exhausted") and len(self._acted) < MOST_GUARD_ACTIONS:
+            what = {"taken": one.action, "exhausted": "nothing is left to give up"}
+            why = f"RSS {figures.size(one.rss_bytes)} of {figures.size(self._limit.bytes)}"
+            action = what.get(one.kind, f"{one.action} {one.kind}")
+            self._acted.append(GuardAction(self._elapsed_s, action, why))
+
+    def _relieve(self, action: str) -> None:
+        self._running.guard(action)
+
+    def _forget(self) -> None:
+        """Drop the intervals that are kept here too."""
+        if len(self._timeline.intervals) < 2:
+            return
+        emptied = Timeline()
+        emptied.next, emptied.missed = self._timeline.next, self._timeline.missed
+        self._timeline = emptied
+        self._notes.append(
+            f"intervals before {figures.span(self._elapsed_s)} were dropped for want of memory; --csv has all of them"
+        )
+
+    def _out_of_memory(self) -> None:
+        self._stopped("memory")
+        self._running.end()
+
+    # After it --------------------------------------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        """What is left of a run that has ended, with a verdict for each threshold. The engine's memory is free then."""
+        polled = self._running.poll(self._timeline.next)
+        self._core = None  # its memory is free before the labels, which may be many, are made of what it said
+        last = results.decode_poll(polled)
+        del polled
+        self._write(self._timeline.add(last))
+        self.close()
+        memory = self.memory()
+        memory = msgspec.structs.replace(memory, peak_rss_bytes=max(memory.peak_rss_bytes, _peak_bytes()))
+        found = results.finished(
+            last,
+            self.about,
+            memory,
+            self._timeline.intervals,
+            complete=self._is_complete,
+            notes=tuple(self._all_notes()),
+        )
+        if not found.complete and self._stopped_at is not None:
+            found = _cut_short(found, last, self._stopped_at)
+        return judged(found, self._loaded.thresholds)
+
+    def close(self) -> None:
+        """End what goes on and close what is open; more than once is well."""
+        self._is_closed = True
+        if self._csv is not None:
+            self._csv.close()
+        self._core = None  # whose threads are joined where it is dropped
+
+    @property
+    def _is_complete(self) -> bool:
+        plan = self._loaded.plan
+        if self._stopped_at is None:
+            return True
+        return plan.duration_ms is not None and self._stopped_at.elapsed_s * 1000 >= plan.duration_ms
+
+    def _all_notes(self) -> list[str]:
+        notes = list(self._notes)
+        if self.ended_by == "memory":
+            notes.append(
+                f"the run was ended after {figures.span(self._elapsed_s)}: it could not be held within "
+                f"{figures.size(self._limit.bytes)} ({self._limit.source})"
+            )
+        if self._timeline.missed:
+            notes.append(f"{figures.counted(self._timeline.missed, 'interval')} went before they were read")
+        if self.lost_intervals:
+            lost = figures.counted(self.lost_intervals, "interval")
+            notes.append(f"{lost} could not be written to {self._csv_path}: the disk may be full")
+        return notes
+
+
+def translated(error: _core.LoadError, loaded: Loaded) -> ChaffinchError:
+    """What the engine says is wrong, with the line of the file where that stands."""
+    kind, sentence = error.args
+    said = loaded.located(sentence)
+    return InputError(said) if kind == "input" else RunError(said)
+
+
+def _cut_short(found: Result, last: Poll, then: Progress) -> Result:
+    """The result of a run in which requests were begun for less long than was asked."""
+    seconds = then.elapsed_s
+
+    def each_second(count: int) -> float:
+        return count / seconds if seconds > 0 else 0.0
+
+    return msgspec.structs.replace(
+        found,
+        duration_s=seconds,
+        drain_s=max(0.0, last.elapsed_s - seconds),
+        rate=each_second(found.requests),
+        asked=then.asked,
+        asked_rate=None if then.asked is None else each_second(then.asked),
+        iteration_rate=each_second(found.iterations),
+    )
+
+
+def _peak_bytes() -> int:
+    """The most that this process ever held; 0 where that cannot be read."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="surrogateescape") as file:
+            return memory_of.parse_kib(file.read(), "VmHWM")
+    except OSError:
+        return 0
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _nobody(_sentence: str) -> None:
+    """Nobody wants to know."""
+
+
+async def run_scenario(
+    loaded: Loaded | Plan,
+    *,
+    memory: int | None = None,
+    csv: Path | None = None,
+    show: Show | None = None,
+    say: Say | None = None,
+) -> Result:
+    """Run a scenario to its end inside asyncio, which goes on meanwhile: the engine has threads of its own.
+
+    `show` is given each poll, four a second, with the memory of the process; `say` what happened besides. Cancelling
+    ends the run at once. Raises `InputError` or `RunError` with one sentence.
+    """
+    import asyncio
+
+    runner = Runner(
+        Loaded(plan=loaded) if isinstance(loaded, Plan) else loaded,
+        memory=memory,
+        memory_name="memory",
+        csv=csv,
+        show=show,
+        say=say,
+    )
+    try:
+        await asyncio.to_thread(runner.start)  # looks up names
+        while not runner.turn():
+            await runner.rest()
+        return await asyncio.to_thread(runner.result)
+    except asyncio.CancelledError:
+        if runner.is_running:
+            runner.end()
+            await runner.rest()  # its threads end meanwhile, for which `close` would hold up the loop
+        raise
+    finally:
+        runner.close()
