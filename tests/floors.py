@@ -51,6 +51,7 @@ FLOORS = (
     Floor("hosts command", "from chaffinch.cli import cli; cli.get_command(None, 'hosts')", 26 * MB, HEAVY),
     Floor("load", "import chaffinch.load", 1 * MB, (*HEAVY, "asyncio", "apsw", "click", "msgspec", "yaml")),
     Floor("memory guard", "import chaffinch.metrics.guard", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
+    Floor("load API", "import chaffinch.load.serve.serve", 25 * MB, (*(n for n in HEAVY if n not in ("http", "email")), "apsw", "click", "yaml")),
     Floor("load capacity", "import chaffinch.load.capacity", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
     Floor("doctor", "from chaffinch.cli import cli; cli.get_command(None, 'doctor')", 26 * MB, HEAVY),
 )  # fmt: skip

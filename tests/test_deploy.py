@@ -18,6 +18,8 @@ import yaml  # type: ignore[import-untyped]
 
 from chaffinch import config
 from chaffinch.metrics.catalogue import METRICS, PREFIX
+from tests.load.serve import target as targets
+from tests.load.serve.running import running
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 RULES = sorted((DEPLOY / "prometheus").glob("*.yml"))
@@ -33,7 +35,9 @@ def samples() -> dict[str, set[str]]:
     for metric in METRICS:
         labels = {*metric.labels, *ADDED_BY_PROMETHEUS}
         names[metric.exposed] = labels | ({"quantile"} if metric.kind == "latency" else set())
-        if metric.kind == "latency":
+        if metric.kind == "histogram":
+            names[f"{metric.exposed}_bucket"] = labels | {"le"}
+        if metric.kind in ("latency", "histogram"):
             names |= {f"{metric.exposed}_sum": labels, f"{metric.exposed}_count": labels}
     return names
 
@@ -88,7 +92,7 @@ def test_an_expression_is_closed_and_uses_labels_that_its_metrics_have(where: st
 
 
 def test_every_metric_and_label_value_is_shown_by_a_server_that_works(tmp_path: Path) -> None:
-    page = page_of_a_server(tmp_path)
+    page = page_of_a_server(tmp_path) + page_of_a_load_server(tmp_path / "scenario.yaml")
     labels: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for name, inside in re.findall(r"^(\w+)(?:\{(.*?)\})? ", page, re.MULTILINE):
         labels[name] |= set(re.findall(r'(\w+)="(.*?)"', inside))
@@ -130,6 +134,15 @@ def page_of_a_server(state: Path) -> str:
                 return ask("GET", "/metrics")
         finally:
             process.kill()
+
+
+def page_of_a_load_server(file: Path) -> str:
+    """The same of a control API while a test runs."""
+    with targets.target() as site:
+        file.write_text(targets.scenario(site), encoding="utf-8")
+        with running(file.read_text(encoding="utf-8"), file=file) as server:
+            server.until(lambda: "load_label_latency" in server.page)
+            return server.page
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
@@ -182,8 +195,20 @@ STEADY: dict[str, str] = {
     'chain_http_requests_total{path="generate",status="200"}': "0+600x60",
     'chain_http_requests_total{path="generate",status="500"}': "0x60",
     'chain_http_connections_refused_total{reason="connections"}': "0x60",
+    'load_info{node="one",region="default",version="1"}': "1x60",
+    'load_requests_total{status="2xx"}': "0+60000x60",
+    'load_errors_total{error="status"}': "0+60x60",
+    "load_asked_total": "0+60000x60",
+    "load_iterations_total": "0+60000x60",
+    "load_saturated": "0x60",
+    "load_folded_requests_total": "0x60",
+    "memory_guard_state": "0x60",
+    "memory_guard_exhausted": "0x60",
+    'load_reloads_total{outcome="refused"}': "0x60",
+    'load_runs_total{outcome="failed"}': "0x60",
+    'load_runs_total{outcome="memory"}': "0x60",
 }
-"""A value a minute for an hour, of chains on which nothing is wrong."""
+"""A value a minute for an hour, of chains on which nothing is wrong, and a load test."""
 
 TROUBLE = {
     "ChaffinchChainCacheThrashing": {
@@ -196,6 +221,14 @@ TROUBLE = {
     "ChaffinchChainMergeFailing": {"chain_merge_failed_total": "0x30 1x30"},
     "ChaffinchChainRequestsFail": {'chain_http_requests_total{path="generate",status="500"}': "0+60x60"},
     "ChaffinchChainConnectionsRefused": {'chain_http_connections_refused_total{reason="connections"}': "0+6x60"},
+    "ChaffinchLoadRequestsFail": {'load_errors_total{error="status"}': "0+6000x60"},
+    "ChaffinchLoadGeneratorIsTheLimit": {"load_saturated": "1x60"},
+    "ChaffinchLoadIsBehindItsSchedule": {"load_iterations_total": "0+50000x60"},
+    "ChaffinchLoadMemoryWarning": {"memory_guard_state": "1x60"},
+    "ChaffinchLoadMemoryCritical": {"memory_guard_exhausted": "1x60"},
+    "ChaffinchLoadLabelsFold": {"load_folded_requests_total": "0+6x60"},
+    "ChaffinchLoadScenarioRefused": {'load_reloads_total{outcome="refused"}': "0x30 1x30"},
+    "ChaffinchLoadRunFailed": {'load_runs_total{outcome="memory"}': "0x30 1x30"},
 }
 """By the name of the alert, what is different then."""
 

@@ -10,7 +10,12 @@ NUMBER = r"(?:NaN|[+-]Inf|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 SAMPLE = re.compile(rf"({NAME})(?:\{{({LABEL}(?:,{LABEL})*)\}})? ({NUMBER})")
 HEAD = re.compile(rf"# (TYPE|UNIT|HELP) ({NAME}) (.+)")
 ESCAPED = re.compile(r'(?:[^"\\\n]|\\["n\\])*')
-SUFFIXES = {"counter": ("_total",), "gauge": ("",), "summary": ("", "_count", "_sum")}
+SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "summary": ("", "_count", "_sum"),
+    "histogram": ("_bucket", "_count", "_sum"),
+}
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -44,6 +49,7 @@ def parse(page: bytes) -> dict[str, Read]:
         labels = tuple(_label(one[0]) for one in re.finditer(LABEL, found[2] or ""))
         assert len(dict(labels)) == len(labels), line
         assert ("quantile" in dict(labels)) == (family.kind == "summary" and not suffix), line
+        assert ("le" in dict(labels)) == (suffix == "_bucket"), line
         key = (suffix, tuple(sorted(labels)))
         assert key not in family.samples, f"twice: {line}"
         family.samples[key] = float(found[3].replace("Inf", "inf"))

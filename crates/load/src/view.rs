@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Nanos;
 use crate::engine::{Effort, State, busy_share};
-use crate::record::{Both, HistogramsView, Interval, LabelSnapshot, Latencies, Snapshot};
+use crate::record::{Both, HistogramsView, Interval, LabelSnapshot, Latencies, Snapshot, Under};
 
 /// Everything at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +33,7 @@ pub struct View {
     pub unsent: u64,
     pub unanswered: u64,
     pub latency_ms: Both,
+    pub latency_under: Under,
     pub phases_ms: BTreeMap<&'static str, Option<Latencies>>,
     pub labels: BTreeMap<String, Label>,
     pub folded: Folded,
@@ -130,6 +131,7 @@ impl View {
             unsent: sum(|one| one.unsent),
             unanswered: sum(|one| one.unanswered),
             latency_ms: snapshot.latency_ms,
+            latency_under: snapshot.latency_under,
             phases_ms: snapshot.phases_ms,
             labels: snapshot
                 .labels

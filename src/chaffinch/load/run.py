@@ -350,8 +350,7 @@ def _cut_short(found: Result, last: Poll, then: Progress) -> Result:
         duration_s=seconds,
         drain_s=max(0.0, last.elapsed_s - seconds),
         rate=each_second(found.requests),
-        asked=then.asked,
-        asked_rate=None if then.asked is None else each_second(then.asked),
+        asked_rate=None if last.asked is None else each_second(last.asked),
         iteration_rate=each_second(found.iterations),
     )
 

@@ -6,7 +6,7 @@ import msgspec
 
 PREFIX: Final = "chaffinch_"
 
-Kind = Literal["counter", "gauge", "latency"]
+Kind = Literal["counter", "gauge", "latency", "histogram"]
 
 
 class Metric(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +70,75 @@ METRICS: Final = (
         "Connections closed: connections, unread, slow_head or malformed.",
         ("reason",),
     ),
+    Metric(
+        "load_requests", "counter", "Requests answered or failed, by class of status; none: no answer.", ("status",)
+    ),
+    Metric("load_errors", "counter", "Requests that failed, by class of error.", ("error",)),
+    Metric("load_assertions", "counter", "Assertions: held or failed.", ("outcome",)),
+    Metric("load_iterations", "counter", "Iterations begun."),
+    Metric("load_asked", "counter", "Iterations that open models asked for."),
+    Metric("load_unsent", "counter", "Iterations that were asked for and never began."),
+    Metric("load_unanswered", "counter", "Requests given up at the end of a run."),
+    Metric("load_cached", "counter", "Steps answered from a user's cache, without a request."),
+    Metric("load_delayed", "counter", "Delays by the generator: late, starved (of users) or bound.", ("cause",)),
+    Metric("load_sent_again", "counter", "Requests sent again: the peer had closed a connection that it kept."),
+    Metric("load_received_bytes", "counter", "Bytes of answers.", (), "bytes"),
+    Metric("load_sent_bytes", "counter", "Bytes of requests.", (), "bytes"),
+    Metric("load_folded_requests", "counter", "Requests counted under __other__ for want of labels."),
+    Metric("load_folded_records", "counter", "Latencies that lost their label for want of memory."),
+    Metric("load_runs", "counter", "Tests that ended: completed, crossed, stopped, memory or failed.", ("outcome",)),
+    Metric(
+        "load_reloads", "counter", "Scenario files: same, changed, replaced, loaded, refused, failed.", ("outcome",)
+    ),
+    Metric("load_state", "gauge", "1 for the state of the server: idle, ready, running or standby.", ("state",)),
+    Metric("load_info", "gauge", "Who sends: always 1.", ("node", "region", "version")),
+    Metric("load_users", "gauge", "Users that are there now."),
+    Metric("load_in_flight", "gauge", "Requests that are under way."),
+    Metric("load_time_left_seconds", "gauge", "How long iterations of the test still begin.", (), "seconds"),
+    Metric("load_saturated", "gauge", "1 while the generator, not the target, is the limit."),
+    Metric(
+        "load_cpu_ratio", "gauge", "The share of its time that a sending thread is busy, 0 to 1.", ("thread",), "ratio"
+    ),
+    Metric("load_histograms", "gauge", "Labels that have a histogram."),
+    Metric("load_histograms_bytes", "gauge", "What records and histograms take.", (), "bytes"),
+    Metric("load_histograms_cap_bytes", "gauge", "What they may take.", (), "bytes"),
+    Metric("load_histograms_error_ratio", "gauge", "How far off a label's percentiles are at most.", (), "ratio"),
+    Metric("load_percentiles_on", "gauge", "1 while percentiles of labels are recorded."),
+    Metric("load_sampling_ratio", "gauge", "The share of requests whose latency is recorded by label.", (), "ratio"),
+    Metric("load_folded_labels", "gauge", "Labels counted under __other__, estimated."),
+    Metric("load_run_info", "gauge", "The run that goes on: always 1.", ("run", "tenant", "name", "model")),
+    Metric("load_run_elapsed_seconds", "gauge", "How long it has gone on.", ("run", "tenant"), "seconds"),
+    Metric("load_latency_seconds", "latency", "Latencies of the run.", ("run", "tenant", "counted"), "seconds"),
+    Metric(
+        "load_latency_distribution_seconds",
+        "histogram",
+        "The same by bounds, which can be added up.",
+        ("run", "tenant", "counted"),
+        "seconds",
+    ),
+    Metric("load_phase_seconds", "latency", "Phases of its requests.", ("run", "tenant", "phase"), "seconds"),
+    Metric("load_label_requests", "counter", "Its requests by label.", ("run", "tenant", "label", "status")),
+    Metric("load_label_errors", "counter", "Its failed requests by label.", ("run", "tenant", "label", "error")),
+    Metric("load_label_iterations", "counter", "Its iterations by scenario.", ("run", "tenant", "label")),
+    Metric(
+        "load_label_latency_seconds",
+        "latency",
+        "Its latencies by label.",
+        ("run", "tenant", "label", "counted"),
+        "seconds",
+    ),
+    Metric("load_http_requests", "counter", "Requests to the control API, by path and status.", ("path", "status")),
+    Metric("load_http_connections", "gauge", "Connections to the control API that are open."),
+    Metric(
+        "load_http_connections_refused",
+        "counter",
+        "Connections closed: connections, unread, slow_head or malformed.",
+        ("reason",),
+    ),
     Metric("process_resident_memory_bytes", "gauge", "RSS of the process.", ("group",), "bytes"),
+    Metric(
+        "process_virtual_memory_bytes", "gauge", "Memory that the process maps, in RAM or not.", ("group",), "bytes"
+    ),
     Metric("process_proportional_memory_bytes", "gauge", "PSS: shared pages count by share.", ("group",), "bytes"),
     Metric("process_private_memory_bytes", "gauge", "Memory that only this process maps.", ("group",), "bytes"),
     Metric("process_memory_limit_bytes", "gauge", "The least of cgroup limits and RAM.", ("group",), "bytes"),

@@ -11,7 +11,12 @@ CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 
-_TYPES: Final[dict[Kind, str]] = {"counter": "counter", "gauge": "gauge", "latency": "summary"}
+_TYPES: Final[dict[Kind, str]] = {
+    "counter": "counter",
+    "gauge": "gauge",
+    "latency": "summary",
+    "histogram": "histogram",
+}
 
 
 def render(snapshot: Snapshot) -> bytes:

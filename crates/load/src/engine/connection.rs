@@ -142,3 +142,65 @@ impl Connections {
 const fn key(generation: u32, index: u32) -> Key {
     (generation as u64) << 32 | index as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn connection() -> Connection {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Connection {
+            transport: Transport::connect(listener.local_addr().unwrap(), true).unwrap(),
+            protocol: Protocol::One {
+                reader: http1::Reader::new(),
+                user: None,
+            },
+            stage: Stage::Connecting,
+            origin: 0,
+            staged: 0,
+            answers: 0,
+            idle_since: 0,
+            waiting: Vec::new(),
+            is_offered: false,
+        }
+    }
+
+    #[test]
+    fn a_key_names_one_connection_and_none_after_it() {
+        let mut all = Connections::default();
+        let next = all.next_key();
+        let first = all.insert(connection());
+        assert_eq!(next, first);
+        let second = all.insert(connection());
+        assert_eq!(all.keys(), [first, second]);
+        assert!(all.remove(first).is_some());
+        assert!(all.get(first).is_none() && all.remove(first).is_none());
+        let third = all.insert(connection());
+        assert_ne!(third, first);
+        assert_eq!(third as u32, first as u32, "its place is used again");
+        assert!(all.get(first).is_none() && all.get(third).is_some());
+        assert_eq!((all.len(), all.keys()), (2, vec![third, second]));
+    }
+
+    #[test]
+    fn one_request_at_a_time_is_taken_once_it_is_open() {
+        let mut one = connection();
+        assert!(!one.takes_more() && !one.is_idle());
+        one.stage = Stage::Open;
+        assert!(one.takes_more() && one.is_idle());
+        if let Protocol::One { user, .. } = &mut one.protocol {
+            *user = Some(3);
+        }
+        assert!(!one.takes_more() && !one.is_idle());
+        one.protocol = Protocol::Two(Box::new(http2::Connection::new(2)));
+        assert!(one.takes_more() && one.is_idle());
+        let Protocol::Two(two) = &mut one.protocol else {
+            unreachable!()
+        };
+        let mut out = Vec::new();
+        assert!(two.open(b"", b"", false, 1, &mut out));
+        assert!(one.takes_more() && !one.is_idle());
+    }
+}

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use super::clock::MILLISECOND;
 use super::connection::{Key, Protocol, Stage, UserId};
+use super::flight::{Attempt, Phase, Then};
 use super::shared::State;
-use super::worker::{PAUSE, Phase, Then, Worker};
+use super::worker::{PAUSE, Worker};
 use crate::Nanos;
 use crate::http2::Reset;
 use crate::record::Class;
@@ -24,70 +25,103 @@ impl Worker {
             return;
         };
         let was_kept = connection.answers > 0 && matches!(class, Class::Closed | Class::Reset);
+        // Who takes connections and never answers is as good as down.
+        let is_dead = connection.answers == 0 && class != Class::Timeout;
+        let pause = if is_dead && self.schedule.is_none() {
+            PAUSE
+        } else {
+            self.pause_after(class)
+        };
         let (origin, waiting) = (connection.origin as usize, connection.waiting);
+        if connection.stage == Stage::Connecting
+            && let Some(attempt) = self.take_attempt(key)
+            && self.may_try_another(origin, class, attempt)
+        {
+            self.connect(origin, waiting, Some(attempt));
+            return;
+        }
         match connection.protocol {
             Protocol::One { user: None, .. } => {}
             Protocol::One {
                 user: Some(user),
                 reader,
-            } => self.unanswered(user, class, was_kept && !reader.has_begun()),
+            } => {
+                self.flights[user as usize].wants_new = was_kept;
+                self.unanswered(user, class, was_kept && !reader.has_begun(), pause);
+            }
             Protocol::Two(mut two) => {
                 let mut left = Left(Vec::new());
                 two.end(&mut left);
                 for user in left.0 {
-                    let begun = self.flights[user as usize].first_byte > 0;
-                    self.unanswered(user, class, was_kept && !begun);
+                    let flight = &mut self.flights[user as usize];
+                    flight.wants_new = was_kept;
+                    let begun = flight.first_byte > 0;
+                    self.unanswered(user, class, was_kept && !begun, pause);
                 }
             }
         }
         for user in waiting {
             self.fail(user, class);
         }
-        self.serve_queue(origin);
+        self.serve_queues(origin);
+    }
+
+    /// The attempt of which a connection came, if its origin has other addresses; it is forgotten.
+    pub(super) fn take_attempt(&mut self, key: Key) -> Option<Attempt> {
+        let at = self.attempts.iter().position(|&(its, _)| its == key)?;
+        Some(self.attempts.swap_remove(at).1)
     }
 
     /// The peer ended one request of an HTTP/2 connection.
     pub(super) fn reset(&mut self, user: UserId, why: Reset) {
         match why {
-            Reset::Refused => self.unanswered(user, Class::Reset, true),
-            Reset::Peer(_) => self.unanswered(user, Class::Reset, false),
-            Reset::Closed => self.unanswered(user, Class::Closed, false),
-            Reset::Malformed => self.unanswered(user, Class::Protocol, false),
-            Reset::TooLarge => self.unanswered(user, Class::TooLong, false),
+            Reset::Refused => self.unanswered(user, Class::Reset, true, 0),
+            Reset::Peer(_) => self.unanswered(user, Class::Reset, false, 0),
+            Reset::Closed => self.unanswered(user, Class::Closed, false, 0),
+            Reset::Malformed => self.unanswered(user, Class::Protocol, false, 0),
+            Reset::TooLarge => self.unanswered(user, Class::TooLong, false, 0),
         }
     }
 
     /// A request that was sent gets no answer. A peer may close a connection that it kept just when it is used again:
-    /// then the request is sent once more, on another one.
-    fn unanswered(&mut self, user: UserId, class: Class, may_again: bool) {
+    /// then the request is sent once more, on a new one, also after the end of the run: it is still the same request.
+    fn unanswered(&mut self, user: UserId, class: Class, may_again: bool, pause: Nanos) {
         self.asking -= 1;
         let flight = &mut self.flights[user as usize];
-        if may_again && !flight.is_again && self.state == State::Running {
+        if may_again && !flight.is_again {
             flight.is_again = true;
             flight.phase = Phase::Stepping;
             self.effort.again += 1;
-            self.left = self.left.saturating_add(1);
-            self.agenda.push(user);
+            self.agenda.push_back(user);
         } else {
-            self.fail(user, class);
+            self.fail_after(user, class, pause);
         }
     }
 
     /// A request came to nothing.
     pub(super) fn fail(&mut self, user: UserId, class: Class) {
+        self.fail_after(user, class, self.pause_after(class));
+    }
+
+    /// How long a user waits after something that would otherwise fail again as fast as this machine can.
+    pub(super) fn pause_after(&self, class: Class) -> Nanos {
+        match class {
+            Class::Connect | Class::Dns | Class::Tls | Class::System | Class::Template
+                if self.schedule.is_none() =>
+            {
+                PAUSE
+            }
+            _ => 0,
+        }
+    }
+
+    fn fail_after(&mut self, user: UserId, class: Class, pause: Nanos) {
         let flight = &self.flights[user as usize];
         self.record
             .failed(flight.label, class, &flight.timing(self.now));
         let outcome = self
             .program
             .failed(&mut self.users[user as usize], &mut self.rng);
-        // A target that is down would be asked as fast as the system refuses.
-        let pause = match class {
-            Class::Connect | Class::Dns | Class::Tls | Class::System if self.schedule.is_none() => {
-                PAUSE
-            }
-            _ => 0,
-        };
         self.go_on_after(user, outcome.next, pause);
     }
 
@@ -97,7 +131,7 @@ impl Worker {
         self.go_on_after(user, outcome.next, 0);
     }
 
-    fn go_on_after(&mut self, user: UserId, next: Next, pause: Nanos) {
+    pub(super) fn go_on_after(&mut self, user: UserId, next: Next, pause: Nanos) {
         let (then, after) = match next {
             Next::Step { after } | Next::Again { after } => (Then::Step, after),
             Next::End { after } => (Then::Begin, after),
@@ -111,6 +145,8 @@ impl Worker {
             }
         }
         flight.is_again = false;
+        flight.wants_new = false;
+        flight.is_reserved = false;
         flight.connection = Key::MAX;
         flight.deadline = Nanos::MAX;
         if after > 0 {
@@ -122,7 +158,7 @@ impl Worker {
         } else {
             flight.intended = self.now;
             flight.phase = Phase::Stepping;
-            self.agenda.push(user);
+            self.agenda.push_back(user);
         }
     }
 
@@ -139,8 +175,11 @@ impl Worker {
         if self.state != State::Running {
             for origin in 0..self.queues.len() {
                 for user in std::mem::take(&mut self.queues[origin]) {
-                    self.effort.unsent += 1;
-                    self.rest(user);
+                    if self.flights[user as usize].is_again {
+                        self.queues[origin].push_back(user);
+                    } else {
+                        self.leave_unsent(user);
+                    }
                 }
             }
         }
@@ -163,7 +202,7 @@ impl Worker {
                     self.out.clear();
                     two.cancel(user, &mut self.out);
                     let sent = connection.transport.send(&self.out);
-                    self.unanswered(user, Class::Timeout, false);
+                    self.unanswered(user, Class::Timeout, false, 0);
                     match sent {
                         Ok(()) => self.offer(key),
                         Err(_) => self.lost(key, Class::Reset),
@@ -190,6 +229,7 @@ impl Worker {
         for offered in &mut self.offered {
             offered.retain(|&key| self.connections.get(key).is_some());
         }
+        self.serve_queues(0);
     }
 }
 

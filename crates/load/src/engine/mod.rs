@@ -4,9 +4,11 @@
 //! `worker.rs` is the loop; `sending.rs` leads from an iteration that begins to bytes on a connection, `receiving.rs`
 //! from bytes to an answer, `failing.rs` from anything that goes wrong to what its user does next.
 
+mod arrivals;
 mod clock;
 mod connection;
 mod failing;
+mod flight;
 mod poll;
 mod receiving;
 mod resolve;
@@ -19,7 +21,7 @@ mod transport;
 mod verdict;
 mod worker;
 
+pub use flight::Effort;
 pub use run::{Relief, Run};
 pub use shared::State;
 pub(crate) use verdict::share as busy_share;
-pub use worker::Effort;

@@ -3,16 +3,20 @@
 use std::io;
 
 use super::connection::{Key, Protocol, Stage, UserId};
+use super::flight::Flight;
 use super::poll::Ready;
 use super::sending::{class_of_connecting, class_of_io};
 use super::site::Prepared;
 use super::transport::Came;
-use super::worker::{Flight, Worker};
+use super::worker::Worker;
 use crate::http1::{self, Done};
 use crate::http2::{Events, Reset};
 use crate::record::Class;
 use crate::scenario::{At, Failure, User};
 use crate::{Answer, Nanos};
+
+/// Reads of one connection until the others have their turn: a peer may send faster than is read.
+const MOST_READS: usize = 16;
 
 /// What one read of HTTP/1.1 gave.
 #[derive(Default)]
@@ -39,16 +43,15 @@ impl Worker {
         };
         if connection.stage == Stage::Connecting {
             self.connected(ready.key);
-            return;
-        }
-        if ready.writable
+        } else if ready.writable
             && let Err(error) = connection.transport.flush()
         {
             self.lost(ready.key, class_of_io(&error));
             return;
         }
+        // Also of one that stands only now: what the peer sent already is not told of again.
         if ready.readable {
-            self.receive(ready.key);
+            self.receive(ready.key, ready.ended);
         }
     }
 
@@ -64,6 +67,10 @@ impl Worker {
         let took = self.now - connection.staged;
         self.record.connected(took);
         connection.staged = self.now;
+        self.take_attempt(key);
+        let Some(connection) = self.connections.get(key) else {
+            return;
+        };
         let Some((config, name)) = &self.site.places[connection.origin as usize].tls else {
             self.opened(key);
             return;
@@ -83,9 +90,8 @@ impl Worker {
         if let Protocol::Two(two) = &mut connection.protocol {
             self.out.clear();
             two.opening(&mut self.out);
-            if let Err(error) = connection.transport.send(&self.out) {
-                self.lost(key, class_of_io(&error));
-                return;
+            if connection.transport.hold(&self.out) {
+                self.held.push(key);
             }
         }
         let waiting = std::mem::take(&mut connection.waiting);
@@ -95,25 +101,31 @@ impl Worker {
             self.queues[origin].push_front(user);
         }
         self.offer(key);
-        self.serve_queue(origin);
+        self.serve_queues(origin);
     }
 
-    /// Reads what there is.
+    /// Reads what there is. Who has ended is read to its end: the system does not tell of that again.
     #[inline]
-    fn receive(&mut self, key: Key) {
-        while let Some(connection) = self.connections.get(key) {
+    pub(super) fn receive(&mut self, key: Key, mut has_ended: bool) {
+        for _ in 0..MOST_READS {
+            let Some(connection) = self.connections.get(key) else {
+                return;
+            };
             let came = match &connection.protocol {
-                Protocol::One { .. } => self.receive_one(key),
+                Protocol::One { .. } => self.receive_one(key, has_ended),
                 Protocol::Two(_) => self.receive_two(key),
             };
-            if came != Came::Some {
-                return;
+            match came {
+                Came::Some => {}
+                Came::All if has_ended => has_ended = false,
+                Came::All | Came::End => return,
             }
         }
+        self.unread.push(key);
     }
 
     #[inline]
-    fn receive_one(&mut self, key: Key) -> Came {
+    fn receive_one(&mut self, key: Key, has_ended: bool) -> Came {
         let Some(connection) = self.connections.get(key) else {
             return Came::End;
         };
@@ -149,21 +161,25 @@ impl Worker {
                 flight.first_byte = self.now;
             }
         }
-        self.came(key, &read, came)
+        self.came(key, &read, came, has_ended)
     }
 
     /// After a read of HTTP/1.1: whether there may be more to read.
     #[inline]
-    fn came(&mut self, key: Key, read: &Read, came: io::Result<Came>) -> Came {
-        let ends = read.surplus || !matches!(came, Ok(Came::Some | Came::All));
+    fn came(&mut self, key: Key, read: &Read, came: io::Result<Came>, has_ended: bool) -> Came {
+        let ends = match came {
+            Ok(Came::Some) => read.surplus,
+            Ok(Came::All) => read.surplus || has_ended,
+            _ => true,
+        };
         match (&read.outcome, came) {
             (Some(Ok(done)), came) => {
                 let ends = ends || !done.keeps_alive;
                 self.answered(key, done, ends);
                 came.ok().filter(|_| !ends).unwrap_or(Came::End)
             }
-            (Some(Err(_)), _) => {
-                self.lost(key, Class::Protocol);
+            (Some(Err(fault)), _) => {
+                self.lost(key, class_of_fault(*fault));
                 Came::End
             }
             (None, Err(error)) => {
@@ -200,7 +216,7 @@ impl Worker {
         };
         match outcome {
             Ok(done) => self.answered(key, &done, true),
-            Err(_) => self.lost(key, Class::Closed),
+            Err(fault) => self.lost(key, class_of_fault(fault)),
         }
     }
 
@@ -236,7 +252,7 @@ impl Worker {
         if ends || !self.site.plan.keep_alive {
             let origin = connection.origin as usize;
             self.connections.remove(key);
-            self.serve_queue(origin);
+            self.serve_queues(origin);
         } else {
             self.offer(key);
         }
@@ -325,7 +341,7 @@ impl Worker {
         {
             let origin = connection.origin as usize;
             self.connections.remove(key);
-            self.serve_queue(origin);
+            self.serve_queues(origin);
         }
     }
 
@@ -352,6 +368,21 @@ impl Worker {
             self.record.error(label, class_of_failure(failure));
         }
         self.go_on(user, &outcome);
+    }
+}
+
+/// The class of what is wrong with an answer of HTTP/1.1.
+fn class_of_fault(fault: http1::Fault) -> Class {
+    use http1::Fault;
+    match fault {
+        Fault::Closed | Fault::Truncated => Class::Closed,
+        Fault::HeadTooLong
+        | Fault::TooManyHeaders
+        | Fault::TrailersTooLong
+        | Fault::TooManyInterim => Class::TooLong,
+        Fault::NotHttp | Fault::BadHead | Fault::BadLength | Fault::BadChunk | Fault::Upgrade => {
+            Class::Protocol
+        }
     }
 }
 

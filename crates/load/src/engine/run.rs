@@ -9,7 +9,7 @@ use super::clock::MILLISECOND;
 use super::shared::{Change, Shared, State};
 use super::site::Site;
 use super::verdict::{self, Account};
-use super::worker::{TURN, Worker};
+use super::worker::{TICK, TURN, Worker};
 use crate::model::{Curve, Model};
 use crate::plan::{Plan, within_users};
 use crate::record::{Budget, Class, Collector};
@@ -18,6 +18,9 @@ use crate::{Error, Nanos, Result};
 
 /// How often what threads hand over is added up.
 const COLLECT: Duration = Duration::from_millis(50);
+
+/// How long after the end of an interval it is closed: threads tick at its end, and are looked at a little later.
+const GRACE: Nanos = 30 * MILLISECOND;
 
 /// What a memory guard can do about a run's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,11 @@ struct Books {
     collector: Collector,
     /// Intervals closed so far.
     closed: u64,
+    closed_at: Nanos,
     next_close: Nanos,
-    curve: Option<Arc<Curve>>,
+    /// Iterations begin at intended times now, or did before the load was changed.
+    is_open: bool,
+    was_open: bool,
     /// Why a thread ended before the run did.
     failure: Option<String>,
     state: State,
@@ -60,8 +66,15 @@ impl Run {
     ///
     /// # Errors
     /// What the plan says cannot be done, or does not fit into the bytes that it gives.
-    pub fn new(plan: Plan) -> Result<Self> {
-        let Plan { threads, users, .. } = plan;
+    pub fn new(mut plan: Plan) -> Result<Self> {
+        // A thread without a connection could do nothing.
+        plan.threads = plan.threads.min(plan.connections);
+        let Plan {
+            threads,
+            users,
+            requests,
+            ..
+        } = plan;
         let percentiles = plan.percentiles.clone();
         let budget = Budget::new(
             percentiles.bytes,
@@ -69,21 +82,23 @@ impl Run {
             threads as usize,
             percentiles.intervals,
         )?;
-        let curve = plan
-            .model
-            .is_open()
-            .then(|| Arc::new(Curve::new(&plan.model)));
+        let curve = curve_of(&plan.model);
         let site = Arc::new(Site::new(plan)?);
+        // Ticks end where intervals do, so that each has what happened in it.
+        let interval = percentiles.interval_ms.max(1).saturating_mul(MILLISECOND);
+        let every = interval / interval.div_ceil(TURN);
         let (mut collector, recordings) =
-            Collector::new(budget, percentiles.sampling, TURN, site.seed)?;
+            Collector::new(budget, percentiles.sampling, every, site.seed)?;
         if !percentiles.enabled {
             collector.percentiles_off();
         }
-        let shared = Arc::new(Shared::new(threads));
+        let shared = Arc::new(Shared::new(threads, requests));
         let workers = recordings
             .into_iter()
             .enumerate()
-            .map(|(thread, record)| Worker::new(thread as u32, &site, &shared, record))
+            .map(|(thread, record)| {
+                Worker::new(thread as u32, &site, &shared, record, curve.as_ref())
+            })
             .collect::<io::Result<Vec<_>>>()
             .map_err(|error| {
                 Error::run(format!(
@@ -93,8 +108,10 @@ impl Run {
         let books = Books {
             collector,
             closed: 0,
+            closed_at: 0,
             next_close: 0,
-            curve,
+            is_open: curve.is_some(),
+            was_open: curve.is_some(),
             failure: None,
             state: State::Running,
             ended_at: 0,
@@ -118,7 +135,8 @@ impl Run {
             return Ok(());
         }
         self.shared.zero();
-        let interval = self.site.plan.percentiles.interval_ms.max(1) * MILLISECOND;
+        let interval = nanos(self.site.plan.percentiles.interval_ms.max(1));
+        let end = self.site.plan.duration_ms.map_or(Nanos::MAX, nanos);
         self.books().next_close = interval;
         let mut senders = Vec::new();
         for worker in self.workers.drain(..) {
@@ -135,15 +153,20 @@ impl Run {
                 Ok(sender) => senders.push(sender),
                 Err(error) => {
                     self.shared.end();
+                    books_of(&self.books).state = State::Ended;
                     return Err(error);
                 }
             }
         }
         let (books, shared) = (Arc::clone(&self.books), Arc::clone(&self.shared));
         self.threads.push(spawn(move || {
-            collect(&books, &shared, &senders, interval);
-            for sender in senders {
-                let _ = sender.join();
+            collect(&books, &shared, &senders, (interval, end));
+            let broken = senders.into_iter().map(JoinHandle::join).filter(Result::is_err);
+            if broken.count() > 0 {
+                books_of(&books).failure = Some(
+                    "a thread broke off, by a fault of this program: what it did last is not in these figures"
+                        .to_owned(),
+                );
             }
             finish(&books, &shared);
         })?);
@@ -180,15 +203,25 @@ impl Run {
     ///
     /// # Errors
     /// A model or number of users that no run can have.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers have no further use for it"
+    )]
     pub fn change(&self, model: Model, users: u32) -> Result<()> {
         model.check()?;
         within_users(users)?;
-        let at = self.shared.now();
+        let curve = curve_of(&model);
         let mut books = self.books();
-        books.curve = model.is_open().then(|| Arc::new(Curve::new(&model)));
+        books.is_open = curve.is_some();
+        books.was_open |= curve.is_some();
         books.users = users;
         drop(books);
-        self.shared.change(Change { model, at, users });
+        // Late enough for every thread to know before it is time.
+        let at = match self.shared.now() {
+            0 => 0,
+            now => now + 2 * TICK,
+        };
+        self.shared.change(Change { curve, at, users });
         Ok(())
     }
 
@@ -224,18 +257,15 @@ impl Run {
         let judged = verdict::judge(&Account {
             efforts: &efforts,
             elapsed,
-            is_open: books.curve.is_some(),
+            is_open: books.is_open,
             refused: refused.unwrap_or(0),
             users: books.users,
             connections: self.site.plan.connections,
         });
         let mut why = judged.why;
         why.extend(books.failure.clone());
-        let plan_end = self.site.plan.duration_ms.map(|ms| ms * MILLISECOND);
-        let asked = books
-            .curve
-            .as_ref()
-            .map(|curve| curve.count_before(elapsed.min(plan_end.unwrap_or(Nanos::MAX))));
+        let asked = efforts.iter().map(|one| one.asked).sum();
+        let asked = books.was_open.then_some(asked);
         let kept: Vec<_> = books.collector.intervals().collect();
         let first = books.closed - kept.len() as u64;
         let intervals = (first..)
@@ -262,22 +292,37 @@ impl Drop for Run {
     }
 }
 
+/// The arrivals of an open model, computed once for all threads.
+fn curve_of(model: &Model) -> Option<Arc<Curve>> {
+    model.is_open().then(|| Arc::new(Curve::new(model)))
+}
+
+fn nanos(ms: u64) -> Nanos {
+    ms.saturating_mul(MILLISECOND)
+}
+
 fn books_of(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds up what threads hand over, until all have ended.
-fn collect(books: &Mutex<Books>, shared: &Shared, senders: &[JoinHandle<()>], interval: Nanos) {
+fn collect(
+    books: &Mutex<Books>,
+    shared: &Shared,
+    senders: &[JoinHandle<()>],
+    (interval, end): (Nanos, Nanos),
+) {
     loop {
         let is_last = senders.iter().all(JoinHandle::is_finished);
         let mut held = books_of(books);
         held.collector.collect();
         let now = shared.now();
-        if now >= held.next_close && !is_last {
-            held.next_close = (now / interval + 1) * interval;
-            held.close(now);
+        if now >= held.next_close.saturating_add(GRACE) && !is_last {
+            let boundary = (now - GRACE) / interval * interval;
+            held.next_close = boundary.saturating_add(interval);
+            held.close(boundary);
         }
-        if shared.wanted() != State::Running {
+        if shared.wanted() != State::Running || now >= end {
             held.state = State::Draining;
         }
         drop(held);
@@ -291,9 +336,11 @@ fn collect(books: &Mutex<Books>, shared: &Shared, senders: &[JoinHandle<()>], in
 fn finish(books: &Mutex<Books>, shared: &Shared) {
     let mut books = books_of(books);
     books.collector.collect();
-    let now = shared.now();
-    books.close(now);
-    books.ended_at = now;
+    // As long as the threads took, not as long as it took to notice.
+    let ended = shared.efforts().iter().map(|one| one.ended).max();
+    let ended = ended.unwrap_or(0).max(books.closed_at);
+    books.close(ended);
+    books.ended_at = ended;
     books.state = State::Ended;
 }
 
@@ -301,6 +348,7 @@ impl Books {
     fn close(&mut self, now: Nanos) {
         self.collector.close_interval(now);
         self.closed += 1;
+        self.closed_at = now;
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the threads of a run and the thread that started it tell each other.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::clock::Clock;
-use super::worker::Effort;
+use super::flight::Effort;
 use crate::Nanos;
-use crate::model::Model;
+use crate::model::Curve;
 
 /// How far a thread is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,8 @@ impl State {
 /// A load that takes the place of the one before.
 #[derive(Clone, Debug)]
 pub struct Change {
-    pub model: Model,
+    /// None in a closed model.
+    pub curve: Option<Arc<Curve>>,
     /// When it begins, on the clock of the run.
     pub at: Nanos,
     pub users: u32,
@@ -66,21 +67,56 @@ pub struct Shared {
     /// Counts changes, so that a look costs a load.
     changes: AtomicU64,
     change: Mutex<Option<Change>>,
+    /// Requests that no thread has taken a lease of yet.
+    quota: AtomicU64,
+    threads: u32,
 }
+
+/// Requests that a thread takes from the quota at once, at most.
+const MOST_LEASED: u64 = 64;
 
 const DRAIN: u8 = 1;
 const BREAK: u8 = 2;
 
 impl Shared {
     #[must_use]
-    pub fn new(threads: u32) -> Self {
+    pub fn new(threads: u32, requests: Option<u64>) -> Self {
         Self {
             zero: OnceLock::new(),
             efforts: Mutex::new(vec![Effort::default(); threads as usize]),
             stop: AtomicU8::new(0),
             changes: AtomicU64::new(0),
             change: Mutex::new(None),
+            quota: AtomicU64::new(requests.unwrap_or(u64::MAX)),
+            threads,
         }
+    }
+
+    /// Requests that a thread may begin, taken from those of the run: fewer the fewer are left, so that all threads
+    /// have some until the end. 0 when none are left.
+    pub fn lease(&self) -> u64 {
+        let each = |left: u64| {
+            (left / (8 * u64::from(self.threads)))
+                .clamp(1, MOST_LEASED)
+                .min(left)
+        };
+        let taken = self
+            .quota
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left - each(left))
+            });
+        taken.map_or(0, each)
+    }
+
+    /// A thread that has no use for requests that it took gives them back.
+    pub fn give_back(&self, requests: u64) {
+        self.quota.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Whether a lease would give something.
+    #[must_use]
+    pub fn has_quota(&self) -> bool {
+        self.quota.load(Ordering::Relaxed) > 0
     }
 
     /// When the run began; it begins with the first call.

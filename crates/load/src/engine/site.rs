@@ -60,8 +60,8 @@ impl Site {
             .map(|origin| Place::new(origin, &plan, config.as_ref()))
             .collect::<Result<Vec<_>>>()?;
         let mut site = Self {
-            connect_timeout: plan.connect_timeout_ms * MILLISECOND,
-            idle: plan.idle_ms * MILLISECOND,
+            connect_timeout: plan.connect_timeout_ms.saturating_mul(MILLISECOND),
+            idle: plan.idle_ms.saturating_mul(MILLISECOND),
             seed: plan.seed.unwrap_or_else(|| RandomState::new().hash_one(())),
             prepared: Vec::new(),
             program,
@@ -142,5 +142,44 @@ impl Place {
         let addresses = self.addresses.as_ref().ok()?;
         *turn = turn.wrapping_add(1);
         addresses.get(*turn % addresses.len()).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(addresses: &[&str]) -> Place {
+        let addresses = addresses.iter().map(|one| one.parse().unwrap()).collect();
+        Place {
+            addresses: Ok(addresses),
+            tls: None,
+        }
+    }
+
+    #[test]
+    fn addresses_are_used_in_turn() {
+        let place = place(&["127.0.0.1:1", "127.0.0.2:2", "[::1]:3"]);
+        let mut turn = usize::MAX - 1;
+        let ports: Vec<u16> = (0..7)
+            .filter_map(|_| place.address(&mut turn))
+            .map(|address| address.port())
+            .collect();
+        let mut each = ports[1..].to_vec();
+        each.sort_unstable();
+        assert_eq!(each, [1, 1, 2, 2, 3, 3]);
+        assert!(
+            ports[1..].windows(2).all(|two| two[0] != two[1]),
+            "{ports:?}"
+        );
+    }
+
+    #[test]
+    fn who_was_not_found_has_no_address() {
+        let place = Place {
+            addresses: Err("nowhere".into()),
+            tls: None,
+        };
+        assert_eq!(place.address(&mut 0), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -34,13 +34,11 @@ pub fn config(tls: &Tls, http: Http) -> Result<Arc<ClientConfig>> {
     let mut config = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => {
             let chain = certificates("tls.certificate", certificate)?;
-            let key = PrivateKeyDer::from_pem_file(key)
+            let secret = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| unread("tls.key", key, &error))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| {
-                Error::input(format!(
-                    "tls.key: {error}: give the key of that certificate"
-                ))
-            })?
+            builder
+                .with_client_auth_cert(chain, secret)
+                .map_err(|error| mismatched(certificate, key, &error))?
         }
         _ => builder.with_no_client_auth(),
     };
@@ -96,8 +94,25 @@ fn certificates(field: &str, path: &str) -> Result<Vec<CertificateDer<'static>>>
     Ok(all)
 }
 
-fn unread(field: &str, path: &str, error: &dyn std::fmt::Display) -> Error {
-    Error::input(format!("{field}: {path} cannot be read as PEM: {error}"))
+fn unread(field: &str, path: &str, error: &pem::Error) -> Error {
+    Error::input(match error {
+        pem::Error::Io(error) => format!("{field}: {path} cannot be read: {error}"),
+        pem::Error::NoItemsFound => {
+            format!("{field}: {path} holds no private key: give a PEM file")
+        }
+        error => format!("{field}: {path} cannot be read as PEM: {error}"),
+    })
+}
+
+fn mismatched(certificate: &str, key: &str, error: &rustls::Error) -> Error {
+    Error::input(match error {
+        rustls::Error::InconsistentKeys(_) => {
+            format!(
+                "tls.key: {key} is not the key of {certificate}: give the one that belongs to it"
+            )
+        }
+        error => format!("tls.key: {key} cannot be used: {error}"),
+    })
 }
 
 /// Believes every certificate, as its owner asked for; signatures are checked all the same.
@@ -138,5 +153,34 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_are_names() {
+        for host in ["shop.test", "127.0.0.1", "[::1]", "xn--bcher-kva.test"] {
+            assert!(server_name(host).is_ok(), "{host}");
+        }
+        for host in ["", "a b", "-", "a..b"] {
+            let why = server_name(host).unwrap_err().to_string();
+            assert!(why.contains("can be no server's name"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_spoken_is_offered_alone() {
+        let plan = Tls {
+            verify: false,
+            ca: None,
+            certificate: None,
+            key: None,
+        };
+        let offered = |http| config(&plan, http).unwrap().alpn_protocols.clone();
+        assert_eq!(offered(Http::One), [b"http/1.1".to_vec()]);
+        assert_eq!(offered(Http::Two), [b"h2".to_vec()]);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether the generator, and not the target, was the limit; and why.
 
 use super::clock::{MILLISECOND, SECOND};
-use super::worker::Effort;
+use super::flight::Effort;
 use crate::Nanos;
 
 /// From this share of a processor on a thread has no time left: what it measures is its own lateness.

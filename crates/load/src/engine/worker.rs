@@ -10,18 +10,19 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::clock::{MILLISECOND, thread_cpu};
 use super::connection::{Connections, Key, UserId};
+use super::flight::{Attempt, Effort, Flight, Phase, Then};
 use super::poll::{Events, Poll};
 use super::receiving::Ended;
-use super::shared::{Shared, State, Zero};
+use super::shared::{Change, Shared, State, Zero};
 use super::site::Site;
 use super::transport::Buffers;
-use crate::model::{Model, Schedule};
-use crate::record::{Label, OTHER, ThreadRecord, Timing};
+use crate::model::{Curve, Schedule};
+use crate::record::{Label, ThreadRecord};
 use crate::scenario::{Moment, Program, User};
 use crate::{Answer, Nanos, Request};
 
 /// How often a thread looks at what the run wants of it.
-const TICK: Nanos = 10 * MILLISECOND;
+pub(super) const TICK: Nanos = 10 * MILLISECOND;
 
 /// How often a thread hands over what it recorded.
 pub(super) const TURN: Nanos = 250 * MILLISECOND;
@@ -31,105 +32,6 @@ pub(super) const PAUSE: Nanos = 10 * MILLISECOND;
 
 /// Users moved on between two looks at the sockets.
 const MOST_MOVES: usize = 256;
-
-/// Later than this, an arrival that nobody kept waiting is the generator's fault.
-const LATE: Nanos = MILLISECOND;
-
-/// What a user does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing: it may begin an iteration.
-    Free,
-    /// It begins its next iteration when it is its turn.
-    Beginning,
-    /// It sends its next request when it is its turn.
-    Stepping,
-    /// It waits until `Worker::timers` says so.
-    Pausing(Then),
-    /// It waits for a connection.
-    Waiting,
-    /// It waits for an answer.
-    Asking,
-}
-
-/// What a user does after a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    Begin,
-    Step,
-}
-
-/// Where a user stands with its request.
-#[derive(Clone, Debug)]
-pub(super) struct Flight {
-    pub phase: Phase,
-    pub connection: Key,
-    /// When the model wanted it to begin.
-    pub intended: Nanos,
-    /// When the iteration should have begun.
-    pub begun: Nanos,
-    pub sent: Nanos,
-    /// What its figures are counted under.
-    pub label: Label,
-    /// 0 until something of the answer came.
-    pub first_byte: Nanos,
-    pub deadline: Nanos,
-    pub sent_bytes: u32,
-    pub received: u64,
-    /// With HTTP/2 the status of an answer that is not whole yet.
-    pub status: u16,
-    /// It was sent before, on a connection that the peer closed meanwhile.
-    pub is_again: bool,
-}
-
-impl Flight {
-    /// What is recorded of the request when it ends.
-    pub fn timing(&self, ended: Nanos) -> Timing {
-        Timing {
-            intended: self.intended,
-            sent: self.sent,
-            first_byte: self.first_byte,
-            ended,
-            sent_bytes: self.sent_bytes,
-            received: self.received,
-        }
-    }
-
-    const IDLE: Self = Self {
-        phase: Phase::Free,
-        connection: Key::MAX,
-        intended: 0,
-        begun: 0,
-        sent: 0,
-        label: OTHER,
-        first_byte: 0,
-        deadline: Nanos::MAX,
-        sent_bytes: 0,
-        received: 0,
-        status: 0,
-        is_again: false,
-    };
-}
-
-/// What a thread did besides its requests; shown with the run.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Effort {
-    /// Processor time used since the run began.
-    pub cpu: Nanos,
-    pub begun: u64,
-    /// Arrivals that began later than they should have although a user was free, and by how much together.
-    pub late: u64,
-    pub late_by: Nanos,
-    /// Arrivals that waited for a user, since all were busy.
-    pub starved: u64,
-    /// Requests that waited for a connection, since there are as many as may be.
-    pub bound: u64,
-    /// Requests sent again because the peer closed a connection that it had kept.
-    pub again: u64,
-    /// Arrivals that were due and never began, and requests without an answer at the end.
-    pub unsent: u64,
-    pub unanswered: u64,
-}
 
 pub(super) struct Worker {
     pub thread: u32,
@@ -141,12 +43,16 @@ pub(super) struct Worker {
     pub connections: Connections,
     /// Most connections of this thread.
     pub most_connections: u32,
+    /// Most of them to one origin that are kept while nobody uses them.
+    pub most_kept: u32,
     /// By origin: connections that take a request, the last used one last; some may be gone.
     pub offered: Vec<Vec<Key>>,
     /// By origin: with HTTP/2 the connection that comes next, which users may wait for together.
     pub joining: Vec<Key>,
     /// By origin: users that wait for a connection.
     pub queues: Vec<VecDeque<UserId>>,
+    /// Connections to origins with several addresses, until they stand.
+    pub attempts: Vec<(Key, Attempt)>,
     /// By origin: which address is next.
     pub turns: Vec<usize>,
     pub flights: Vec<Flight>,
@@ -158,13 +64,27 @@ pub(super) struct Worker {
     pub limit: u32,
     /// Requests that wait for their answers.
     pub asking: u32,
-    /// Users whose turn it is.
-    pub agenda: Vec<UserId>,
+    /// Users whose turn it is, in order.
+    pub agenda: VecDeque<UserId>,
+    /// Connections of which there may be more to read than was.
+    pub unread: Vec<Key>,
     pub timers: BinaryHeap<Reverse<(Nanos, UserId)>>,
     /// None in a closed model.
     pub schedule: Option<Schedule>,
-    /// Requests that this thread may still begin.
+    /// Of the current model: arrivals that were taken from it, and up to which one those that waited for a user were
+    /// counted.
+    pub taken: u64,
+    pub waited: u64,
+    /// Arrivals of the models before it.
+    pub asked: u64,
+    /// Since when there is a free user, if there is one.
+    pub free_since: Nanos,
+    /// Requests that this thread may begin, of those of the run.
     pub left: u64,
+    /// The last look for more of them found none.
+    pub is_out: bool,
+    /// All data is used up: no iteration can begin any more.
+    pub is_used_up: bool,
     pub record: ThreadRecord,
     /// By step, where its label is always the same.
     pub labels: Vec<Option<Label>>,
@@ -177,20 +97,23 @@ pub(super) struct Worker {
     /// With HTTP/2 what is sent next.
     pub out: Vec<u8>,
     pub label: String,
+    /// With HTTP/2: connections on which requests wait to be sent together.
+    pub held: Vec<Key>,
     /// With HTTP/2 what one read ended.
     pub ended: Vec<(UserId, Ended)>,
     pub rng: Xoshiro256PlusPlus,
     pub now: Nanos,
     /// When no more iterations begin.
     pub end: Nanos,
+    /// Until when the current model holds.
+    pub until: Nanos,
     pub state: State,
-    /// Changes of the load that were taken.
-    seen: u64,
+    /// Changes of the load that were seen, and the last one until it is its time.
+    pub seen: u64,
+    pub change: Option<Change>,
     next_tick: Nanos,
     pub next_look: Nanos,
     pub next_sweep: Nanos,
-    /// Whether the last look at the arrivals found no free user.
-    was_starved: bool,
 }
 
 impl Worker {
@@ -203,9 +126,13 @@ impl Worker {
         site: &Arc<Site>,
         shared: &Arc<Shared>,
         record: ThreadRecord,
+        curve: Option<&Arc<Curve>>,
     ) -> io::Result<Self> {
         let plan = &site.plan;
         let origins = site.places.len();
+        let end = plan
+            .duration_ms
+            .map_or(Nanos::MAX, |ms| ms.saturating_mul(MILLISECOND));
         let mut worker = Self {
             thread,
             program: site.program.clone(),
@@ -213,10 +140,12 @@ impl Worker {
             zero: Zero::now(),
             poll: Poll::new()?,
             connections: Connections::default(),
-            most_connections: share(plan.connections, thread, plan.threads).max(1),
+            most_connections: share(plan.connections, thread, plan.threads),
+            most_kept: share(plan.idle_per_host, thread, plan.threads),
             offered: vec![Vec::new(); origins],
             joining: vec![Key::MAX; origins],
             queues: vec![VecDeque::new(); origins],
+            attempts: Vec::new(),
             turns: vec![thread as usize; origins],
             flights: Vec::new(),
             users: Vec::new(),
@@ -224,13 +153,17 @@ impl Worker {
             free: Vec::new(),
             limit: 0,
             asking: 0,
-            agenda: Vec::new(),
+            agenda: VecDeque::new(),
+            unread: Vec::new(),
             timers: BinaryHeap::new(),
             schedule: None,
-            left: plan.requests.map_or(u64::MAX, |all| {
-                all / u64::from(plan.threads)
-                    + u64::from(u64::from(thread) < all % u64::from(plan.threads))
-            }),
+            taken: 0,
+            waited: 0,
+            asked: 0,
+            free_since: 0,
+            left: 0,
+            is_out: false,
+            is_used_up: false,
             record,
             labels: Vec::new(),
             iterations: Vec::new(),
@@ -240,22 +173,22 @@ impl Worker {
             bytes: Vec::new(),
             out: Vec::new(),
             label: String::new(),
+            held: Vec::new(),
             ended: Vec::new(),
             rng: Xoshiro256PlusPlus::seed_from_u64(site.seed.wrapping_add(u64::from(thread))),
             now: 0,
-            end: plan
-                .duration_ms
-                .map_or(Nanos::MAX, |ms| ms.saturating_mul(MILLISECOND)),
+            end,
+            until: end,
             state: State::Running,
             seen: 0,
+            change: None,
             next_tick: 0,
             next_look: 0,
             next_sweep: 0,
-            was_starved: false,
             site: Arc::clone(site),
         };
         worker.name_labels();
-        worker.take_load(&plan.model, plan.users, 0);
+        worker.take_load(curve, plan.users, 0);
         Ok(worker)
     }
 
@@ -274,35 +207,17 @@ impl Worker {
         }
     }
 
-    /// The load from a moment on: a schedule where the model is open, and so many users.
-    pub(super) fn take_load(&mut self, model: &Model, users: u32, from: Nanos) {
-        let threads = self.site.plan.threads;
-        self.limit = share(users, self.thread, threads);
-        self.schedule = model
-            .is_open()
-            .then(|| Schedule::begin_at(model, from, self.thread, threads));
-        for number in self.flights.len() as u32..self.limit {
-            let all = u64::from(number) * u64::from(threads) + u64::from(self.thread);
-            self.flights.push(Flight::IDLE);
-            self.users.push(User::new(&self.program, all));
-            self.answers.push(Answer::default());
-        }
-        // Users that are free begin anew, or wait for arrivals.
-        for user in std::mem::take(&mut self.free) {
-            self.flights[user as usize].phase = Phase::Free;
-        }
-        for user in 0..self.limit {
-            if self.flights[user as usize].phase == Phase::Free {
-                self.rest(user);
-            }
-        }
-    }
-
     /// Runs to the end.
     ///
     /// # Errors
     /// The system refuses to wait for sockets.
     pub fn run(mut self) -> io::Result<()> {
+        let result = self.turn();
+        self.finish();
+        result
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
         let mut events = Events::default();
         self.zero = self.shared.zero();
         while self.state != State::Ended {
@@ -319,14 +234,16 @@ impl Worker {
                 self.happened(ready);
                 self.proceed();
             }
+            for key in std::mem::take(&mut self.unread) {
+                self.receive(key, false);
+            }
         }
-        self.finish();
         Ok(())
     }
 
     /// How long nothing has to be done, at most until the next tick.
     fn wait(&self) -> Nanos {
-        if !self.agenda.is_empty() {
+        if !self.agenda.is_empty() || !self.unread.is_empty() {
             return 0;
         }
         let mut next = self.next_tick;
@@ -335,10 +252,11 @@ impl Worker {
         }
         if self.state == State::Running
             && !self.free.is_empty()
-            && self.left > 0
+            && !self.is_spent()
             && let Some(due) = self.schedule.as_ref().and_then(Schedule::peek)
+            && due < self.until
         {
-            next = next.min(due.min(self.end));
+            next = next.min(due);
         }
         next.saturating_sub(self.zero.clock.now())
     }
@@ -356,111 +274,69 @@ impl Worker {
                 Phase::Pausing(Then::Begin) => self.rest(user),
                 Phase::Pausing(Then::Step) => {
                     flight.phase = Phase::Stepping;
-                    self.agenda.push(user);
+                    self.agenda.push_back(user);
                 }
                 _ => {}
             }
         }
     }
 
-    /// A user has no iteration: in a closed model it begins the next one, in an open one it waits for an arrival.
-    pub(super) fn rest(&mut self, user: UserId) {
-        let flight = &mut self.flights[user as usize];
-        flight.phase = Phase::Free;
-        if user >= self.limit || self.state != State::Running || self.left == 0 {
-            return;
-        }
-        if self.schedule.is_some() {
-            self.free.push(user);
-        } else {
-            flight.phase = Phase::Beginning;
-            flight.intended = self.now;
-            self.agenda.push(user);
-        }
-    }
-
-    /// Begins iterations that are due, as far as users are free.
-    #[inline]
-    pub(super) fn admit(&mut self) {
-        let Some(schedule) = &mut self.schedule else {
-            return;
-        };
-        if self.state != State::Running {
-            return;
-        }
-        while let Some(due) = schedule.peek()
-            && due <= self.now
-            && due < self.end
-            && self.left > 0
-        {
-            let Some(user) = self.free.pop() else {
-                self.effort.starved += u64::from(!self.was_starved);
-                self.was_starved = true;
-                return;
-            };
-            schedule.advance();
-            if !self.was_starved && self.now - due > LATE {
-                self.effort.late += 1;
-                self.effort.late_by += self.now - due;
-            }
-            let flight = &mut self.flights[user as usize];
-            flight.phase = Phase::Beginning;
-            flight.intended = due;
-            self.agenda.push(user);
-        }
-        self.was_starved = false;
-    }
-
     /// Moves on users whose turn it is.
     #[inline]
     fn proceed(&mut self) {
-        let mut moves = 0;
-        while let Some(user) = self.agenda.pop() {
+        for _ in 0..MOST_MOVES {
+            let Some(user) = self.agenda.pop_front() else {
+                break;
+            };
             match self.flights[user as usize].phase {
                 Phase::Beginning => self.begin(user),
                 Phase::Stepping => self.step(user),
                 _ => {}
             }
-            moves += 1;
-            if moves == MOST_MOVES {
-                return;
-            }
         }
+        self.send_held();
     }
 
     fn tick(&mut self) {
-        self.next_tick = self.now + TICK;
+        // What was due before whatever changes now.
+        self.admit();
+        self.proceed();
+        self.look_at_arrivals();
         self.state = self.state.max(self.shared.wanted());
-        if let Some(change) = self.shared.changed(&mut self.seen) {
-            self.take_load(&change.model, change.users, change.at);
-        }
+        self.look_at_load();
         if self.state == State::Running && self.is_over() {
             self.state = State::Draining;
+        }
+        if self.state != State::Running {
+            self.end = self.end.min(self.now);
+            self.until = self.end;
         }
         self.look();
         if self.record.is_due(self.now) {
             self.hand_over();
         }
-        let drained = self
-            .end
-            .saturating_add(self.site.plan.drain_ms * MILLISECOND);
+        let drain = self.site.plan.drain_ms.saturating_mul(MILLISECOND);
+        let drained = self.end.saturating_add(drain);
         if self.state == State::Draining && (self.is_idle() || self.now >= drained) {
             self.state = State::Ended;
         }
-    }
-
-    /// Whether nothing begins any more.
-    fn is_over(&self) -> bool {
-        self.now >= self.end || self.left == 0
+        // At the end each millisecond counts: a rate is divided by it.
+        let tick = if self.state == State::Draining {
+            MILLISECOND
+        } else {
+            TICK
+        };
+        self.next_tick = self.now + tick;
+        if self.until > self.now {
+            self.next_tick = self.next_tick.min(self.until);
+        }
     }
 
     /// Whether nobody waits for anything.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         let busy = [Phase::Asking, Phase::Waiting];
-        !self
-            .flights
-            .iter()
-            .any(|flight| busy.contains(&flight.phase))
+        let is_busy = |flight: &Flight| busy.contains(&flight.phase);
+        self.asking == 0 && self.agenda.is_empty() && !self.flights.iter().any(is_busy)
     }
 
     pub(super) fn moment(&self) -> Moment {
@@ -472,25 +348,35 @@ impl Worker {
 
     /// Tells the run how it goes.
     fn hand_over(&mut self) {
-        self.effort.cpu = thread_cpu();
-        self.shared.tell(self.thread, &self.effort);
+        self.tell();
         self.record.tick(self.now, self.asking);
     }
 
-    fn finish(mut self) {
-        let asking = |flight: &&Flight| flight.phase == Phase::Asking;
-        self.effort.unanswered += self.flights.iter().filter(asking).count() as u64;
-        if let Some(schedule) = &self.schedule {
-            let due = schedule.count_before(self.end.min(self.now));
-            self.effort.unsent += due.saturating_sub(self.effort.begun);
-        }
+    fn tell(&mut self) {
+        self.effort.asked = self.asked + self.due(self.now.min(self.until));
         self.effort.cpu = thread_cpu();
         self.shared.tell(self.thread, &self.effort);
+    }
+
+    fn finish(mut self) {
+        for flight in &self.flights {
+            match flight.phase {
+                Phase::Beginning if flight.is_reserved => self.effort.unsent += 1,
+                Phase::Beginning => self.taken -= 1.min(self.taken),
+                Phase::Waiting if !flight.is_again => self.effort.unsent += 1,
+                Phase::Asking | Phase::Waiting => self.effort.unanswered += 1,
+                Phase::Stepping if flight.is_again => self.effort.unanswered += 1,
+                _ => {}
+            }
+        }
+        self.close_model(self.end.min(self.now));
+        self.effort.ended = self.now;
+        self.tell();
         self.record.finish();
     }
 }
 
 /// The share of one of several threads.
-fn share(all: u32, thread: u32, threads: u32) -> u32 {
+pub(super) fn share(all: u32, thread: u32, threads: u32) -> u32 {
     all / threads + u32::from(thread < all % threads)
 }

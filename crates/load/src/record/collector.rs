@@ -12,7 +12,7 @@ use super::handover::Handover;
 use super::intervals::{Interval, Intervals};
 use super::sampling::Sampler;
 use super::sheet::{Line, Orders, Sheet};
-use super::snapshot::{self, Both, HistogramsView, LabelSnapshot, Latencies, Snapshot};
+use super::snapshot::{self, Both, HistogramsView, LabelSnapshot, Latencies, Snapshot, Under};
 use super::thread::ThreadRecord;
 use super::whole::Whole;
 
@@ -179,6 +179,7 @@ impl Collector {
                 corrected: some(Latencies::of_whole(corrected)),
                 uncorrected: some(Latencies::of_whole(uncorrected)),
             },
+            latency_under: Under::of(corrected, uncorrected),
             phases_ms: phases
                 .map(|(phase, histogram)| (phase.name(), some(Latencies::of_whole(histogram))))
                 .collect(),

@@ -22,6 +22,8 @@ pub use class::{Category, Class};
 pub use collector::Collector;
 pub use counts::Timing;
 pub use intervals::{Interval, IntervalView};
-pub use snapshot::{Both, Bytes, HistogramsView, LabelSnapshot, Latencies, Snapshot};
+pub use snapshot::{
+    BOUNDS_MS, Both, Bytes, HistogramsView, LabelSnapshot, Latencies, Snapshot, Under,
+};
 pub use thread::ThreadRecord;
 pub use whole::Phase;

@@ -59,6 +59,50 @@ pub struct Both {
     pub uncorrected: Option<Latencies>,
 }
 
+/// What metrics count latencies under, in milliseconds.
+pub const BOUNDS_MS: [f64; 18] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4,
+    3e4, 6e4,
+];
+
+/// How many latencies lie at or under each bound. Those of a bucket lie where its end does: 0.1 % off at most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Under {
+    pub bounds_ms: [f64; BOUNDS_MS.len()],
+    pub corrected: [u64; BOUNDS_MS.len()],
+    pub uncorrected: [u64; BOUNDS_MS.len()],
+}
+
+impl Under {
+    pub(crate) fn of<const BITS: u32>(
+        corrected: &Distribution<BITS>,
+        uncorrected: &Distribution<BITS>,
+    ) -> Self {
+        Self {
+            bounds_ms: BOUNDS_MS,
+            corrected: under(corrected),
+            uncorrected: under(uncorrected),
+        }
+    }
+}
+
+fn under<const BITS: u32>(histogram: &Distribution<BITS>) -> [u64; BOUNDS_MS.len()] {
+    let mut counts = [0; BOUNDS_MS.len()];
+    let highest = histogram.totals().max();
+    for bucket in histogram.spans() {
+        let end = bucket.high.min(highest) as f64 / 1e6;
+        let first = BOUNDS_MS.partition_point(|&bound| bound < end);
+        if let Some(count) = counts.get_mut(first) {
+            *count += bucket.count;
+        }
+    }
+    let mut sum = 0;
+    counts.map(|count| {
+        sum += count;
+        sum
+    })
+}
+
 /// Bytes of answers and of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Bytes {
@@ -100,6 +144,7 @@ pub struct Snapshot {
     pub statuses: BTreeMap<String, u64>,
     pub bytes: Bytes,
     pub latency_ms: Both,
+    pub latency_under: Under,
     pub phases_ms: BTreeMap<&'static str, Option<Latencies>>,
     pub in_flight: u32,
     pub labels: BTreeMap<String, LabelSnapshot>,
@@ -160,5 +205,41 @@ pub(crate) const fn bytes(counts: &Counts) -> Bytes {
     Bytes {
         received: counts.bytes_in,
         sent: counts.bytes_out,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chaffinch_histogram::FineHistogram;
+
+    use super::*;
+
+    #[test]
+    fn latencies_are_counted_under_each_bound_that_they_do_not_pass() {
+        let mut histogram = FineHistogram::new();
+        histogram.record(1);
+        histogram.record_many(2_000_000, 3);
+        histogram.record(59_000_000_000);
+        histogram.record(61_000_000_000);
+        let counts = under(&histogram);
+        let at = |ms: f64| {
+            counts[BOUNDS_MS
+                .iter()
+                .position(|&bound| bound >= ms)
+                .expect("one")]
+        };
+        assert_eq!(
+            (at(0.1), at(1.0), at(2.5), at(3e4), at(6e4)),
+            (1, 1, 4, 4, 5)
+        );
+        assert!(counts.is_sorted());
+    }
+
+    #[test]
+    fn the_highest_latency_counts_as_what_it_is() {
+        let mut histogram = FineHistogram::new();
+        histogram.record(5_000_000);
+        assert_eq!(under(&histogram)[5], 1);
+        assert_eq!(under(&FineHistogram::new()), [0; BOUNDS_MS.len()]);
     }
 }

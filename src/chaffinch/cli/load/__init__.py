@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": "Say what fits into so much memory.",
     "compare": "Show what changed from one run to another.",
     "import": "Make a scenario file of what others recorded.",
+    "serve": "Run tests that are sent over HTTP.",
 }
 
 _HOMES = {"import": "bring"}
