@@ -19,7 +19,7 @@ MB = 1_000_000
 
 FLOORS = (
     Floor("chaffinch", "import chaffinch", 1 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click", "tomllib")),
-    Floor("the core", "import chaffinch._core", 2.4 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
+    Floor("the core", "import chaffinch._core", 3 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
     Floor("command line", "import chaffinch.cli", 7 * MB, (*HEAVY, "asyncio", "msgspec", "apsw")),
     Floor("configuration", "import chaffinch.config; chaffinch.config.load(None, None, {})", 9 * MB, (*HEAVY, "asyncio", "apsw", "tomllib")),
     Floor("events", "import chaffinch.events", 9 * MB, (*HEAVY, "asyncio", "apsw")),

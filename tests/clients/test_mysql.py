@@ -190,11 +190,19 @@ async def _answers(server: Server) -> dict[str, bytes]:
     return found
 
 
+def _without_library(answers: dict[str, bytes]) -> dict[str, bytes]:
+    """Without the version of the library, which Debian updates by itself: that of the machine is any."""
+    return {
+        statement: re.sub(rb"OpenSSL 3\.0\.\d+ \d+ \w+ \d+", b"OpenSSL", answer)
+        for statement, answer in answers.items()
+    }
+
+
 def test_statements_are_answered_as_by_the_product(mariadb: Real) -> None:
     async def both() -> None:
-        theirs = await _answers(mariadb)
+        theirs = _without_library(await _answers(mariadb))
         async with decoy("mysql", twin(mariadb)) as server:
-            ours = await _answers(server)
+            ours = _without_library(await _answers(server))
         assert {k: v for k, v in ours.items() if v != theirs[k]} == {k: v for k, v in theirs.items() if v != ours[k]}
 
     asyncio.run(both())
