@@ -1,8 +1,5 @@
 """Write the generated reference pages, and check that every link in the documents leads somewhere."""
 
-import ast
-import inspect
-import itertools
 import re
 import sys
 from pathlib import Path
@@ -13,6 +10,7 @@ import msgspec
 
 from chaffinch import config
 from chaffinch import events as event_types
+from chaffinch.load.report.schema import meanings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -108,7 +106,7 @@ def _command(above: click.Context, name: str, depth: int) -> list[str]:
 
 def _fields(struct: type[msgspec.Struct]) -> list[str]:
     """The table of a struct's fields, then those of the structs in them."""
-    meanings = _meanings(struct)
+    meanings = meanings_of(struct)
     lines, within = ["| field | type | meaning |", "| --- | --- | --- |"], list[type[msgspec.Struct]]()
     for field, hint in get_type_hints(struct).items():
         lines.append(f"| `{field}` | {_json_type(hint)} | {meanings.get(field, '')} |")
@@ -123,23 +121,6 @@ def _structs(hint: object) -> list[type[msgspec.Struct]]:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [hint]
     return [found for one in get_args(hint) for found in _structs(one)]
-
-
-def _meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """What stands under each field in the source, its bases' fields among them."""
-    found = {}
-    for one in reversed(struct.__mro__[: struct.__mro__.index(msgspec.Struct)]):
-        body = ast.parse(inspect.getsource(one)).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, below in itertools.pairwise(body.body):
-            text = below.value if isinstance(below, ast.Expr) else None
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(text, ast.Constant)
-                and isinstance(field.target, ast.Name)
-            ):
-                found[field.target.id] = re.sub(r"\s+", " ", str(text.value))
-    return found
 
 
 def _json_type(hint: object) -> str:

@@ -90,6 +90,8 @@ pub struct IntervalView {
     pub n: u64,
     pub at_s: f64,
     pub seconds: f64,
+    /// Arrivals that fell due; none in a closed model.
+    pub asked: Option<u64>,
     pub requests: u64,
     pub failed: u64,
     pub errors: BTreeMap<&'static str, u64>,
@@ -191,12 +193,13 @@ impl Generator {
 }
 
 impl IntervalView {
-    pub(crate) fn of(number: u64, interval: &Interval) -> Self {
+    pub(crate) fn of(number: u64, interval: &Interval, asked: Option<u64>) -> Self {
         let view = interval.view();
         Self {
             n: number,
             at_s: view.start_s,
             seconds: view.end_s - view.start_s,
+            asked,
             requests: view.requests,
             failed: view.errors.values().sum(),
             errors: view.errors,

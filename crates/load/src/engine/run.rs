@@ -1,5 +1,6 @@
 //! A run from its start to its end: threads that send, one that adds up what they hand over, and whoever asks.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -50,6 +51,9 @@ struct Books {
     /// Intervals closed so far.
     closed: u64,
     closed_at: Nanos,
+    /// Arrivals that fell due in each interval that is kept, and in all until the last one closed.
+    asked: VecDeque<u64>,
+    asked_before: u64,
     next_close: Nanos,
     /// Iterations begin at intended times now, or did before the load was changed.
     is_open: bool,
@@ -109,6 +113,8 @@ impl Run {
             collector,
             closed: 0,
             closed_at: 0,
+            asked: VecDeque::new(),
+            asked_before: 0,
             next_close: 0,
             is_open: curve.is_some(),
             was_open: curve.is_some(),
@@ -227,9 +233,13 @@ impl Run {
 
     /// Gives memory back, or takes it again.
     pub fn relieve(&self, relief: Relief) {
-        let collector = &mut self.books().collector;
+        let books = &mut *self.books();
+        let collector = &mut books.collector;
         match relief {
-            Relief::DropIntervals => collector.drop_intervals(),
+            Relief::DropIntervals => {
+                collector.drop_intervals();
+                books.asked = VecDeque::new();
+            }
             Relief::Halve => drop(collector.halve()),
             Relief::FoldCold => drop(collector.fold_cold(COLD)),
             Relief::PercentilesOff => collector.percentiles_off(),
@@ -264,14 +274,15 @@ impl Run {
         });
         let mut why = judged.why;
         why.extend(books.failure.clone());
-        let asked = efforts.iter().map(|one| one.asked).sum();
-        let asked = books.was_open.then_some(asked);
+        let asked = books.was_open.then(|| asked_of(&self.shared));
         let kept: Vec<_> = books.collector.intervals().collect();
         let first = books.closed - kept.len() as u64;
         let intervals = (first..)
-            .zip(kept)
+            .zip(kept.into_iter().zip(&books.asked))
             .filter(|(number, _)| *number >= since)
-            .map(|(number, interval)| IntervalView::of(number, interval))
+            .map(|(number, (interval, &asked))| {
+                IntervalView::of(number, interval, books.was_open.then_some(asked))
+            })
             .collect();
         let generator = Generator::of(judged.is_saturated, why, &efforts, elapsed);
         let when = (books.state, elapsed);
@@ -320,7 +331,7 @@ fn collect(
         if now >= held.next_close.saturating_add(GRACE) && !is_last {
             let boundary = (now - GRACE) / interval * interval;
             held.next_close = boundary.saturating_add(interval);
-            held.close(boundary);
+            held.close(boundary, asked_of(shared));
         }
         if shared.wanted() != State::Running || now >= end {
             held.state = State::Draining;
@@ -339,17 +350,28 @@ fn finish(books: &Mutex<Books>, shared: &Shared) {
     // As long as the threads took, not as long as it took to notice.
     let ended = shared.efforts().iter().map(|one| one.ended).max();
     let ended = ended.unwrap_or(0).max(books.closed_at);
-    books.close(ended);
+    books.close(ended, asked_of(shared));
     books.ended_at = ended;
     books.state = State::Ended;
 }
 
 impl Books {
-    fn close(&mut self, now: Nanos) {
+    /// Ends an interval, until whose end so many arrivals were due.
+    fn close(&mut self, now: Nanos, asked: u64) {
         self.collector.close_interval(now);
         self.closed += 1;
         self.closed_at = now;
+        self.asked
+            .push_back(asked.saturating_sub(self.asked_before));
+        self.asked_before = asked;
+        let kept = self.collector.intervals().count();
+        self.asked.drain(..self.asked.len().saturating_sub(kept));
     }
+}
+
+/// Arrivals that were due, as the threads told last.
+fn asked_of(shared: &Shared) -> u64 {
+    shared.efforts().iter().map(|one| one.asked).sum()
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
