@@ -18,6 +18,9 @@ BENCHES = (
     "chain_merge",
     "chain_tenants",
     "chain_http",
+    "load",
+    "load_sampling",
+    "load_memory",
 )
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 

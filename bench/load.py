@@ -20,12 +20,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.apart import Figures, Run, at_least, at_most, command, run
+from bench.example import built
 
 CONNECTIONS = 64
 SECONDS = 5
 ROUNDS = 3
 SERVER_CORE, CLIENT_CORE = 0, 1
-ROOT = Path(__file__).resolve().parents[1]
 PACED = ((10, 3_000), (10, 7_000), (10, 20_000), (64, 50_000))
 """Users, and iterations a second."""
 
@@ -45,6 +45,11 @@ http {{
 """
 
 
+def found(program: str) -> str | None:
+    """Where a program lies; servers lie where only root looks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -60,9 +65,16 @@ def nginx(folder: Path) -> Iterator[dict[str, int]]:
     subprocess.run([*names, *files, "-subj", "/CN=localhost"], check=True, capture_output=True)
     ports = {name: free_port() for name in ("plain", "tls", "h2")}
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, **ports), encoding="utf-8")
-    # On a new machine the program may lie where only root looks.
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    server = ["taskset", "-c", str(SERVER_CORE), program, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+    server = [
+        "taskset",
+        "-c",
+        str(SERVER_CORE),
+        str(found("nginx")),
+        "-c",
+        str(folder / "nginx.conf"),
+        "-p",
+        str(folder),
+    ]
     with subprocess.Popen(server, stderr=subprocess.DEVNULL) as process:
         try:
             for port in ports.values():
@@ -174,15 +186,8 @@ def closed(ports: dict[str, int]) -> None:
     versus("HTTP/1.1, closed loop", plan, "wrk", its, mine, 1.0)
     print(f"  {at_most(median(mine, 'cpu_us'), 7, 'us')} of CPU a request")
     print(f"  {at_most(median(mine, 'peak_bytes') / 1e6, 48, 'MB', 1)} peak RSS of the Python process")
-    alone = json.loads(pinned(str(example()), url, str(CONNECTIONS), "3").output)
+    alone = json.loads(pinned(str(built("chaffinch-load", "get")), url, str(CONNECTIONS), "3").output)
     print(f"  {at_most(alone['peak_rss_bytes'] / 1e6, 16, 'MB', 1)} peak RSS of the engine alone")
-
-
-def example() -> Path:
-    """The engine without Python: `crates/load/examples/get.rs`."""
-    build = ["cargo", "build", "--quiet", "--locked", "--release", "--package", "chaffinch-load", "--example", "get"]
-    subprocess.run(build, cwd=ROOT, check=True)
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "examples" / "get"
 
 
 def others(ports: dict[str, int]) -> None:
@@ -280,8 +285,8 @@ def many(ports: dict[str, int]) -> None:
 
 
 def soak(ports: dict[str, int]) -> None:
-    """20,000/s for `CHAFFINCH_SOAK_SECONDS` (60), answered, then with nobody who answers: does memory grow?"""
-    seconds = int(os.environ.get("CHAFFINCH_SOAK_SECONDS", "60"))
+    """20,000/s for `CHAFFINCH_SOAK_SECONDS` (30), answered, then with nobody who answers: does memory grow?"""
+    seconds = int(os.environ.get("CHAFFINCH_SOAK_SECONDS", "30"))
     for what, port in (("answered", ports["plain"]), ("refused", free_port())):
         plan = planned(f"http://127.0.0.1:{port}/", rate=20_000.0, duration_ms=seconds * 1000)
         view: Figures = json.loads(pinned(*command(soaked, plan=plan)).output.splitlines()[-1])
@@ -293,8 +298,30 @@ def soak(ports: dict[str, int]) -> None:
         )
 
 
+def day(_: dict[str, int]) -> None:
+    """50,000/s under 5,000 labels from a virtual clock, for `CHAFFINCH_DAY_HOURS` (1) of its hours."""
+    hours = os.environ.get("CHAFFINCH_DAY_HOURS", "1")
+    done = subprocess.run([built("chaffinch-load", "day"), hours], check=True, capture_output=True, text=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    figures = {words[0]: float(words[1]) for words in lines}
+    seen = [(float(words[1]), float(words[3])) for words in lines if words[0] == "hour"]
+    later = [one for one in seen if one[0] >= seen[-1][0] / 2]
+    slope = statistics.linear_regression(*zip(*later, strict=True)).slope
+    print(
+        f"{float(hours):g} hours at 50,000/s under 5,000 labels, replayed in {figures['day']:.0f} s: "
+        f"{figures['requests']:,.0f} requests, {figures['folded']:.0f} folded; RSS {seen[-1][1]:.1f} MB, slope of the "
+        f"later half {slope:+.3f} MB an hour\n"
+        f"  a request recorded: {at_most(figures['record'], 25, 'ns', 1)} under one label, "
+        f"{at_most(figures['record_all_labels'], 25, 'ns', 1)} under 5,000; percentiles off by at most "
+        f"{figures['error_of_all']:.3f} %"
+    )
+
+
 def main() -> None:
-    for part in sys.argv[1:] or ("closed", "others", "paced", "scenario", "urls", "many"):
+    missing = [name for name in ("nginx", "wrk", "h2load", "openssl") if found(name) is None]
+    if missing:
+        sys.exit(f"{', '.join(missing)} cannot be found: apt-get install nginx-light wrk nghttp2-client openssl")
+    for part in sys.argv[1:] or ("closed", "others", "paced", "scenario", "urls", "many", "day", "soak"):
         with tempfile.TemporaryDirectory(prefix="chaffinch-bench-") as name, nginx(Path(name)) as ports:
             globals()[part](ports)
 
