@@ -194,23 +194,20 @@ impl Generator {
 
 impl IntervalView {
     pub(crate) fn of(number: u64, interval: &Interval, asked: Option<u64>) -> Self {
-        let view = interval.view();
+        let errors = interval.failures();
         Self {
             n: number,
-            at_s: view.start_s,
-            seconds: view.end_s - view.start_s,
+            at_s: seconds(interval.start),
+            seconds: seconds(interval.end.saturating_sub(interval.start)),
             asked,
-            requests: view.requests,
-            failed: view.errors.values().sum(),
-            errors: view.errors,
-            statuses: view.statuses,
-            in_flight: view.in_flight,
-            bytes_in: view.bytes_in,
-            bytes_out: view.bytes_out,
-            latency_ms: Both {
-                corrected: view.corrected,
-                uncorrected: view.uncorrected,
-            },
+            requests: interval.requests,
+            failed: errors.values().sum(),
+            errors,
+            statuses: interval.statuses,
+            in_flight: interval.in_flight,
+            bytes_in: interval.bytes_in,
+            bytes_out: interval.bytes_out,
+            latency_ms: interval.latencies(),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! The last intervals of a run in a ring of stated size.
 
-use std::collections::VecDeque;
-
-use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::Nanos;
 
 use super::class::Class;
-use super::snapshot::Latencies;
+use super::snapshot::{Both, Latencies};
 use super::whole::Whole;
 
 /// What happened between two closings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Interval {
     pub start: Nanos,
     pub end: Nanos,
@@ -25,23 +23,6 @@ pub struct Interval {
     pub iterations: u64,
     pub corrected: Latencies,
     pub uncorrected: Latencies,
-    pub in_flight: u32,
-}
-
-/// An interval as reports have it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct IntervalView {
-    pub start_s: f64,
-    pub end_s: f64,
-    pub requests: u64,
-    pub rate: f64,
-    pub errors: std::collections::BTreeMap<&'static str, u64>,
-    pub statuses: [u64; 5],
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    pub iterations: u64,
-    pub corrected: Option<Latencies>,
-    pub uncorrected: Option<Latencies>,
     pub in_flight: u32,
 }
 
@@ -72,38 +53,20 @@ impl Interval {
         }
     }
 
-    /// Requests a second.
+    /// Requests that failed, by the name of their class.
     #[must_use]
-    pub fn rate(&self) -> f64 {
-        let seconds = self.end.saturating_sub(self.start) as f64 / 1e9;
-        if seconds > 0.0 {
-            self.requests as f64 / seconds
-        } else {
-            0.0
-        }
+    pub fn failures(&self) -> BTreeMap<&'static str, u64> {
+        let classes = Class::ALL.into_iter().map(Class::name).zip(self.errors);
+        classes.filter(|&(_, count)| count > 0).collect()
     }
 
-    /// The same with the names and units of reports.
+    /// None where nothing was answered.
     #[must_use]
-    pub fn view(&self) -> IntervalView {
-        let errors = Class::ALL.into_iter().zip(self.errors);
+    pub fn latencies(&self) -> Both {
         let some = |latencies: &Latencies| (latencies.count > 0).then(|| latencies.clone());
-        IntervalView {
-            start_s: self.start as f64 / 1e9,
-            end_s: self.end as f64 / 1e9,
-            requests: self.requests,
-            rate: self.rate(),
-            errors: errors
-                .filter(|&(_, count)| count > 0)
-                .map(|(class, count)| (class.name(), count))
-                .collect(),
-            statuses: self.statuses,
-            bytes_in: self.bytes_in,
-            bytes_out: self.bytes_out,
-            iterations: self.iterations,
+        Both {
             corrected: some(&self.corrected),
             uncorrected: some(&self.uncorrected),
-            in_flight: self.in_flight,
         }
     }
 }
@@ -118,7 +81,7 @@ pub(crate) struct Intervals {
 impl Intervals {
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            ring: VecDeque::with_capacity(most),
+            ring: resident(most),
             most,
             dropped: 0,
         }
@@ -148,7 +111,7 @@ impl Intervals {
 
     pub(crate) fn restore(&mut self, most: usize) {
         if self.most == 0 {
-            self.ring.reserve_exact(most);
+            self.ring = resident(most);
             self.most = most;
         }
     }
@@ -161,4 +124,12 @@ impl Intervals {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.ring.capacity() * size_of::<Interval>()
     }
+}
+
+/// An empty ring whose memory is there from the beginning: a run that grows until its ring is full looks like a leak.
+fn resident(most: usize) -> VecDeque<Interval> {
+    let mut ring = VecDeque::with_capacity(most);
+    ring.resize_with(most, Interval::default);
+    ring.clear();
+    ring
 }

@@ -21,7 +21,7 @@ pub use chaffinch_histogram::{Label, OTHER, OTHER_NAME};
 pub use class::{Category, Class};
 pub use collector::Collector;
 pub use counts::Timing;
-pub use intervals::{Interval, IntervalView};
+pub use intervals::Interval;
 pub use snapshot::{
     BOUNDS_MS, Both, Bytes, HistogramsView, LabelSnapshot, Latencies, Snapshot, Under,
 };

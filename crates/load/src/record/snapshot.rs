@@ -10,7 +10,7 @@ use super::counts::Counts;
 const SHARES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
 /// Latencies in milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
 pub struct Latencies {
     pub p50: f64,
     pub p90: f64,
