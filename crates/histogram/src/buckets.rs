@@ -16,10 +16,10 @@ pub const OCTAVES: usize = octaves(SUB_BITS);
 /// Buckets of a whole histogram.
 pub const BUCKETS: usize = OCTAVES * SUB_BUCKETS;
 
-const MAX_BITS: u32 = 42;
+const MAX_BITS: u32 = 47;
 
-/// The largest value with a bucket of its own size, 73 minutes. Larger values share the last bucket; their sum and
-/// maximum stay exact.
+/// The largest value with a bucket of its own size, 39 hours: what a request waits for that was due at the beginning of
+/// a day of overload. Larger values share the last bucket; their sum and maximum stay exact.
 pub const MAX_NS: u64 = (1 << MAX_BITS) - 1;
 
 /// How many octaves of `2^bits` sub-buckets there are up to [`MAX_NS`].

@@ -13,10 +13,10 @@ pub struct Distribution<const BITS: u32> {
     pub(crate) totals: Totals,
 }
 
-/// Two digits: a bucket is at most 1/128 (0.78 %) of its lower bound wide. At most 36 KiB.
+/// Two digits: a bucket is at most 1/128 (0.78 %) of its lower bound wide. At most 41 KiB.
 pub type Histogram = Distribution<7>;
 
-/// Three digits: a bucket is at most 1/1024 (0.098 %) of its lower bound wide. At most 264 KiB.
+/// Three digits: a bucket is at most 1/1024 (0.098 %) of its lower bound wide. At most 304 KiB.
 pub type FineHistogram = Distribution<10>;
 
 impl<const BITS: u32> Distribution<BITS> {

@@ -28,6 +28,12 @@ impl Recorder {
         })
     }
 
+    /// Whether what is recorded under a label is its own: false for one that was folded or is not known.
+    #[must_use]
+    pub fn has_own(&self, label: Label) -> bool {
+        self.own(label).is_some()
+    }
+
     /// Exact count, sum, minimum and maximum of a label; those of [`OTHER`] for one that was folded or is not known.
     #[must_use]
     pub fn totals(&self, label: Label) -> &Totals {
@@ -38,8 +44,8 @@ impl Recorder {
     /// The value in nanoseconds below or at which the share `q` (0 to 1) of the label's values lies.
     ///
     /// By nearest rank; the minimum and the maximum are exact, all between is off by at most half a bucket, which is
-    /// 0.4 % of the value at full resolution: 0.5 divided by [`Recorder::resolution_of`]. 0 when the label has no value
-    /// that was counted.
+    /// 0.4 % of the value at full resolution: 0.5 divided by [`Recorder::resolution_of`]. Where only some of the values
+    /// were counted, it is of those, and its ends are those of their buckets. 0 when none was.
     #[must_use]
     pub fn quantile(&self, label: Label, q: f64) -> u64 {
         let [value] = self.quantiles(label, [q]);
@@ -49,20 +55,26 @@ impl Recorder {
     /// The same for several shares in one pass.
     #[must_use]
     pub fn quantiles<const N: usize>(&self, label: Label, qs: [f64; N]) -> [u64; N] {
-        let totals = self.totals(label);
-        let counted = if self.partial {
-            self.counted(label)
-        } else {
-            totals.count()
-        };
-        quantiles(self.spans(label), counted, totals, qs)
+        let mut totals = *self.totals(label);
+        let counted = self.counted(label);
+        if counted < totals.count() {
+            let first = self.spans(label).next().map_or(0, |bucket| bucket.low);
+            let last = self.spans(label).last().map_or(0, |bucket| bucket.high);
+            totals.min = totals.min.max(first);
+            totals.max = totals.max.min(last);
+        }
+        quantiles(self.spans(label), counted, &totals, qs)
     }
 
     /// How many of a label's values quantiles are of: fewer than its totals count if some came while none were counted,
     /// or before [`Recorder::drop_counters`].
     #[must_use]
     pub fn counted(&self, label: Label) -> u64 {
-        self.spans(label).map(|bucket| bucket.count).sum()
+        if self.partial {
+            self.spans(label).map(|bucket| bucket.count).sum()
+        } else {
+            self.totals(label).count()
+        }
     }
 
     /// The buckets of a label that are not empty, in rising order.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic     4 bytes   "CFHS"
-//! version   1 byte    2; 1 is read too
+//! version   1 byte    3; 1 and 2 are read too
 //! folded    varint    records counted in OTHER instead of under their own label
 //! registers varint    how many registers of the sketch of folded labels follow, at most 1024
 //!   each:   varint    distance from the register before it, less one (the first: from -1)
@@ -13,10 +13,11 @@
 //!   sum     varint    of all values in ns, 128 bits
 //!   min     varint    in ns
 //!   span    varint    maximum less minimum, in ns
-//!   coarse  varint    how many octaves of lower resolution follow, at most 36 (version 1: not there, none)
+//!   coarse  varint    how many octaves of lower resolution follow, at most 41, before version 3 36 (version 1: not
+//!                     there, none)
 //!     each: varint    distance from the octave before it, less one (the first: from -1)
 //!           1 byte    how often its resolution was halved, 1 to 3
-//!   buckets varint    how many that are not empty follow, at most 4608
+//!   buckets varint    how many that are not empty follow, at most 5248, before version 3 4608
 //!     each: varint    distance from the bucket before it, less one (the first: from -1); of a coarse bucket the first
 //!                     of those of full resolution that it spans
 //!           varint    its count, at least 1
@@ -24,11 +25,12 @@
 //! ```
 //!
 //! The counts of the buckets are `count` together, or less where values were counted in totals only (not in version 1).
+//! Before version 3 the last bucket held all from 73 minutes on: what is in it counts where the maximum lies.
 //! A varint is LEB128 in the fewest bytes. The widths of counters are not part of it. Bytes are checked as a whole
 //! before any of them counts, and nothing is allocated by a length that they state.
 
 use crate::block::{Block, MOST_DROP};
-use crate::buckets::{BUCKETS, OCTAVES, SUB_BUCKETS, bucket_of};
+use crate::buckets::{MAX_NS, OCTAVES, SUB_BUCKETS, bucket_of};
 use crate::distinct::{Distinct, MAX_REGISTER, REGISTERS, stable_hash};
 use crate::error::Error;
 use crate::labels::{MAX_NAME, OTHER};
@@ -36,9 +38,12 @@ use crate::recorder::{Place, Recorder};
 use crate::totals::Totals;
 
 const MAGIC: &[u8; 4] = b"CFHS";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HEADER: usize = MAGIC.len() + 1;
 const CHECKSUM: usize = size_of::<u64>();
+
+/// What the last bucket reached to before version 3.
+const OLD_MAX_NS: u64 = (1 << 42) - 1;
 
 impl Recorder {
     /// Everything recorded so far, as bytes.
@@ -277,8 +282,9 @@ fn read_series(reader: &mut Reader, is_other: bool, visit: &mut impl Visit) -> R
     let drops = read_coarse(reader)?;
     let mut first = None;
     let (mut next, mut seen) = (0, 0_u64);
-    for _ in 0..reader.below(BUCKETS as u64 + 1, "number of buckets")? {
-        let bucket = next + reader.below((BUCKETS - next) as u64, "bucket")? as usize;
+    let buckets = bucket_of(reader.max_ns()) + 1;
+    for _ in 0..reader.below(buckets as u64 + 1, "number of buckets")? {
+        let bucket = next + reader.below((buckets - next) as u64, "bucket")? as usize;
         let spanned = 1 << drops[bucket / SUB_BUCKETS];
         if !(bucket % SUB_BUCKETS).is_multiple_of(spanned) {
             return Err(reader.invalid("bucket within a coarse one"));
@@ -288,7 +294,14 @@ fn read_series(reader: &mut Reader, is_other: bool, visit: &mut impl Visit) -> R
             .checked_add(held)
             .filter(|&seen| held > 0 && seen <= count)
             .ok_or_else(|| reader.invalid("count of a bucket"))?;
-        visit.bucket(Place::of_bucket(bucket, drops[bucket / SUB_BUCKETS]), held);
+        if max > reader.max_ns() && reader.version < 3 && bucket + spanned == buckets {
+            // Nothing more is known of them than where their ends are.
+            let lowest = u64::from(min > reader.max_ns() && held > 1);
+            visit.bucket(Place::of_bucket(bucket_of(min), 0), lowest);
+            visit.bucket(Place::of_bucket(bucket_of(max), 0), held - lowest);
+        } else {
+            visit.bucket(Place::of_bucket(bucket, drops[bucket / SUB_BUCKETS]), held);
+        }
         first = first.or(Some(bucket));
         next = bucket + 1;
     }
@@ -297,7 +310,7 @@ fn read_series(reader: &mut Reader, is_other: bool, visit: &mut impl Visit) -> R
     }
     visit.uncounted(count - seen);
     let coarse = |ns: u64| {
-        let bucket = bucket_of(ns);
+        let bucket = bucket_of(ns.min(reader.max_ns()));
         let drop = drops[bucket / SUB_BUCKETS];
         bucket >> drop << drop
     };
@@ -320,8 +333,9 @@ fn read_coarse(reader: &mut Reader) -> Result<[u8; OCTAVES], Error> {
         return Ok(drops);
     }
     let mut next = 0;
-    for _ in 0..reader.below(OCTAVES as u64 + 1, "number of coarse octaves")? {
-        let octave = next + reader.below((OCTAVES - next) as u64, "octave")? as usize;
+    let octaves = bucket_of(reader.max_ns()) / SUB_BUCKETS + 1;
+    for _ in 0..reader.below(octaves as u64 + 1, "number of coarse octaves")? {
+        let octave = next + reader.below((octaves - next) as u64, "octave")? as usize;
         let drop = reader.bytes(1)?[0];
         if drop == 0 || drop > MOST_DROP {
             return Err(reader.invalid("resolution of an octave"));
@@ -339,6 +353,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The largest value with a bucket of its own size.
+    const fn max_ns(&self) -> u64 {
+        if self.version < 3 { OLD_MAX_NS } else { MAX_NS }
+    }
+
     fn invalid(&self, what: &'static str) -> Error {
         Error::Invalid {
             what,

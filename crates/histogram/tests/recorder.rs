@@ -218,7 +218,7 @@ fn reset_gives_memory_back_and_keeps_the_labels() {
     let label = recorder.label("a");
     recorder.label("b");
     let named = recorder.memory_bytes();
-    for octave in 0..42 {
+    for octave in 0..47 {
         recorder.record(label, 1 << octave);
     }
     recorder.fold(label);

@@ -104,6 +104,25 @@ fn three_digits_are_within_one_in_a_thousand() {
 }
 
 #[test]
+fn the_latencies_of_a_day_of_overload_are_told_apart() {
+    let mut fine = FineHistogram::new();
+    let mut recorder = new();
+    let label = recorder.label("a");
+    let hour = 3_600_000_000_000.0;
+    for n in 0..=1000_u64 {
+        let ns = n * 86_400_000_000; // a backlog that grows to 24 hours
+        fine.record(ns);
+        recorder.record(label, ns);
+    }
+    for q in [0.5, 0.9, 0.99, 0.999] {
+        let (fine, own) = (fine.quantile(q), recorder.quantile(label, q));
+        let off = |ns: u64| (ns as f64 / hour / 24.0 - q).abs();
+        assert!(off(fine) < 0.001 && off(own) < 0.004, "{fine} {own}");
+    }
+    assert_eq!(recorder.quantile(label, 1.0), 24 * 3_600_000_000_000);
+}
+
+#[test]
 fn a_merge_across_resolutions_is_exact_at_the_lower_one() {
     for seed in 0..30 {
         let mut random = Random(seed);
@@ -140,9 +159,10 @@ fn a_merge_of_halved_recorders_equals_one_that_was_halved() {
             both.halve();
         }
         let (mut random, mut again) = (Random(9), Random(9));
-        fill(&mut one, &mut Values::new(), &mut random, 3000);
-        fill(&mut two, &mut Values::new(), &mut random, 3000);
-        fill(&mut both, &mut Values::new(), &mut again, 6000);
+        // As many as it takes for every octave of every label to be in both.
+        fill(&mut one, &mut Values::new(), &mut random, 12_000);
+        fill(&mut two, &mut Values::new(), &mut random, 12_000);
+        fill(&mut both, &mut Values::new(), &mut again, 24_000);
         two.merge(&one);
         for label in two.labels() {
             let same = both.label(two.name(label));
@@ -196,6 +216,10 @@ fn the_coldest_share_folds_and_is_counted() {
         (1..=10).map(|n| n * n).sum::<u64>()
     );
     assert_eq!(recorder.labels().count(), 30);
+    let named = (1..=40).map(|n| recorder.label(&format!("{n}")));
+    let named: Vec<Label> = named.collect();
+    let own = named.iter().filter(|&&label| recorder.has_own(label));
+    assert_eq!((own.count(), recorder.has_own(OTHER)), (30, false));
     assert_eq!(recorder.resolution_of(OTHER), 64);
     let live: u64 = recorder
         .labels()
@@ -241,4 +265,27 @@ fn percentiles_off_keeps_totals_and_restoring_counts_what_is_new() {
     recorder.reset();
     recorder.record(label, 7);
     assert_eq!(recorder.quantile(label, 0.5), 7);
+}
+
+#[test]
+fn quantiles_of_a_part_of_the_values_are_within_that_part() {
+    let mut recorder = new();
+    let (one, other) = (recorder.label("one"), recorder.label("other"));
+    recorder.record(one, 5);
+    recorder.drop_counters();
+    recorder.record(one, 900_000_000);
+    recorder.record(other, 3);
+    recorder.restore();
+    recorder.record(one, 2_000_000);
+    for q in [0.0, 0.5, 1.0] {
+        let got = recorder.quantile(one, q);
+        assert!(got.abs_diff(2_000_000) < 2_000_000 / 128, "{got}");
+    }
+    let counted = [one, other].map(|label| recorder.counted(label));
+    assert_eq!((counted, recorder.quantile(other, 1.0)), ([1, 0], 0));
+    let totals = recorder.totals(one);
+    assert_eq!(
+        (totals.count(), totals.min(), totals.max()),
+        (3, 5, 900_000_000)
+    );
 }

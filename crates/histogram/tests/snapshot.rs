@@ -64,6 +64,33 @@ fn what_version_1_wrote_is_read() {
 }
 
 #[test]
+fn what_shared_the_last_bucket_of_version_2_lies_where_its_ends_do() {
+    // 0 folded records, 0 registers, 2 series; OTHER without values.
+    let mut bytes = b"CFHS\x02\x00\x00\x02\x00\x00".to_vec();
+    let mut varint = |mut value: u128| {
+        while value > 0x7f {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+    };
+    let hours = |count: u128| count * 3_600_000_000_000;
+    varint(1);
+    varint(u128::from(b'a'));
+    // 10 values from 5 to 20 hours, no coarse octave, one bucket: the last of 4608.
+    let sums = [10, hours(100), hours(5), hours(15), 0, 1, 4607, 10];
+    sums.into_iter().for_each(&mut varint);
+    bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
+    let mut read = Recorder::from_bytes(&bytes, CAP, 16).expect("snapshot");
+    let label = read.label("a");
+    let quantiles = read.quantiles(label, [0.0, 0.5, 1.0]);
+    let near = quantiles.map(|ns| (ns as f64 / hours(1) as f64).round() as u64);
+    assert_eq!(near, [5, 20, 20]);
+    let again = Recorder::from_bytes(&read.to_bytes(), CAP, 16).expect("snapshot");
+    assert_eq!(again.to_bytes(), read.to_bytes());
+}
+
+#[test]
 fn folded_counts_travel_along() {
     let (source, mut target) = (filled(), empty());
     target.merge_bytes(&source.to_bytes()).expect("snapshot");
@@ -103,8 +130,8 @@ fn every_changed_byte_is_an_error() {
         Err(Error::NotASnapshot)
     );
     assert_eq!(
-        empty().merge_bytes(b"CFHS\x03"),
-        Err(Error::UnknownVersion(3))
+        empty().merge_bytes(b"CFHS\x04"),
+        Err(Error::UnknownVersion(4))
     );
 }
 

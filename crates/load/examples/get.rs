@@ -41,7 +41,7 @@ fn main() -> Result<()> {
             "enabled": true, "sampling": 1.0, "labels": 10, "bytes": 8_388_608, "interval_ms": 1000, "intervals": 60,
         },
         "scenarios": [{
-            "name": "run", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "data": null,
+            "name": "run", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false, "data": null,
             "steps": [step],
         }],
     });

@@ -9,6 +9,8 @@ pub mod engine;
 mod error;
 pub mod http1;
 pub mod http2;
+#[cfg(test)]
+mod long;
 pub mod model;
 pub mod plan;
 pub mod record;

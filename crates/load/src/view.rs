@@ -40,6 +40,9 @@ pub struct View {
     pub histograms: HistogramsView,
     pub generator: Generator,
     pub intervals: Vec<IntervalView>,
+    /// Versions of the scenarios that are held, by number: the one that iterations begin in last, before it those that
+    /// users are in the middle of. 0 is what the run began with.
+    pub versions: Vec<u64>,
 }
 
 /// One label.
@@ -82,6 +85,7 @@ pub struct Generator {
     pub starved: u64,
     pub bound: u64,
     pub again: u64,
+    pub unasked: u64,
 }
 
 /// One interval.
@@ -111,6 +115,7 @@ impl View {
         efforts: &[Effort],
         generator: Generator,
         intervals: Vec<IntervalView>,
+        versions: Vec<u64>,
     ) -> Self {
         let sum = |of: fn(&Effort) -> u64| efforts.iter().map(of).sum::<u64>();
         let failed = snapshot.errors.values().sum::<u64>();
@@ -148,6 +153,7 @@ impl View {
             histograms: snapshot.histograms,
             generator,
             intervals,
+            versions,
         }
     }
 }
@@ -188,6 +194,7 @@ impl Generator {
             starved: sum(|one| one.starved),
             bound: sum(|one| one.bound),
             again: sum(|one| one.again),
+            unasked: sum(|one| one.unasked),
         }
     }
 }

@@ -296,8 +296,30 @@ fn bytes_after_an_answer_end_its_connection_and_no_other_request() {
     let together = Server::bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokay, and more");
     let view = run(&plan(&together.url(), &json!({"requests": 60, "users": 3})));
     assert_eq!(
-        (view.passed, together.seen.accepted()),
-        (60, 60),
+        (
+            view.passed,
+            together.seen.accepted(),
+            view.generator.unasked
+        ),
+        (60, 60, 60),
+        "{}",
+        text(&view)
+    );
+    // And what comes when nobody waits for anything.
+    let later = Server::new(|peer| {
+        peer.request();
+        peer.ok();
+        thread::sleep(Duration::from_millis(5));
+        peer.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+        peer.wait();
+    });
+    let thinks = scenario(&[step("get", "/", &json!({"think_ms": [100, 100]}))]);
+    let limits = json!({"requests": 6, "users": 1, "scenarios": [thinks]});
+    let view = run(&plan(&later.url(), &limits));
+    // Nobody looks at the last one.
+    let unasked = view.generator.unasked;
+    assert!(
+        view.passed == 6 && (5..=6).contains(&unasked),
         "{}",
         text(&view)
     );

@@ -90,7 +90,11 @@ fn a_hung_connection_gives_its_place_to_who_waits() {
         }
         while peer.request().is_some() && peer.ok() {}
     });
-    let limits = json!({"requests": 50, "users": 4, "connections": 1, "timeout_ms": 300});
+    // The second one comes when the first one has waited for half of its time.
+    let limits = json!({
+        "requests": 50, "users": 4, "connections": 1, "timeout_ms": 600,
+        "model": {"kind": "steps", "steps": [{"rate": 3.0, "for_ms": 1000}, {"rate": 100.0, "for_ms": 1}]},
+    });
     let view = run(&plan(&server.url(), &limits));
     assert_eq!(
         (view.passed, view.errors["timeout"]),

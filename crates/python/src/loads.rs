@@ -1,6 +1,6 @@
 //! `chaffinch_load` for Python: a plan goes in as JSON, what came of it comes out as JSON.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use chaffinch_load::Error;
@@ -38,13 +38,14 @@ pub fn least_record_bytes(labels: usize, threads: usize, intervals: usize) -> us
     Budget::least_bytes(labels, threads, intervals)
 }
 
-/// One run, whose threads send without the GIL.
+/// One run, whose threads send without the GIL. Only `start` keeps others waiting: who looks up names for other
+/// scenarios, or waits for the end, does not keep those from it who ask how the run goes.
 #[pyclass(frozen, module = "chaffinch._core")]
-pub struct LoadRun(Mutex<Run>);
+pub struct LoadRun(RwLock<Run>);
 
 impl LoadRun {
-    fn held(&self) -> MutexGuard<'_, Run> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> RwLockReadGuard<'_, Run> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,12 +55,18 @@ impl LoadRun {
     fn new(py: Python<'_>, plan: &str) -> PyResult<Self> {
         // Names are looked up here.
         py.detach(|| Plan::from_json(plan).and_then(Run::new))
-            .map(|run| Self(Mutex::new(run)))
+            .map(|run| Self(RwLock::new(run)))
             .map_err(refused)
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.held().start()).map_err(refused)
+        let start = || {
+            self.0
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .start()
+        };
+        py.detach(start).map_err(refused)
     }
 
     fn wait(&self, py: Python<'_>, seconds: f64) -> bool {
@@ -79,6 +86,12 @@ impl LoadRun {
         let model: Model = serde_json::from_str(model)
             .map_err(|error| refused(Error::input(format!("the model cannot be read: {error}"))))?;
         self.held().change(model, users).map_err(refused)
+    }
+
+    fn replace(&self, py: Python<'_>, plan: &str) -> PyResult<()> {
+        // Names are looked up here too.
+        py.detach(|| Plan::from_json(plan).and_then(|plan| self.held().replace(plan)))
+            .map_err(refused)
     }
 
     fn guard(&self, action: &str) -> PyResult<()> {

@@ -18,7 +18,7 @@ impl Random {
 
     /// A latency whose magnitude is spread evenly over all octaves, 0 and values beyond the range included.
     pub fn latency(&mut self) -> u64 {
-        let bits = self.below(45) as u32;
+        let bits = self.below(50) as u32;
         self.next() & ((1 << bits) - 1)
     }
 }

@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use super::clock::MILLISECOND;
 use super::connection::UserId;
+use super::courses::{Course, NOWHERE};
 use super::flight::{Flight, Phase, Then};
-use super::shared::State;
+use super::shared::{Load, Orders, State};
+use super::version::Version;
 use super::worker::{Worker, share};
 use crate::model::{Curve, Schedule};
 use crate::scenario::User;
 use crate::{Answer, Nanos};
-
-/// Later than this, an arrival that nobody kept waiting is the generator's fault.
-const LATE: Nanos = MILLISECOND;
 
 impl Worker {
     /// The load from a moment on: a schedule where the model is open, and so many users. Threads for which there is no
@@ -36,8 +34,13 @@ impl Worker {
         }
         for number in self.flights.len() as u32..self.limit {
             let all = u64::from(number) * u64::from(threads) + u64::from(self.thread);
-            self.flights.push(Flight::IDLE);
-            self.users.push(User::new(&self.program, all));
+            let course = self.courses.newest();
+            self.flights.push(Flight {
+                course,
+                ..Flight::IDLE
+            });
+            let program = &self.courses.of(course).program;
+            self.users.push(User::new(program, all));
             self.answers.push(Answer::default());
         }
         let free_since = if self.free.is_empty() {
@@ -47,6 +50,34 @@ impl Worker {
         };
         self.rest_all();
         self.free_since = free_since;
+    }
+
+    /// Other scenarios from now on. Users in the middle of an iteration end it as they began it.
+    fn take_version(&mut self, version: &Arc<Version>) {
+        let old = self.courses.newest();
+        let mut left = 0;
+        for flight in self.flights.iter_mut().filter(|one| one.course == old) {
+            if flight.is_under_way() {
+                left += 1;
+            } else {
+                flight.course = NOWHERE;
+            }
+        }
+        let course = Course::new(version, &mut self.record);
+        self.courses.replace(course, left);
+        self.make_places(version.places.len());
+    }
+
+    /// Makes a user ready for the newest version of the scenarios.
+    #[cold]
+    pub(super) fn enter(&mut self, user: UserId) {
+        let flight = &mut self.flights[user as usize];
+        if flight.course != NOWHERE {
+            self.courses.leave(flight.course);
+        }
+        flight.course = self.courses.newest();
+        let program = &self.courses.of(flight.course).program;
+        self.users[user as usize].change(program);
     }
 
     /// Users that are free begin anew, or wait for arrivals.
@@ -121,14 +152,13 @@ impl Worker {
                 schedule.advance();
             }
             self.taken += 1;
-            if due < self.free_since {
+            let waited = due < self.free_since;
+            if waited {
                 self.waits(self.taken);
-            } else if self.now - due > LATE {
-                self.effort.late += 1;
-                self.effort.late_by += self.now - due;
             }
             let flight = &mut self.flights[user as usize];
             flight.is_reserved = true;
+            flight.due = if waited { Nanos::MAX } else { due };
             flight.phase = Phase::Beginning;
             flight.intended = due;
             self.agenda.push_back(user);
@@ -165,6 +195,7 @@ impl Worker {
         let flight = &mut self.flights[user as usize];
         self.left += u64::from(flight.is_reserved);
         flight.is_reserved = false;
+        flight.due = Nanos::MAX;
         flight.is_again = false;
         flight.wants_new = false;
     }
@@ -179,29 +210,39 @@ impl Worker {
         }
     }
 
-    /// Takes a change of the load when it is its time, and requests that another thread gave back.
+    /// Takes other orders when it is their time, and requests that another thread gave back.
     pub(super) fn look_at_load(&mut self) {
         if self.state != State::Running {
             return;
         }
-        if let Some(mut change) = self.shared.changed(&mut self.seen) {
-            // Whoever changes it again and again does not put it off.
-            if let Some(before) = &self.change {
-                change.at = change.at.min(before.at);
-            }
-            self.until = self.end.min(change.at);
-            self.change = Some(change);
+        if let Some(orders) = self.shared.changed(&mut self.seen) {
+            self.until = self.end.min(orders.at);
+            self.orders = Some(orders);
         }
-        if let Some(change) = self.change.take_if(|change| change.at <= self.now) {
-            self.take_load(change.curve.as_ref(), change.users, change.at);
-            self.until = self.end;
+        if let Some(orders) = self.orders.take_if(|orders| orders.at <= self.now) {
+            self.obey(&orders);
         }
         if self.is_out && (self.left > 0 || self.shared.has_quota()) {
             self.is_out = false;
             self.rest_all();
         }
-        if !self.is_used_up && self.program.used_up().count() == self.program.scenarios().len() {
+        let newest = self.courses.of(self.courses.newest());
+        if !self.is_used_up && newest.version.is_used_up() {
             self.use_up();
+        }
+    }
+
+    /// Does what is new in the orders. Who has used its data up stays at its end: other threads are over already.
+    fn obey(&mut self, orders: &Orders) {
+        self.until = self.end;
+        let newest = self.courses.of(self.courses.newest());
+        if newest.version.number != orders.version.number && !self.is_used_up {
+            self.take_version(&orders.version);
+        }
+        if self.load != orders.load_number {
+            self.load = orders.load_number;
+            let Load { curve, users } = &orders.load;
+            self.take_load(curve.as_ref(), *users, orders.at);
         }
     }
 

@@ -35,10 +35,14 @@ pub struct Connection {
     pub staged: Nanos,
     /// Whole answers that came so far.
     pub answers: u64,
+    /// With HTTP/2: when anything of it was read last.
+    pub heard: Nanos,
     /// Since when nobody waits for an answer.
     pub idle_since: Nanos,
     /// Users who send as soon as it is open.
     pub waiting: Vec<UserId>,
+    /// With HTTP/2 in an open model: users whose requests are put together, until they go.
+    pub held: Vec<UserId>,
     /// It stands in the list of those that take another request.
     pub is_offered: bool,
 }
@@ -50,7 +54,7 @@ impl Connection {
         self.stage == Stage::Open
             && match &self.protocol {
                 Protocol::One { user, .. } => user.is_none(),
-                Protocol::Two(two) => two.room() > 0,
+                Protocol::Two(two) => two.room() > 0 && !self.transport.is_behind(),
             }
     }
 
@@ -161,8 +165,10 @@ mod tests {
             origin: 0,
             staged: 0,
             answers: 0,
+            heard: 0,
             idle_since: 0,
             waiting: Vec::new(),
+            held: Vec::new(),
             is_offered: false,
         }
     }

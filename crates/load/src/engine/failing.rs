@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 
 use super::clock::MILLISECOND;
 use super::connection::{Key, Protocol, Stage, UserId};
-use super::flight::{Attempt, Phase, Then};
+use super::courses::NOWHERE;
+use super::flight::{Flight, Phase, Then};
 use super::shared::State;
+use super::turns::Attempt;
 use super::worker::{PAUSE, Worker};
 use crate::Nanos;
 use crate::http2::Reset;
@@ -35,28 +37,26 @@ impl Worker {
         let (origin, waiting) = (connection.origin as usize, connection.waiting);
         if connection.stage == Stage::Connecting
             && let Some(attempt) = self.take_attempt(key)
-            && self.may_try_another(origin, class, attempt)
         {
-            self.connect(origin, waiting, Some(attempt));
-            return;
+            self.blame(origin, class, &attempt);
+            if !waiting.is_empty() && self.may_try_another(origin, class, &attempt) {
+                self.connect(origin, waiting, Some(attempt));
+                return;
+            }
         }
         match connection.protocol {
-            Protocol::One { user: None, .. } => {}
+            Protocol::One { user: None, .. } => self.lost_idle(class),
             Protocol::One {
-                user: Some(user),
-                reader,
-            } => {
-                self.flights[user as usize].wants_new = was_kept;
-                self.unanswered(user, class, was_kept && !reader.has_begun(), pause);
-            }
+                user: Some(user), ..
+            } => self.left(user, class, was_kept, pause),
             Protocol::Two(mut two) => {
                 let mut left = Left(Vec::new());
                 two.end(&mut left);
+                if left.0.is_empty() && waiting.is_empty() {
+                    self.lost_idle(class);
+                }
                 for user in left.0 {
-                    let flight = &mut self.flights[user as usize];
-                    flight.wants_new = was_kept;
-                    let begun = flight.first_byte > 0;
-                    self.unanswered(user, class, was_kept && !begun, pause);
+                    self.left(user, class, was_kept, pause);
                 }
             }
         }
@@ -64,6 +64,21 @@ impl Worker {
             self.fail(user, class);
         }
         self.serve_queues(origin);
+    }
+
+    /// The connection of a request is gone. One of which an answer began has failed, however kept the connection was:
+    /// the peer had the request.
+    fn left(&mut self, user: UserId, class: Class, was_kept: bool, pause: Nanos) {
+        let flight = &mut self.flights[user as usize];
+        flight.wants_new = was_kept;
+        let has_begun = flight.first_byte > 0;
+        self.unanswered(user, class, was_kept && !has_begun, pause);
+    }
+
+    /// A connection that nobody used is gone. Peers close what was kept; what else ends it nobody asked for.
+    fn lost_idle(&mut self, class: Class) {
+        let is_unasked = matches!(class, Class::Protocol | Class::Tls);
+        self.effort.unasked += u64::from(is_unasked);
     }
 
     /// The attempt of which a connection came, if its origin has other addresses; it is forgotten.
@@ -74,18 +89,26 @@ impl Worker {
 
     /// The peer ended one request of an HTTP/2 connection.
     pub(super) fn reset(&mut self, user: UserId, why: Reset) {
-        match why {
-            Reset::Refused => self.unanswered(user, Class::Reset, true, 0),
-            Reset::Peer(_) => self.unanswered(user, Class::Reset, false, 0),
-            Reset::Closed => self.unanswered(user, Class::Closed, false, 0),
-            Reset::Malformed => self.unanswered(user, Class::Protocol, false, 0),
-            Reset::TooLarge => self.unanswered(user, Class::TooLong, false, 0),
-        }
+        let class = match why {
+            Reset::Refused | Reset::Peer(_) => Class::Reset,
+            Reset::Closed => Class::Closed,
+            Reset::Malformed => Class::Protocol,
+            Reset::TooLarge => Class::TooLong,
+        };
+        let key = self.flights[user as usize].connection;
+        let has_answered = self.connections.get(key).is_some_and(|one| one.answers > 0);
+        // As with connections: who never answers is as good as down.
+        let pause = if has_answered || self.schedule.is_some() {
+            0
+        } else {
+            PAUSE
+        };
+        self.unanswered(user, class, why == Reset::Refused, pause);
     }
 
     /// A request that was sent gets no answer. A peer may close a connection that it kept just when it is used again:
     /// then the request is sent once more, on a new one, also after the end of the run: it is still the same request.
-    fn unanswered(&mut self, user: UserId, class: Class, may_again: bool, pause: Nanos) {
+    pub(super) fn unanswered(&mut self, user: UserId, class: Class, may_again: bool, pause: Nanos) {
         self.asking -= 1;
         let flight = &mut self.flights[user as usize];
         if may_again && !flight.is_again {
@@ -119,9 +142,8 @@ impl Worker {
         let flight = &self.flights[user as usize];
         self.record
             .failed(flight.label, class, &flight.timing(self.now));
-        let outcome = self
-            .program
-            .failed(&mut self.users[user as usize], &mut self.rng);
+        let program = &self.courses.of(flight.course).program;
+        let outcome = program.failed(&mut self.users[user as usize], &mut self.rng);
         self.go_on_after(user, outcome.next, pause);
     }
 
@@ -139,14 +161,20 @@ impl Worker {
         let after = after.max(pause);
         let flight = &mut self.flights[user as usize];
         if then == Then::Begin {
-            let step = &self.program.steps()[self.users[user as usize].step()];
-            if let Some(label) = self.iterations[step.scenario()] {
+            let course = self.courses.of(flight.course);
+            let step = &course.program.steps()[self.users[user as usize].step()];
+            if let Some(label) = course.iterations[step.scenario()] {
                 self.record.iteration(label, self.now - flight.begun);
+            }
+            if flight.course != self.courses.newest() {
+                self.courses.leave(flight.course);
+                flight.course = NOWHERE;
             }
         }
         flight.is_again = false;
         flight.wants_new = false;
         flight.is_reserved = false;
+        flight.due = Nanos::MAX;
         flight.connection = Key::MAX;
         flight.deadline = Nanos::MAX;
         if after > 0 {
@@ -187,28 +215,82 @@ impl Worker {
 
     /// Requests that took too long.
     fn end_late(&mut self) {
+        let mut waits_late = false;
         for user in 0..self.flights.len() as UserId {
             let flight = &self.flights[user as usize];
-            if flight.deadline > self.now || flight.phase != Phase::Asking {
+            if flight.deadline > self.now {
                 continue;
             }
-            let key = flight.connection;
-            let Some(connection) = self.connections.get(key) else {
-                continue;
-            };
-            match &mut connection.protocol {
-                Protocol::One { .. } => self.lost(key, Class::Timeout),
-                Protocol::Two(two) => {
-                    self.out.clear();
-                    two.cancel(user, &mut self.out);
-                    let sent = connection.transport.send(&self.out);
-                    self.unanswered(user, Class::Timeout, false, 0);
-                    match sent {
-                        Ok(()) => self.offer(key),
-                        Err(_) => self.lost(key, Class::Reset),
+            match flight.phase {
+                Phase::Asking => self.end_asking(user),
+                Phase::Waiting => waits_late = true,
+                _ => {}
+            }
+        }
+        if waits_late {
+            self.end_waiting();
+        }
+    }
+
+    /// An answer that took too long is waited for no longer.
+    fn end_asking(&mut self, user: UserId) {
+        let Flight {
+            connection: key,
+            sent,
+            ..
+        } = self.flights[user as usize];
+        let Some(connection) = self.connections.get(key) else {
+            return;
+        };
+        match &mut connection.protocol {
+            Protocol::One { .. } => self.lost(key, Class::Timeout),
+            Protocol::Two(two) => {
+                self.out.clear();
+                two.cancel(user, &mut self.out);
+                // Silent for so long, it may be dead: whoever asks next does so on another one.
+                if connection.heard < sent {
+                    two.retire();
+                }
+                connection.idle_since = self.now;
+                let sent = connection.transport.send(&self.out);
+                self.unanswered(user, Class::Timeout, false, 0);
+                match sent {
+                    Ok(()) => {
+                        self.offer(key);
+                        self.leave(key);
                     }
+                    Err(_) => self.lost(key, Class::Reset),
                 }
             }
+        }
+    }
+
+    /// Who waited too long for a connection, or for one that takes another request, waits no longer. A connection that
+    /// does not stand in that time, and for which nobody waits any more, has failed.
+    fn end_waiting(&mut self) {
+        let (flights, now) = (&self.flights, self.now);
+        let is_late = |user: &UserId| flights[*user as usize].deadline <= now;
+        let mut late = Vec::new();
+        for queue in &mut self.queues {
+            late.extend(queue.iter().copied().filter(is_late));
+            queue.retain(|user| !is_late(user));
+        }
+        let mut failed = Vec::new();
+        for key in self.connections.keys() {
+            if let Some(connection) = self.connections.get(key)
+                && connection.waiting.iter().any(is_late)
+            {
+                late.extend(connection.waiting.extract_if(.., |user| is_late(user)));
+                if connection.waiting.is_empty() {
+                    failed.push(key);
+                }
+            }
+        }
+        for user in late {
+            self.fail(user, Class::Timeout);
+        }
+        for key in failed {
+            self.lost(key, Class::Timeout);
         }
     }
 

@@ -1,8 +1,13 @@
 //! Where users stand with their requests, and what a thread did besides them.
 
+use super::clock::MILLISECOND;
 use super::connection::Key;
+use super::courses::{CourseId, NOWHERE};
 use crate::Nanos;
 use crate::record::{Label, OTHER, Timing};
+
+/// Later than this, an arrival that nobody kept waiting is the generator's fault.
+const LATE: Nanos = MILLISECOND;
 
 /// What a user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +37,22 @@ pub enum Then {
 #[derive(Clone, Debug)]
 pub struct Flight {
     pub phase: Phase,
+    /// The version of the scenarios that the user goes through.
+    pub course: CourseId,
     pub connection: Key,
     /// When the model wanted it to begin.
     pub intended: Nanos,
     /// When the iteration should have begun.
     pub begun: Nanos,
+    /// When an arrival that waited for no user was due, until it is known how late its bytes go; else `Nanos::MAX`.
+    pub due: Nanos,
+    /// When its bytes went.
     pub sent: Nanos,
     /// What its figures are counted under.
     pub label: Label,
     /// 0 until something of the answer came.
     pub first_byte: Nanos,
+    /// Until when its connection and its answer are waited for.
     pub deadline: Nanos,
     pub sent_bytes: u32,
     pub received: u64,
@@ -56,6 +67,32 @@ pub struct Flight {
 }
 
 impl Flight {
+    /// Whether the user is in the middle of an iteration.
+    pub fn is_under_way(&self) -> bool {
+        match self.phase {
+            Phase::Free | Phase::Beginning | Phase::Pausing(Then::Begin) => false,
+            Phase::Stepping | Phase::Waiting | Phase::Asking | Phase::Pausing(Then::Step) => true,
+        }
+    }
+
+    /// Its bytes go now.
+    #[inline]
+    pub(super) fn goes(&mut self, now: Nanos, effort: &mut Effort) {
+        self.sent = now;
+        self.judge(now, effort);
+    }
+
+    /// Its bytes go, or wait for a connection from now on: what it is late by until here is the generator's.
+    #[inline]
+    pub(super) fn judge(&mut self, now: Nanos, effort: &mut Effort) {
+        let due = std::mem::replace(&mut self.due, Nanos::MAX);
+        let late_by = now.saturating_sub(due);
+        if late_by > LATE {
+            effort.late += 1;
+            effort.late_by += late_by;
+        }
+    }
+
     /// What is recorded of the request when it ends.
     pub fn timing(&self, ended: Nanos) -> Timing {
         Timing {
@@ -70,9 +107,11 @@ impl Flight {
 
     pub(super) const IDLE: Self = Self {
         phase: Phase::Free,
+        course: NOWHERE,
         connection: Key::MAX,
         intended: 0,
         begun: 0,
+        due: Nanos::MAX,
         sent: 0,
         label: OTHER,
         first_byte: 0,
@@ -86,19 +125,13 @@ impl Flight {
     };
 }
 
-/// Which address of an origin a connection is made to.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    pub turn: usize,
-    /// Addresses tried, this one too.
-    pub tried: usize,
-}
-
 /// What a thread did besides its requests; shown with the run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Effort {
     /// Processor time used since the run began.
     pub cpu: Nanos,
+    /// Time in which it had something to do and others had the processor; 0 where the system does not say.
+    pub delayed: Nanos,
     pub begun: u64,
     /// Arrivals that were due; iterations that began, as long as the model is closed.
     pub asked: u64,
@@ -111,6 +144,8 @@ pub struct Effort {
     pub bound: u64,
     /// Requests sent again because the peer closed a connection that it had kept.
     pub again: u64,
+    /// Connections that were closed because the peer sent what no request had asked for.
+    pub unasked: u64,
     /// Arrivals that were due and never began, and requests without an answer at the end.
     pub unsent: u64,
     pub unanswered: u64,

@@ -4,21 +4,30 @@
 //! `worker.rs` is the loop; `sending.rs` leads from an iteration that begins to bytes on a connection, `receiving.rs`
 //! from bytes to an answer, `failing.rs` from anything that goes wrong to what its user does next.
 
+mod amid;
 mod arrivals;
+mod belief;
+mod books;
 mod clock;
+mod connecting;
 mod connection;
+mod courses;
 mod failing;
 mod flight;
 mod poll;
 mod receiving;
+mod receiving_two;
 mod resolve;
 mod run;
 mod sending;
 mod shared;
 mod site;
+mod start;
 mod tls;
 mod transport;
+mod turns;
 mod verdict;
+mod version;
 mod worker;
 
 pub use flight::Effort;

@@ -3,17 +3,13 @@
 use std::io;
 
 use super::connection::{Key, Protocol, Stage, UserId};
-use super::flight::Flight;
 use super::poll::Ready;
-use super::sending::{class_of_connecting, class_of_io};
-use super::site::Prepared;
+use super::sending::class_of_io;
 use super::transport::Came;
 use super::worker::Worker;
 use crate::http1::{self, Done};
-use crate::http2::{Events, Reset};
 use crate::record::Class;
-use crate::scenario::{At, Failure, User};
-use crate::{Answer, Nanos};
+use crate::scenario::{At, Failure};
 
 /// Reads of one connection until the others have their turn: a peer may send faster than is read.
 const MOST_READS: usize = 16;
@@ -27,13 +23,6 @@ struct Read {
     surplus: bool,
 }
 
-/// How a request on an HTTP/2 connection ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ended {
-    Answered,
-    Reset(Reset),
-}
-
 impl Worker {
     /// Something happened on a socket.
     #[inline]
@@ -43,65 +32,20 @@ impl Worker {
         };
         if connection.stage == Stage::Connecting {
             self.connected(ready.key);
-        } else if ready.writable
-            && let Err(error) = connection.transport.flush()
-        {
-            self.lost(ready.key, class_of_io(&error));
-            return;
+        } else if ready.writable {
+            let was_behind = connection.transport.is_behind();
+            if let Err(error) = connection.transport.flush() {
+                self.lost(ready.key, class_of_io(&error));
+                return;
+            }
+            if was_behind {
+                self.offer(ready.key);
+            }
         }
         // Also of one that stands only now: what the peer sent already is not told of again.
         if ready.readable {
             self.receive(ready.key, ready.ended);
         }
-    }
-
-    fn connected(&mut self, key: Key) {
-        self.now = self.zero.clock.now();
-        let Some(connection) = self.connections.get(key) else {
-            return;
-        };
-        if let Err(error) = connection.transport.connected() {
-            self.lost(key, class_of_connecting(&error));
-            return;
-        }
-        let took = self.now - connection.staged;
-        self.record.connected(took);
-        connection.staged = self.now;
-        self.take_attempt(key);
-        let Some(connection) = self.connections.get(key) else {
-            return;
-        };
-        let Some((config, name)) = &self.site.places[connection.origin as usize].tls else {
-            self.opened(key);
-            return;
-        };
-        connection.stage = Stage::Securing;
-        if let Err(error) = connection.transport.secure(config, name.clone()) {
-            self.lost(key, class_of_io(&error));
-        }
-    }
-
-    /// Users who waited for this connection send.
-    fn opened(&mut self, key: Key) {
-        let Some(connection) = self.connections.get(key) else {
-            return;
-        };
-        connection.stage = Stage::Open;
-        if let Protocol::Two(two) = &mut connection.protocol {
-            self.out.clear();
-            two.opening(&mut self.out);
-            if connection.transport.hold(&self.out) {
-                self.held.push(key);
-            }
-        }
-        let waiting = std::mem::take(&mut connection.waiting);
-        let origin = connection.origin as usize;
-        // In front of those that wait for any connection: this one was made for them.
-        for user in waiting.into_iter().rev() {
-            self.queues[origin].push_front(user);
-        }
-        self.offer(key);
-        self.serve_queues(origin);
     }
 
     /// Reads what there is. Who has ended is read to its end: the system does not tell of that again.
@@ -121,7 +65,7 @@ impl Worker {
                 Came::All | Came::End => return,
             }
         }
-        self.unread.push(key);
+        self.unread.push((key, has_ended));
     }
 
     #[inline]
@@ -134,7 +78,10 @@ impl Worker {
         };
         let user = *user;
         let mut keep = user
-            .filter(|&user| self.site.prepared[self.users[user as usize].step()].is_kept)
+            .filter(|&user| {
+                let course = self.courses.of(self.flights[user as usize].course);
+                course.prepared(self.users[user as usize].step()).is_kept
+            })
             .map(|user| &mut self.answers[user as usize]);
         let mut read = Read::default();
         let came = connection.transport.receive(&mut self.buffers, |bytes| {
@@ -155,6 +102,9 @@ impl Worker {
         if read.bytes > 0
             && let Some(user) = user
         {
+            if read.outcome.is_none() {
+                self.amid.note();
+            }
             let flight = &mut self.flights[user as usize];
             flight.received += read.bytes as u64;
             if flight.first_byte == 0 {
@@ -174,6 +124,7 @@ impl Worker {
         };
         match (&read.outcome, came) {
             (Some(Ok(done)), came) => {
+                self.effort.unasked += u64::from(read.surplus);
                 let ends = ends || !done.keeps_alive;
                 self.answered(key, done, ends);
                 came.ok().filter(|_| !ends).unwrap_or(Came::End)
@@ -220,22 +171,6 @@ impl Worker {
         }
     }
 
-    /// Whether TLS stands since the last read; then who waited sends.
-    fn secured(&mut self, key: Key) {
-        let Some(connection) = self.connections.get(key) else {
-            return;
-        };
-        if connection.stage == Stage::Securing && !connection.transport.is_handshaking() {
-            let took = self.now - connection.staged;
-            self.record.secured(took);
-            if self.site.agrees(connection.transport.agreed()) {
-                self.opened(key);
-            } else {
-                self.lost(key, Class::Tls);
-            }
-        }
-    }
-
     /// A whole answer of HTTP/1.1.
     #[inline]
     fn answered(&mut self, key: Key, done: &Done, ends: bool) {
@@ -249,7 +184,8 @@ impl Worker {
         let Some(user) = user.take() else {
             return;
         };
-        if ends || !self.site.plan.keep_alive {
+        // What the peer has not taken of a request that it answered stands in front of the next one.
+        if ends || connection.transport.has_unsent() || !self.site.plan.keep_alive {
             let origin = connection.origin as usize;
             self.connections.remove(key);
             self.serve_queues(origin);
@@ -259,113 +195,30 @@ impl Worker {
         self.passed(user, done.status);
     }
 
-    fn receive_two(&mut self, key: Key) -> Came {
-        let Some(connection) = self.connections.get(key) else {
-            return Came::End;
-        };
-        let Protocol::Two(two) = &mut connection.protocol else {
-            return Came::End;
-        };
-        self.now = self.zero.clock.now();
-        self.out.clear();
-        let mut told = Told {
-            flights: &mut self.flights,
-            answers: &mut self.answers,
-            prepared: &self.site.prepared,
-            users: &self.users,
-            ended: &mut self.ended,
-            now: self.now,
-        };
-        let mut fault = None;
-        let out = &mut self.out;
-        let mut came = connection.transport.receive(&mut self.buffers, |bytes| {
-            if fault.is_none() {
-                fault = two.read(bytes, out, &mut told).err();
-            }
-        });
-        let flushed = if self.out.is_empty() {
-            Ok(())
-        } else {
-            connection.transport.send(&self.out)
-        };
-        if let Err(error) = flushed {
-            came = Err(error);
-        }
-        let answers = self.ended.len() as u64;
-        connection.answers += answers;
-        self.now = self.zero.clock.now();
-        self.settle();
-        if fault.is_some() {
-            self.lost(key, Class::Protocol);
-            return Came::End;
-        }
-        match came {
-            Ok(Came::End) => {
-                self.lost(key, Class::Closed);
-                Came::End
-            }
-            Ok(came) => {
-                self.secured(key);
-                self.offer(key);
-                self.leave(key);
-                came
-            }
-            Err(error) => {
-                self.lost(key, class_of_io(&error));
-                Came::End
-            }
-        }
-    }
-
-    /// Tells users what a read of HTTP/2 ended.
-    pub(super) fn settle(&mut self) {
-        let mut ended = std::mem::take(&mut self.ended);
-        for (user, how) in ended.drain(..) {
-            match how {
-                Ended::Answered => {
-                    let status = self.flights[user as usize].status;
-                    self.passed(user, status);
-                }
-                Ended::Reset(why) => self.reset(user, why),
-            }
-        }
-        self.ended = ended;
-    }
-
-    /// A connection whose peer goes away is closed when its last answer came.
-    fn leave(&mut self, key: Key) {
-        if let Some(connection) = self.connections.get(key)
-            && let Protocol::Two(two) = &connection.protocol
-            && two.is_closing()
-            && two.open_streams() == 0
-        {
-            let origin = connection.origin as usize;
-            self.connections.remove(key);
-            self.serve_queues(origin);
-        }
-    }
-
     /// A user has its answer.
     #[inline]
     pub(super) fn passed(&mut self, user: UserId, status: u16) {
-        self.asking -= 1;
         let flight = &self.flights[user as usize];
+        if self.now >= flight.deadline {
+            self.unanswered(user, Class::Timeout, false, 0); // nobody has looked since
+            return;
+        }
+        self.asking -= 1;
         let (label, timing) = (flight.label, flight.timing(self.now));
         let took = self.now - flight.sent;
         let moment = self.moment();
         let its = &mut self.users[user as usize];
-        let answer = self.site.prepared[its.step()]
-            .is_kept
-            .then(|| &mut self.answers[user as usize]);
-        let outcome = self
-            .program
-            .answer(its, status, answer, took, moment, &mut self.rng);
+        let course = self.courses.of(flight.course);
+        let is_kept = course.prepared(its.step()).is_kept;
+        let answer = is_kept.then(|| &mut self.answers[user as usize]);
+        let program = &course.program;
+        let outcome = program.answer(its, status, answer, took, moment, &mut self.rng);
         self.record.answered(label, &timing, status);
         if outcome.held > 0 {
             self.record.held(label, outcome.held);
         }
         if let Some(failure) = outcome.failure {
-            self.record.error(label, class_of_failure(failure));
+            self.record.error(label, class_of_failure(failure), status);
         }
         self.go_on(user, &outcome);
     }
@@ -393,49 +246,5 @@ fn class_of_failure(failure: Failure) -> Class {
         At::Assert(_) => Class::Assertion,
         At::Extract(_) => Class::Extraction,
         At::Path | At::Header(_) => Class::Template,
-    }
-}
-
-/// Takes what an HTTP/2 connection tells while it is read.
-struct Told<'w> {
-    flights: &'w mut [Flight],
-    answers: &'w mut [Answer],
-    prepared: &'w [Prepared],
-    users: &'w [User],
-    ended: &'w mut Vec<(UserId, Ended)>,
-    now: Nanos,
-}
-
-impl Events for Told<'_> {
-    fn wants(&mut self, key: u32) -> bool {
-        self.prepared[self.users[key as usize].step()].is_kept
-    }
-
-    fn head(&mut self, key: u32, status: u16) {
-        let flight = &mut self.flights[key as usize];
-        flight.status = status;
-        flight.first_byte = self.now;
-        if self.wants(key) {
-            self.answers[key as usize].status = status;
-        }
-    }
-
-    fn header(&mut self, key: u32, name: &[u8], value: &[u8]) {
-        self.answers[key as usize].push_header(name, value);
-    }
-
-    fn body(&mut self, key: u32, bytes: &[u8]) {
-        if self.wants(key) {
-            self.answers[key as usize].push_body(bytes);
-        }
-    }
-
-    fn done(&mut self, key: u32, body_bytes: u64) {
-        self.flights[key as usize].received += body_bytes;
-        self.ended.push((key, Ended::Answered));
-    }
-
-    fn reset(&mut self, key: u32, why: Reset) {
-        self.ended.push((key, Ended::Reset(why)));
     }
 }

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::books::{Books, asked_of, books_of};
 use super::clock::MILLISECOND;
-use super::shared::{Change, Shared, State};
-use super::site::Site;
+use super::shared::{Load, Shared, State};
+use super::site::{Site, Trust};
+use super::start::{self, Work};
 use super::verdict::{self, Account};
-use super::worker::{TICK, TURN, Worker};
+use super::version::{Places, Version};
+use super::worker::{TURN, Worker};
 use crate::model::{Curve, Model};
 use crate::plan::{Plan, within_users};
 use crate::record::{Budget, Class, Collector};
@@ -40,29 +43,11 @@ const COLD: f64 = 0.25;
 pub struct Run {
     site: Arc<Site>,
     shared: Arc<Shared>,
+    /// Held while a version is made ready: one at a time.
+    places: Mutex<Places>,
     books: Arc<Mutex<Books>>,
     workers: Vec<Worker>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What is known of a run, added up.
-struct Books {
-    collector: Collector,
-    /// Intervals closed so far.
-    closed: u64,
-    closed_at: Nanos,
-    /// Arrivals that fell due in each interval that is kept, and in all until the last one closed.
-    asked: VecDeque<u64>,
-    asked_before: u64,
-    next_close: Nanos,
-    /// Iterations begin at intended times now, or did before the load was changed.
-    is_open: bool,
-    was_open: bool,
-    /// Why a thread ended before the run did.
-    failure: Option<String>,
-    state: State,
-    ended_at: Nanos,
-    users: u32,
 }
 
 impl Run {
@@ -86,8 +71,11 @@ impl Run {
             threads as usize,
             percentiles.intervals,
         )?;
-        let curve = curve_of(&plan.model);
-        let site = Arc::new(Site::new(plan)?);
+        let load = load_of(&plan.model, users);
+        let (trust, mut places) = (Trust::default(), Places::default());
+        let version = Arc::new(Version::new(&plan, &trust, &mut places, 0)?);
+        let model = std::mem::replace(&mut plan.model, Model::Closed {});
+        let site = Arc::new(Site::new(plan, trust));
         // Ticks end where intervals do, so that each has what happened in it.
         let interval = percentiles.interval_ms.max(1).saturating_mul(MILLISECOND);
         let every = interval / interval.div_ceil(TURN);
@@ -96,13 +84,11 @@ impl Run {
         if !percentiles.enabled {
             collector.percentiles_off();
         }
-        let shared = Arc::new(Shared::new(threads, requests));
+        let shared = Arc::new(Shared::new(threads, requests, load, Arc::clone(&version)));
         let workers = recordings
             .into_iter()
             .enumerate()
-            .map(|(thread, record)| {
-                Worker::new(thread as u32, &site, &shared, record, curve.as_ref())
-            })
+            .map(|(thread, record)| Worker::new(thread as u32, &site, &shared, record))
             .collect::<io::Result<Vec<_>>>()
             .map_err(|error| {
                 Error::run(format!(
@@ -116,16 +102,19 @@ impl Run {
             asked: VecDeque::new(),
             asked_before: 0,
             next_close: 0,
-            is_open: curve.is_some(),
-            was_open: curve.is_some(),
+            is_open: model.is_open(),
+            was_open: model.is_open(),
             failure: None,
             state: State::Running,
             ended_at: 0,
+            model,
             users,
+            versions: vec![version],
         };
         Ok(Self {
             site,
             shared,
+            places: Mutex::new(places),
             books: Arc::new(Mutex::new(books)),
             workers,
             threads: Vec::new(),
@@ -135,39 +124,28 @@ impl Run {
     /// Begins to send. A second call does nothing.
     ///
     /// # Errors
-    /// No thread can be started: then nothing was sent.
+    /// A thread cannot be started: then nothing was sent, and the run has ended.
     pub fn start(&mut self) -> Result<()> {
+        self.start_on(start::thread)
+    }
+
+    fn start_on(&mut self, spawn: impl Fn(Work) -> io::Result<JoinHandle<()>>) -> Result<()> {
         if self.workers.is_empty() {
             return Ok(());
         }
-        self.shared.zero();
         let interval = nanos(self.site.plan.percentiles.interval_ms.max(1));
         let end = self.site.plan.duration_ms.map_or(Nanos::MAX, nanos);
         self.books().next_close = interval;
-        let mut senders = Vec::new();
-        for worker in self.workers.drain(..) {
-            let books = Arc::clone(&self.books);
-            let shared = Arc::clone(&self.shared);
-            let sender = spawn(move || {
-                if let Err(error) = worker.run() {
-                    shared.drain();
-                    books_of(&books).failure =
-                        Some(format!("a thread cannot wait for sockets: {error}"));
-                }
-            });
-            match sender {
-                Ok(sender) => senders.push(sender),
-                Err(error) => {
-                    self.shared.end();
-                    books_of(&self.books).state = State::Ended;
-                    return Err(error);
-                }
-            }
-        }
+        let workers = std::mem::take(&mut self.workers);
+        let sending = workers.into_iter().map(|worker| self.work_of(worker));
+        let sending = sending.collect();
         let (books, shared) = (Arc::clone(&self.books), Arc::clone(&self.shared));
-        self.threads.push(spawn(move || {
+        let adding = move |senders: Vec<JoinHandle<()>>| {
             collect(&books, &shared, &senders, (interval, end));
-            let broken = senders.into_iter().map(JoinHandle::join).filter(Result::is_err);
+            let broken = senders
+                .into_iter()
+                .map(JoinHandle::join)
+                .filter(Result::is_err);
             if broken.count() > 0 {
                 books_of(&books).failure = Some(
                     "a thread broke off, by a fault of this program: what it did last is not in these figures"
@@ -175,8 +153,25 @@ impl Run {
                 );
             }
             finish(&books, &shared);
-        })?);
+        };
+        let started = start::all(sending, adding, spawn);
+        if started.is_err() {
+            self.books().state = State::Ended;
+        }
+        self.threads.push(started?);
         Ok(())
+    }
+
+    /// What a thread that sends does.
+    fn work_of(&self, worker: Worker) -> Work {
+        let (books, shared) = (Arc::clone(&self.books), Arc::clone(&self.shared));
+        Box::new(move || {
+            if let Err(error) = worker.run() {
+                shared.drain();
+                books_of(&books).failure =
+                    Some(format!("a thread cannot wait for sockets: {error}"));
+            }
+        })
     }
 
     /// Whether it has ended, after waiting for that at most so long.
@@ -209,25 +204,41 @@ impl Run {
     ///
     /// # Errors
     /// A model or number of users that no run can have.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers have no further use for it"
-    )]
     pub fn change(&self, model: Model, users: u32) -> Result<()> {
         model.check()?;
         within_users(users)?;
-        let curve = curve_of(&model);
+        let load = load_of(&model, users);
+        self.books().change(model, users);
+        self.shared.change(Some(load), None);
+        Ok(())
+    }
+
+    /// Other scenarios from now on, and another load if the plan has one. Iterations that have begun end as they began;
+    /// the next ones are those of the new plan. The load has no gap. Names that no plan of the run had before are
+    /// looked up here.
+    ///
+    /// # Errors
+    /// What the plan says cannot be done, it differs in what a run keeps until its end, or no iterations begin any
+    /// more. Then the run goes on as it was.
+    pub fn replace(&self, plan: Plan) -> Result<()> {
+        self.site.keeps(&plan)?;
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let _over = self.books().over();
+        let number = self.books().next_version(&self.shared)?;
+        let mut known = places.clone();
+        let version = Version::new(&plan, &self.site.trust, &mut known, number)?;
+        let version = Arc::new(version);
+        // Names may have taken their time.
         let mut books = self.books();
-        books.is_open = curve.is_some();
-        books.was_open |= curve.is_some();
-        books.users = users;
+        books.next_version(&self.shared)?;
+        *places = known;
+        books.versions.push(Arc::clone(&version));
+        let Plan { model, users, .. } = plan;
+        let is_other = (&books.model, books.users) != (&model, users);
+        let load = is_other.then(|| load_of(&model, users));
+        books.change(model, users);
         drop(books);
-        // Late enough for every thread to know before it is time.
-        let at = match self.shared.now() {
-            0 => 0,
-            now => now + 2 * TICK,
-        };
-        self.shared.change(Change { curve, at, users });
+        self.shared.change(load, Some(version));
         Ok(())
     }
 
@@ -286,7 +297,10 @@ impl Run {
             .collect();
         let generator = Generator::of(judged.is_saturated, why, &efforts, elapsed);
         let when = (books.state, elapsed);
-        View::new(when, asked, snapshot, &efforts, generator, intervals)
+        let versions = books.versions.iter().map(|one| one.number).collect();
+        View::new(
+            when, asked, snapshot, &efforts, generator, intervals, versions,
+        )
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -303,17 +317,14 @@ impl Drop for Run {
     }
 }
 
-/// The arrivals of an open model, computed once for all threads.
-fn curve_of(model: &Model) -> Option<Arc<Curve>> {
-    model.is_open().then(|| Arc::new(Curve::new(model)))
+/// The load of a model; the arrivals of an open one are computed once for all threads.
+fn load_of(model: &Model, users: u32) -> Load {
+    let curve = model.is_open().then(|| Arc::new(Curve::new(model)));
+    Load { curve, users }
 }
 
 fn nanos(ms: u64) -> Nanos {
     ms.saturating_mul(MILLISECOND)
-}
-
-fn books_of(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
-    books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Adds up what threads hand over, until all have ended.
@@ -327,6 +338,7 @@ fn collect(
         let is_last = senders.iter().all(JoinHandle::is_finished);
         let mut held = books_of(books);
         held.collector.collect();
+        let over = held.over();
         let now = shared.now();
         if now >= held.next_close.saturating_add(GRACE) && !is_last {
             let boundary = (now - GRACE) / interval * interval;
@@ -337,6 +349,7 @@ fn collect(
             held.state = State::Draining;
         }
         drop(held);
+        drop(over); // which may take long, where it has much data
         if is_last {
             return;
         }
@@ -355,32 +368,42 @@ fn finish(books: &Mutex<Books>, shared: &Shared) {
     books.state = State::Ended;
 }
 
-impl Books {
-    /// Ends an interval, until whose end so many arrivals were due.
-    fn close(&mut self, now: Nanos, asked: u64) {
-        self.collector.close_interval(now);
-        self.closed += 1;
-        self.closed_at = now;
-        self.asked
-            .push_back(asked.saturating_sub(self.asked_before));
-        self.asked_before = asked;
-        let kept = self.collector.intervals().count();
-        self.asked.drain(..self.asked.len().saturating_sub(kept));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three threads, for a target that is never asked.
+    const PLAN: &str = r#"{
+        "base_url": "http://127.0.0.1:9", "resolve": [], "headers": [], "http": "1.1", "streams": 1,
+        "tls": {"verify": true, "ca": null, "certificate": null, "key": null}, "compression": false,
+        "connections": 9, "idle_per_host": 9, "idle_ms": 1000, "nodelay": true, "keep_alive": true,
+        "connect_timeout_ms": 1000, "timeout_ms": 1000, "model": {"kind": "closed"}, "users": 3, "threads": 3,
+        "duration_ms": 60000, "requests": null, "drain_ms": 1000, "seed": 1,
+        "percentiles": {"enabled": true, "sampling": 1.0, "labels": 9, "bytes": 8388608, "interval_ms": 1000,
+            "intervals": 10},
+        "scenarios": [{"name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false,
+            "data": null, "steps": [{"name": "get", "method": "GET", "path": "/", "query": [], "headers": [],
+            "body": null, "body_size": null, "label": null, "extract": [], "assert": [], "cache_ttl_ms": null,
+            "think_ms": [0, 0], "timeout_ms": null}]}]
+    }"#;
+
+    #[test]
+    fn a_run_whose_threads_cannot_be_started_has_ended_and_sent_nothing() {
+        for most in 0..4 {
+            let mut run = Run::new(Plan::from_json(PLAN).unwrap()).unwrap();
+            let count = std::cell::Cell::new(0);
+            let why = run.start_on(|work| {
+                if count.replace(count.get() + 1) == most {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                start::thread(work)
+            });
+            let why = why.unwrap_err().to_string();
+            assert!(why.contains("so nothing was sent"), "{why}");
+            assert!(run.wait(Duration::ZERO), "it has ended");
+            let view = run.view(0, true);
+            assert_eq!((view.state, view.requests, view.in_flight), ("ended", 0, 0));
+            assert!(run.start().is_ok(), "a second call does nothing");
+        }
     }
-}
-
-/// Arrivals that were due, as the threads told last.
-fn asked_of(shared: &Shared) -> u64 {
-    shared.efforts().iter().map(|one| one.asked).sum()
-}
-
-fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("load".to_owned())
-        .spawn(work)
-        .map_err(|error| {
-            Error::run(format!(
-                "no thread can be started ({error}): let this user have more of them"
-            ))
-        })
 }

@@ -1,17 +1,15 @@
 //! From an iteration that begins to bytes on a connection.
 
 use std::io;
-use std::net::SocketAddr;
 
-use super::connection::{Connection, Key, Protocol, Stage, UserId};
-use super::flight::{Attempt, Flight, Phase};
+use super::connection::{Connection, Key, Protocol, UserId};
+use super::courses::Stop;
+use super::flight::{Flight, Phase};
 use super::shared::State;
-use super::transport::Transport;
 use super::worker::Worker;
-use crate::plan::Http;
+use crate::http1;
 use crate::record::{Class, Label};
-use crate::scenario::{Begin, Ready};
-use crate::{http1, http2};
+use crate::scenario::{Begin, Outcome, Ready};
 
 impl Worker {
     /// Begins an iteration of a user.
@@ -33,10 +31,12 @@ impl Worker {
             return;
         }
         self.flights[user as usize].is_reserved = true;
-        match self
-            .program
-            .begin(&mut self.users[user as usize], &mut self.rng)
-        {
+        let newest = self.courses.newest();
+        if self.flights[user as usize].course != newest {
+            self.enter(user);
+        }
+        let its = &mut self.users[user as usize];
+        match self.courses.of(newest).program.begin(its, &mut self.rng) {
             Begin::At { .. } => {
                 self.effort.begun += 1;
                 let flight = &mut self.flights[user as usize];
@@ -62,16 +62,29 @@ impl Worker {
             return;
         }
         let step = self.users[user as usize].step();
-        let label = self.labels[step].unwrap_or_else(|| self.label_of(user));
+        let course = self.courses.of(self.flights[user as usize].course);
+        let timeout = course.prepared(step).timeout;
+        let Stop {
+            place,
+            label,
+            keeps,
+        } = course.stops[step];
+        let label = label.unwrap_or_else(|| self.label_of(user));
         let flight = &mut self.flights[user as usize];
         flight.is_reserved = true;
         flight.label = label;
         flight.sent = self.now; // until it is: what fails before has no other time
         flight.first_byte = 0;
-        flight.sent_bytes = 0;
         flight.received = 0;
         let wants_new = flight.wants_new;
-        let origin = self.program.steps()[step].origin();
+        if !flight.is_again {
+            flight.sent_bytes = 0;
+            flight.deadline = self.now.saturating_add(timeout);
+            if keeps && self.is_spared(user) {
+                return;
+            }
+        }
+        let origin = place as usize;
         while let Some(key) = self.offered[origin].pop() {
             let Some(connection) = self.connections.get(key) else {
                 continue; // it is gone
@@ -102,122 +115,34 @@ impl Worker {
         let moment = self.moment();
         self.label.clear();
         let its = &self.users[user as usize];
-        self.program
+        let course = self.courses.of(self.flights[user as usize].course);
+        course
+            .program
             .label(its, moment, &mut self.rng, &mut self.label);
         self.record.label(&self.label)
     }
 
-    fn wait_for_connection(&mut self, origin: usize, user: UserId) {
-        self.flights[user as usize].phase = Phase::Waiting;
-        let streams = self.site.plan.streams as usize;
-        if self.site.plan.http == Http::Two
-            && let Some(joining) = self.connections.get(self.joining[origin])
-            && joining.stage != Stage::Open
-            && joining.waiting.len() < streams
-        {
-            joining.waiting.push(user);
-        } else if self.connections.len() < self.most_connections || self.make_room(origin) {
-            self.connect(origin, vec![user], None);
-        } else {
-            self.effort.bound += 1;
-            self.queues[origin].push_back(user);
+    /// Whether a user keeps the answer to its step, and needs no connection; then it goes on.
+    fn is_spared(&mut self, user: UserId) -> bool {
+        if self.state != State::Running {
+            return false;
         }
-    }
-
-    /// Closes a connection to another origin that nobody uses.
-    fn make_room(&mut self, origin: usize) -> bool {
-        for other in (0..self.offered.len()).filter(|&other| other != origin) {
-            for key in std::mem::take(&mut self.offered[other]) {
-                let Some(connection) = self.connections.get(key) else {
-                    continue;
-                };
-                if connection.is_idle() && self.connections.len() >= self.most_connections {
-                    self.connections.remove(key);
-                } else {
-                    self.offered[other].push(key);
-                }
-            }
-        }
-        self.connections.len() < self.most_connections
-    }
-
-    /// Begins to connect for users, to the address whose turn it is or, after an attempt that failed, to the next one.
-    pub(super) fn connect(&mut self, origin: usize, waiting: Vec<UserId>, before: Option<Attempt>) {
-        let key = self.connections.next_key();
-        let mut attempt = before.unwrap_or(Attempt {
-            turn: self.turns[origin],
-            tried: 0,
-        });
-        if before.is_none() {
-            self.turns[origin] = attempt.turn.wrapping_add(1);
-        }
-        let transport = loop {
-            attempt.tried += 1;
-            let class = match self.site.places[origin].address(&mut attempt.turn) {
-                None => Class::Dns,
-                Some(address) => match self.begin_connection(address, key) {
-                    Ok(transport) => break transport,
-                    Err(error) => class_of_connecting(&error),
-                },
-            };
-            if !self.may_try_another(origin, class, attempt) {
-                for user in waiting {
-                    self.fail(user, class);
-                }
-                return;
-            }
+        let moment = self.moment();
+        let its = &mut self.users[user as usize];
+        let program = &self.courses.of(self.flights[user as usize].course).program;
+        let kept = program.kept(its, moment, &mut self.rng, &mut self.request);
+        let Some(outcome) = kept else {
+            return false;
         };
-        if self.addresses(origin) > 1 {
-            self.attempts.push((key, attempt));
-        }
-        let protocol = match self.site.plan.http {
-            Http::One => Protocol::One {
-                reader: http1::Reader::new(),
-                user: None,
-            },
-            Http::Two => Protocol::Two(Box::new(http2::Connection::new(self.site.plan.streams))),
-        };
-        self.joining[origin] = self.connections.insert(Connection {
-            transport,
-            protocol,
-            stage: Stage::Connecting,
-            origin: origin as u32,
-            staged: self.now,
-            answers: 0,
-            idle_since: self.now,
-            waiting,
-            is_offered: false,
-        });
+        self.spare(user, &outcome);
+        true
     }
 
-    fn begin_connection(&self, address: SocketAddr, key: Key) -> io::Result<Transport> {
-        let transport = Transport::connect(address, self.site.plan.nodelay)?;
-        self.poll.add(&transport, key)?;
-        Ok(transport)
-    }
-
-    /// Whether an origin has an address that was not tried yet.
-    pub(super) fn may_try_another(&self, origin: usize, class: Class, attempt: Attempt) -> bool {
-        matches!(class, Class::Connect | Class::Timeout) && attempt.tried < self.addresses(origin)
-    }
-
-    fn addresses(&self, origin: usize) -> usize {
-        self.site.places[origin]
-            .addresses
-            .as_ref()
-            .map_or(0, Vec::len)
-    }
-
-    /// Users that wait for a connection get one, as far as there may be more: those to this origin first.
-    pub(super) fn serve_queues(&mut self, first: usize) {
-        for origin in std::iter::once(first).chain(0..self.queues.len()) {
-            while self.connections.len() < self.most_connections {
-                let Some(user) = self.queues[origin].pop_front() else {
-                    break;
-                };
-                self.wait_for_connection(origin, user);
-            }
-        }
+    /// A kept answer stands for a request.
+    fn spare(&mut self, user: UserId, outcome: &Outcome) {
+        self.record.cached(self.flights[user as usize].label);
+        self.release(user);
+        self.go_on(user, outcome);
     }
 
     /// Whether a connection that nobody here has a use for has to make room for who waits for another origin.
@@ -297,21 +222,20 @@ impl Worker {
         let flight = &mut self.flights[user as usize];
         let step = its.step();
         flight.phase = Phase::Asking;
-        flight.sent = self.now;
-        let prepared = &self.site.prepared[step];
-        let ready = self
+        flight.sent = self.now; // which a closed model goes by
+        let course = self.courses.of(flight.course);
+        let prepared = course.prepared(step);
+        let ready = course
             .program
             .request(its, moment, &mut self.rng, &mut self.request);
         let (bytes, body) = match ready {
             Ready::Fixed => (prepared.bytes.as_slice(), prepared.body.as_slice()),
             Ready::Filled => {
-                self.site.encode(&self.request, step, &mut self.bytes);
+                course.version.encode(&self.request, step, &mut self.bytes);
                 (self.bytes.as_slice(), self.request.body.as_slice())
             }
             Ready::Cached(outcome) => {
-                self.record.cached(flight.label);
-                self.release(user);
-                self.go_on(user, &outcome);
+                self.spare(user, &outcome);
                 return;
             }
             Ready::Refused(outcome) => {
@@ -327,8 +251,7 @@ impl Worker {
         };
         flight.connection = key;
         flight.status = 0;
-        flight.deadline = self.now.saturating_add(prepared.timeout);
-        flight.sent_bytes = bytes.len() as u32;
+        flight.sent_bytes = flight.sent_bytes.saturating_add(bytes.len() as u32);
         self.asking += 1;
         if prepared.is_kept {
             let answer = &mut self.answers[user as usize];
@@ -342,16 +265,25 @@ impl Worker {
             } => {
                 *whose = Some(user);
                 reader.expect(prepared.kind);
+                if self.schedule.is_some() {
+                    flight.goes(self.zero.clock.now(), &mut self.effort);
+                }
                 connection.transport.send(bytes)
             }
             Protocol::Two(two) => {
                 let is_head = prepared.kind == http1::Kind::Head;
-                flight.sent_bytes += body.len() as u32;
+                flight.sent_bytes = flight.sent_bytes.saturating_add(body.len() as u32);
                 self.out.clear();
                 let opened = two.open(bytes, body, is_head, user, &mut self.out);
                 debug_assert!(opened, "a connection that takes more has room");
-                if connection.transport.hold(&self.out) {
+                let is_first = connection.transport.hold(&self.out);
+                if is_first {
                     self.held.push(key);
+                }
+                if self.schedule.is_some()
+                    && (is_first || !connection.held.is_empty() || self.held.contains(&key))
+                {
+                    connection.held.push(user);
                 }
                 Ok(())
             }
@@ -367,30 +299,25 @@ impl Worker {
     #[inline]
     pub(super) fn send_held(&mut self) {
         while let Some(key) = self.held.pop() {
-            if let Some(connection) = self.connections.get(key)
-                && let Err(error) = connection.transport.flush()
-            {
-                self.lost(key, class_of_io(&error));
+            let Some(connection) = self.connections.get(key) else {
+                continue;
+            };
+            if !connection.held.is_empty() {
+                let now = self.zero.clock.now();
+                for user in connection.held.drain(..) {
+                    let flight = &mut self.flights[user as usize];
+                    if flight.connection == key {
+                        flight.goes(now, &mut self.effort);
+                    }
+                }
+            }
+            let was_behind = connection.transport.is_behind();
+            match connection.transport.flush() {
+                Ok(()) if was_behind => self.offer(key),
+                Ok(()) => {}
+                Err(error) => self.lost(key, class_of_io(&error)),
             }
         }
-    }
-}
-
-/// The class of what the system says while it connects.
-pub(super) fn class_of_connecting(error: &io::Error) -> Class {
-    use rustix::io::Errno;
-    let refusals = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOMEM,
-        Errno::NOBUFS,
-        Errno::ADDRNOTAVAIL, // no local port is left
-        Errno::NOSPC,
-    ];
-    match error.raw_os_error() {
-        Some(code) if refusals.iter().any(|one| one.raw_os_error() == code) => Class::System,
-        _ if error.kind() == io::ErrorKind::TimedOut => Class::Timeout,
-        _ => Class::Connect,
     }
 }
 
@@ -399,6 +326,7 @@ pub(super) fn class_of_io(error: &io::Error) -> Class {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Class::Reset,
         io::ErrorKind::TimedOut => Class::Timeout,
+        io::ErrorKind::QuotaExceeded => Class::Protocol, // a flood
         // What `Transport` wraps is an error of TLS.
         io::ErrorKind::Other | io::ErrorKind::InvalidData => Class::Tls,
         io::ErrorKind::UnexpectedEof => Class::Closed,

@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::clock::Clock;
 use super::flight::Effort;
+use super::version::Version;
+use super::worker::TICK;
 use crate::Nanos;
 use crate::model::Curve;
 
@@ -33,12 +35,21 @@ impl State {
 
 /// A load that takes the place of the one before.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct Load {
     /// None in a closed model.
     pub curve: Option<Arc<Curve>>,
-    /// When it begins, on the clock of the run.
-    pub at: Nanos,
     pub users: u32,
+}
+
+/// What the threads are to do from a moment on: of load and scenarios what was said last, whichever changed.
+#[derive(Clone)]
+pub struct Orders {
+    /// On the clock of the run.
+    pub at: Nanos,
+    pub load: Load,
+    /// Which load of the run it is: it begins anew where the number is another one.
+    pub load_number: u64,
+    pub version: Arc<Version>,
 }
 
 /// The start of a run, on both clocks.
@@ -59,14 +70,13 @@ impl Zero {
 }
 
 /// Seen by all threads of a run.
-#[derive(Debug)]
 pub struct Shared {
     zero: OnceLock<Zero>,
     efforts: Mutex<Vec<Effort>>,
     stop: AtomicU8,
     /// Counts changes, so that a look costs a load.
     changes: AtomicU64,
-    change: Mutex<Option<Change>>,
+    orders: Mutex<Orders>,
     /// Requests that no thread has taken a lease of yet.
     quota: AtomicU64,
     threads: u32,
@@ -75,18 +85,26 @@ pub struct Shared {
 /// Requests that a thread takes from the quota at once, at most.
 const MOST_LEASED: u64 = 64;
 
+/// From a change of the orders to when it holds.
+const NOTICE: Nanos = 2 * TICK;
+
 const DRAIN: u8 = 1;
 const BREAK: u8 = 2;
 
 impl Shared {
     #[must_use]
-    pub fn new(threads: u32, requests: Option<u64>) -> Self {
+    pub fn new(threads: u32, requests: Option<u64>, load: Load, version: Arc<Version>) -> Self {
         Self {
             zero: OnceLock::new(),
             efforts: Mutex::new(vec![Effort::default(); threads as usize]),
             stop: AtomicU8::new(0),
             changes: AtomicU64::new(0),
-            change: Mutex::new(None),
+            orders: Mutex::new(Orders {
+                at: 0,
+                load,
+                load_number: 0,
+                version,
+            }),
             quota: AtomicU64::new(requests.unwrap_or(u64::MAX)),
             threads,
         }
@@ -162,23 +180,41 @@ impl Shared {
         }
     }
 
-    /// Another load from a moment on.
-    pub fn change(&self, change: Change) {
-        *self.held() = Some(change);
+    /// Other orders, late enough for every thread to know before it is time. Whoever changes them again and again does
+    /// not put them off.
+    pub fn change(&self, load: Option<Load>, version: Option<Arc<Version>>) {
+        let mut orders = self.held();
+        let now = self.now();
+        if now > 0 && orders.at <= now {
+            orders.at = now + NOTICE;
+        }
+        if let Some(load) = load {
+            orders.load = load;
+            orders.load_number += 1;
+        }
+        if let Some(version) = version {
+            orders.version = version;
+        }
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// The last change, if there were any since `seen`, which is brought up to date.
-    pub fn changed(&self, seen: &mut u64) -> Option<Change> {
+    /// The orders that hold, or will.
+    #[must_use]
+    pub fn orders(&self) -> Orders {
+        self.held().clone()
+    }
+
+    /// The same, if they were changed since `seen`, which is brought up to date.
+    pub fn changed(&self, seen: &mut u64) -> Option<Orders> {
         let changes = self.changes.load(Ordering::Acquire);
         if changes == *seen {
             return None;
         }
         *seen = changes;
-        self.held().clone()
+        Some(self.orders())
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Change>> {
-        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 
+use super::belief::{Anyone, Vouched};
 use crate::plan::{Http, Tls};
 use crate::{Error, Result};
 
@@ -21,15 +21,19 @@ pub fn config(tls: &Tls, http: Http) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::run(format!("TLS cannot be used: {error}")))?;
+    let builder = builder.dangerous();
     let builder = if tls.verify {
-        let roots = Arc::new(roots(tls.ca.as_deref())?);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        let named = match &tls.ca {
+            Some(path) => certificates("tls.ca", path)?,
+            None => Vec::new(),
+        };
+        let roots = Arc::new(roots(tls.ca.as_deref(), &named)?);
+        let web = WebPkiServerVerifier::builder_with_provider(roots, provider)
             .build()
             .map_err(|error| Error::input(format!("tls.ca: {error}")))?;
-        builder.with_webpki_verifier(verifier)
+        builder.with_custom_certificate_verifier(Arc::new(Vouched { web, named }))
     } else {
-        let anyone = Arc::new(Anyone(provider));
-        builder.dangerous().with_custom_certificate_verifier(anyone)
+        builder.with_custom_certificate_verifier(Arc::new(Anyone(provider)))
     };
     let mut config = match (&tls.certificate, &tls.key) {
         (Some(certificate), Some(key)) => {
@@ -62,12 +66,13 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>> {
     })
 }
 
-fn roots(ca: Option<&str>) -> Result<RootCertStore> {
+/// The authorities of the owner's file, or of the system where there is none.
+fn roots(ca: Option<&str>, named: &[CertificateDer<'static>]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca {
-        for certificate in certificates("tls.ca", path)? {
+        for certificate in named {
             roots
-                .add(certificate)
+                .add(certificate.clone())
                 .map_err(|error| Error::input(format!("tls.ca: {path}: {error}")))?;
         }
         return Ok(roots);
@@ -113,47 +118,6 @@ fn mismatched(certificate: &str, key: &str, error: &rustls::Error) -> Error {
         }
         error => format!("tls.key: {key} cannot be used: {error}"),
     })
-}
-
-/// Believes every certificate, as its owner asked for; signatures are checked all the same.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ const PLAIN: usize = 1 << 14;
 /// long it is.
 const MOST_UNSENT: usize = 1 << 22;
 
+/// Bytes that may wait before a connection takes no further request.
+const BEHIND: usize = 1 << 20;
+
 /// Memory for what waits that a connection keeps.
 const KEPT: usize = 1 << 12;
 
@@ -61,6 +64,8 @@ pub struct Transport {
     unsent: Vec<u8>,
     /// Where the rest of `unsent` begins.
     done: usize,
+    /// Bytes that were given to be sent so far.
+    given: u64,
 }
 
 impl Transport {
@@ -88,6 +93,7 @@ impl Transport {
             has_early: false,
             unsent: Vec::new(),
             done: 0,
+            given: 0,
         })
     }
 
@@ -128,12 +134,39 @@ impl Transport {
         self.tls.as_ref().and_then(|tls| tls.alpn_protocol())
     }
 
+    /// Whether so much waits for the peer that nothing should be added.
+    #[inline]
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.unsent.len() - self.done > BEHIND
+    }
+
+    /// Whether bytes wait that the system has not taken yet.
+    #[inline]
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        let is_encrypted = |tls: &ClientConnection| tls.wants_write();
+        self.done < self.unsent.len() || self.tls.as_deref().is_some_and(is_encrypted)
+    }
+
+    /// Bytes that were given to be sent so far, and how many of them at most the system has not taken.
+    #[must_use]
+    pub fn given(&self) -> (u64, usize) {
+        let encrypted = match &self.tls {
+            Some(tls) if tls.wants_write() => MOST_ENCRYPTED,
+            _ => 0,
+        };
+        let unsent = (self.unsent.len() - self.done + encrypted) as u64;
+        (self.given, unsent.min(self.given) as usize)
+    }
+
     /// Sends bytes, now or as soon as the peer takes them.
     ///
     /// # Errors
     /// The connection is gone.
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.given += bytes.len() as u64;
         if self.tls.is_none() && self.unsent.is_empty() {
             let sent = match self.socket.send(bytes) {
                 Ok(sent) => sent,
@@ -151,7 +184,7 @@ impl Transport {
     fn send_more(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.unsent.len() - self.done > MOST_UNSENT {
             let why = "the peer does not read what it makes us send";
-            return Err(io::Error::new(ErrorKind::TimedOut, why));
+            return Err(io::Error::new(ErrorKind::QuotaExceeded, why));
         }
         let mut now = 0;
         if let Some(tls) = self.tls.as_mut().filter(|_| self.unsent.is_empty()) {
@@ -167,6 +200,7 @@ impl Transport {
     /// Takes bytes that the next `flush` sends, so that several requests go out at once. True when there were none.
     #[inline]
     pub fn hold(&mut self, bytes: &[u8]) -> bool {
+        self.given += bytes.len() as u64;
         let was_empty = self.unsent.is_empty();
         self.unsent.extend_from_slice(bytes);
         was_empty
@@ -429,7 +463,7 @@ mod tests {
             }
             assert!(sent < 100 << 20);
         };
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
         assert!(transport.unsent.len() <= MOST_UNSENT + part.len());
     }
 

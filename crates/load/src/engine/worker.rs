@@ -8,17 +8,20 @@ use std::sync::Arc;
 use rand_core::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::clock::{MILLISECOND, thread_cpu};
+use super::amid::Amid;
+use super::clock::{MILLISECOND, thread_cpu, thread_delay};
 use super::connection::{Connections, Key, UserId};
-use super::flight::{Attempt, Effort, Flight, Phase, Then};
+use super::courses::{Course, Courses};
+use super::flight::{Effort, Flight, Phase, Then};
 use super::poll::{Events, Poll};
-use super::receiving::Ended;
-use super::shared::{Change, Shared, State, Zero};
-use super::site::Site;
+use super::receiving_two::Ended;
+use super::shared::{Orders, Shared, State, Zero};
+use super::site::{Place, Site};
 use super::transport::Buffers;
-use crate::model::{Curve, Schedule};
-use crate::record::{Label, ThreadRecord};
-use crate::scenario::{Moment, Program, User};
+use super::turns::{Attempt, Turns};
+use crate::model::Schedule;
+use crate::record::ThreadRecord;
+use crate::scenario::{Moment, User};
 use crate::{Answer, Nanos, Request};
 
 /// How often a thread looks at what the run wants of it.
@@ -35,7 +38,7 @@ const MOST_MOVES: usize = 256;
 
 pub(super) struct Worker {
     pub thread: u32,
-    pub program: Program,
+    pub courses: Courses,
     pub site: Arc<Site>,
     pub shared: Arc<Shared>,
     pub zero: Zero,
@@ -45,16 +48,16 @@ pub(super) struct Worker {
     pub most_connections: u32,
     /// Most of them to one origin that are kept while nobody uses them.
     pub most_kept: u32,
-    /// By origin: connections that take a request, the last used one last; some may be gone.
+    /// By place: connections that take a request, the last used one last; some may be gone.
     pub offered: Vec<Vec<Key>>,
-    /// By origin: with HTTP/2 the connection that comes next, which users may wait for together.
+    /// By place: with HTTP/2 the connection that comes next, which users may wait for together.
     pub joining: Vec<Key>,
-    /// By origin: users that wait for a connection.
+    /// By place: users that wait for a connection.
     pub queues: Vec<VecDeque<UserId>>,
     /// Connections to origins with several addresses, until they stand.
     pub attempts: Vec<(Key, Attempt)>,
-    /// By origin: which address is next.
-    pub turns: Vec<usize>,
+    /// By place: which address is next.
+    pub turns: Vec<Turns>,
     pub flights: Vec<Flight>,
     pub users: Vec<User>,
     /// By user, while its answer is looked into.
@@ -66,8 +69,8 @@ pub(super) struct Worker {
     pub asking: u32,
     /// Users whose turn it is, in order.
     pub agenda: VecDeque<UserId>,
-    /// Connections of which there may be more to read than was.
-    pub unread: Vec<Key>,
+    /// Connections of which there may be more to read than was, and whether their peers were told to have ended.
+    pub unread: Vec<(Key, bool)>,
     pub timers: BinaryHeap<Reverse<(Nanos, UserId)>>,
     /// None in a closed model.
     pub schedule: Option<Schedule>,
@@ -86,10 +89,6 @@ pub(super) struct Worker {
     /// All data is used up: no iteration can begin any more.
     pub is_used_up: bool,
     pub record: ThreadRecord,
-    /// By step, where its label is always the same.
-    pub labels: Vec<Option<Label>>,
-    /// By scenario, where it has several steps.
-    pub iterations: Vec<Option<Label>>,
     pub effort: Effort,
     pub buffers: Buffers,
     pub request: Request,
@@ -99,6 +98,8 @@ pub(super) struct Worker {
     pub label: String,
     /// With HTTP/2: connections on which requests wait to be sent together.
     pub held: Vec<Key>,
+    /// The last reads ended in the middle of an answer, or not.
+    pub amid: Amid,
     /// With HTTP/2 what one read ended.
     pub ended: Vec<(UserId, Ended)>,
     pub rng: Xoshiro256PlusPlus,
@@ -108,9 +109,11 @@ pub(super) struct Worker {
     /// Until when the current model holds.
     pub until: Nanos,
     pub state: State,
-    /// Changes of the load that were seen, and the last one until it is its time.
+    /// Changes of the orders that were seen, and the orders until it is their time.
     pub seen: u64,
-    pub change: Option<Change>,
+    pub orders: Option<Orders>,
+    /// The number of the load that holds.
+    pub load: u64,
     next_tick: Nanos,
     pub next_look: Nanos,
     pub next_sweep: Nanos,
@@ -125,28 +128,27 @@ impl Worker {
         thread: u32,
         site: &Arc<Site>,
         shared: &Arc<Shared>,
-        record: ThreadRecord,
-        curve: Option<&Arc<Curve>>,
+        mut record: ThreadRecord,
     ) -> io::Result<Self> {
         let plan = &site.plan;
-        let origins = site.places.len();
+        let Orders { load, version, .. } = shared.orders();
         let end = plan
             .duration_ms
             .map_or(Nanos::MAX, |ms| ms.saturating_mul(MILLISECOND));
         let mut worker = Self {
             thread,
-            program: site.program.clone(),
+            courses: Courses::new(Course::new(&version, &mut record)),
             shared: Arc::clone(shared),
             zero: Zero::now(),
             poll: Poll::new()?,
             connections: Connections::default(),
             most_connections: share(plan.connections, thread, plan.threads),
             most_kept: share(plan.idle_per_host, thread, plan.threads),
-            offered: vec![Vec::new(); origins],
-            joining: vec![Key::MAX; origins],
-            queues: vec![VecDeque::new(); origins],
+            offered: Vec::new(),
+            joining: Vec::new(),
+            queues: Vec::new(),
             attempts: Vec::new(),
-            turns: vec![thread as usize; origins],
+            turns: Vec::new(),
             flights: Vec::new(),
             users: Vec::new(),
             answers: Vec::new(),
@@ -165,8 +167,6 @@ impl Worker {
             is_out: false,
             is_used_up: false,
             record,
-            labels: Vec::new(),
-            iterations: Vec::new(),
             effort: Effort::default(),
             buffers: Buffers::default(),
             request: Request::default(),
@@ -174,6 +174,7 @@ impl Worker {
             out: Vec::new(),
             label: String::new(),
             held: Vec::new(),
+            amid: Amid::default(),
             ended: Vec::new(),
             rng: Xoshiro256PlusPlus::seed_from_u64(site.seed.wrapping_add(u64::from(thread))),
             now: 0,
@@ -181,30 +182,31 @@ impl Worker {
             until: end,
             state: State::Running,
             seen: 0,
-            change: None,
+            orders: None,
+            load: 0,
             next_tick: 0,
             next_look: 0,
             next_sweep: 0,
             site: Arc::clone(site),
         };
-        worker.name_labels();
-        worker.take_load(curve, plan.users, 0);
+        worker.make_places(version.places.len());
+        worker.take_load(load.curve.as_ref(), load.users, 0);
         Ok(worker)
     }
 
-    /// Labels that stay the same are named once.
-    fn name_labels(&mut self) {
-        let site = Arc::clone(&self.site);
-        for step in site.program.steps() {
-            let label = step.label().map(|name| self.record.label(name));
-            self.labels.push(label);
-        }
-        for (scenario, name) in site.program.scenarios().enumerate() {
-            let steps = site.program.steps().iter();
-            let several = steps.filter(|step| step.scenario() == scenario).count() > 1;
-            self.iterations
-                .push(several.then(|| self.record.label(name)));
-        }
+    /// Room for connections to so many places.
+    pub(super) fn make_places(&mut self, count: usize) {
+        let first = Turns::new(self.thread);
+        self.offered.resize_with(count, Vec::new);
+        self.joining.resize(count, Key::MAX);
+        self.queues.resize_with(count, VecDeque::new);
+        self.turns.resize(count, first);
+    }
+
+    /// Where a place is.
+    #[inline]
+    pub(super) fn place(&self, number: usize) -> &Place {
+        &self.courses.of(self.courses.newest()).version.places[number]
     }
 
     /// Runs to the end.
@@ -220,6 +222,7 @@ impl Worker {
     fn turn(&mut self) -> io::Result<()> {
         let mut events = Events::default();
         self.zero = self.shared.zero();
+        self.look_at_load(); // it may have been changed before the run began
         while self.state != State::Ended {
             self.now = self.zero.clock.now();
             if self.now >= self.next_tick {
@@ -228,21 +231,21 @@ impl Worker {
             self.wake();
             self.admit();
             self.proceed();
-            self.poll.wait(self.wait(), &mut events)?;
+            self.sleep(&mut events)?;
             self.now = self.zero.clock.now();
             for ready in events.ready() {
                 self.happened(ready);
                 self.proceed();
             }
-            for key in std::mem::take(&mut self.unread) {
-                self.receive(key, false);
+            for (key, has_ended) in std::mem::take(&mut self.unread) {
+                self.receive(key, has_ended);
             }
         }
         Ok(())
     }
 
     /// How long nothing has to be done, at most until the next tick.
-    fn wait(&self) -> Nanos {
+    pub(super) fn wait(&self) -> Nanos {
         if !self.agenda.is_empty() || !self.unread.is_empty() {
             return 0;
         }
@@ -326,7 +329,8 @@ impl Worker {
         } else {
             TICK
         };
-        self.next_tick = self.now + tick;
+        // What falls into one interval is handed over before the next one.
+        self.next_tick = (self.now + tick).min(self.record.due());
         if self.until > self.now {
             self.next_tick = self.next_tick.min(self.until);
         }
@@ -355,6 +359,7 @@ impl Worker {
     fn tell(&mut self) {
         self.effort.asked = self.asked + self.due(self.now.min(self.until));
         self.effort.cpu = thread_cpu();
+        self.effort.delayed = thread_delay().unwrap_or(self.effort.delayed);
         self.shared.tell(self.thread, &self.effort);
     }
 

@@ -22,6 +22,10 @@ pub trait Events {
         let _ = key;
         false
     }
+    /// Bytes of an answer have come: frames of its head, body and trailers with their headers, padding included.
+    fn received(&mut self, key: u32, bytes: usize) {
+        let _ = (key, bytes);
+    }
     /// The head of the answer has come; of informational ones (1xx) nothing is told.
     fn head(&mut self, key: u32, status: u16);
     /// A header of the answer, in lower case, in order. Trailers are not told.
@@ -43,7 +47,7 @@ pub trait Events {
 pub struct Connection {
     pub(super) streams: Streams,
     pub(super) uploads: Uploads,
-    /// Streams that we open at once, and that the peer takes.
+    /// Streams that we open at once, 0 when it is retired; and those that the peer takes.
     pub(super) most: u32,
     pub(super) peer_most: u32,
     pub(super) has_settings: bool,
@@ -60,8 +64,13 @@ pub struct Connection {
     pub(super) taken: u32,
     /// Up to this stream, frames may still come that were sent before the peer knew of our reset.
     pub(super) late: u32,
-    /// Bytes of answers to control frames that are not sent for certain.
+    /// Bytes of answers to control frames that are not sent for certain; of them, those written since a mark, which
+    /// is counted in all bytes that were written.
     pub(super) unsent: usize,
+    pub(super) since_mark: usize,
+    mark: u64,
+    /// Bytes of any kind that were taken out of `out` and are not sent.
+    pub(super) waiting: usize,
 }
 
 impl Connection {
@@ -84,6 +93,9 @@ impl Connection {
             taken: 0,
             late: 0,
             unsent: 0,
+            since_mark: 0,
+            mark: 0,
+            waiting: 0,
         }
     }
 
@@ -100,6 +112,17 @@ impl Connection {
         frame::window_update(0, WINDOW - FIRST_WINDOW, out);
     }
 
+    /// Of all bytes that this connection ever wrote, and that were taken out of `out`, so many wait to be sent. To be
+    /// told before each read, else they count as sent.
+    pub fn waits(&mut self, written: u64, waiting: usize) {
+        // Bodies may wait for long, and answers among them are sent with them: so they are followed from mark to mark.
+        if written - waiting as u64 >= self.mark {
+            self.mark = written;
+            self.unsent = std::mem::take(&mut self.since_mark);
+        }
+        self.waiting = waiting;
+    }
+
     /// Streams that may be opened now.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -111,11 +134,11 @@ impl Connection {
             .min(self.streams.left())
     }
 
-    /// Whether no stream will ever be opened again: the peer is going away, the connection is over, or all stream
-    /// identifiers are used up. Once `open_streams` is 0 it can be closed.
+    /// Whether no stream will ever be opened again: the peer is going away, the connection is retired or over, or all
+    /// stream identifiers are used up. Once `open_streams` is 0 it can be closed.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.is_over || self.goaway.is_some() || self.streams.left() == 0
+        self.is_over || self.most == 0 || self.goaway.is_some() || self.streams.left() == 0
     }
 
     /// The error code with which the peer goes away.
@@ -168,6 +191,11 @@ impl Connection {
         };
         self.abandon(id, code::CANCEL, out);
         true
+    }
+
+    /// Opens no more streams; those that are open go on.
+    pub fn retire(&mut self) {
+        self.most = 0;
     }
 
     /// Tells the requests that have no whole answer, when the connection has ended.

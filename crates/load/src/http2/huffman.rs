@@ -270,7 +270,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(crate::long::cases(300))]
         #[test]
         fn any_bytes_are_read_as_bit_by_bit(mut bytes: [u8; 24], ones in 0..32usize, length in 0..24usize) {
             // Ones make long codes and paddings more frequent.

@@ -46,8 +46,8 @@ impl Connection {
         if self.is_over {
             return Ok(());
         }
-        // Answers to control frames that were sent are no longer in `out`.
-        self.unsent = self.unsent.min(out.len());
+        // Answers to control frames that were sent neither are in `out` nor wait elsewhere.
+        self.unsent = self.unsent.min(out.len() + self.waiting);
         let result = self.frames(bytes, out, events);
         if let Err(fault) = result {
             self.is_over = true;
@@ -164,6 +164,11 @@ impl Connection {
         {
             return Err(Fault::Idle);
         }
+        if matches!(frame.kind, kind::DATA | kind::HEADERS | kind::CONTINUATION)
+            && let Some(stream) = self.streams.get(frame.stream)
+        {
+            events.received(stream.key, HEADER + payload.len());
+        }
         match frame.kind {
             kind::DATA => self.data(frame, payload, out, events),
             kind::HEADERS => self.headers(frame, payload, out, events),
@@ -243,8 +248,11 @@ impl Connection {
         self.passing.bytes -= body.len();
         self.passing.padding -= padding.len();
         if stream != 0 {
-            if let Some(stream) = self.streams.get(stream).filter(|_| !body.is_empty()) {
-                events.body(stream.key, body);
+            if let Some(stream) = self.streams.get(stream) {
+                events.received(stream.key, body.len() + padding.len());
+                if !body.is_empty() {
+                    events.body(stream.key, body);
+                }
             }
             if ends && self.passing.bytes + self.passing.padding == 0 {
                 self.finish(stream, out, events);

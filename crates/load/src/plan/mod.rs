@@ -189,7 +189,7 @@ mod tests {
                 "enabled": true, "sampling": 1.0, "labels": 10, "bytes": 8_000_000, "interval_ms": 1000, "intervals": 9,
             },
             "scenarios": [{
-                "name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "data": null,
+                "name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false, "data": null,
                 "steps": [],
             }],
         })

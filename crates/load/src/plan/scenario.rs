@@ -18,6 +18,8 @@ pub struct Scenario {
     /// How often a failed step is sent again.
     pub retries: u32,
     pub retry_delay_ms: u64,
+    /// Whether a user's cookies stay for its next iteration.
+    pub keep_cookies: bool,
     pub data: Option<Data>,
     pub steps: Vec<Step>,
 }
@@ -301,7 +303,7 @@ mod tests {
             {"what": "header", "header": "X", "contains": null},
         ]);
         let scenario: Scenario = serde_json::from_value(json!({
-            "name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0,
+            "name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false,
             "data": {"columns": ["id", "n"], "rows": [["1", "a\"b"], ["2", ""]], "strategy": "unique"},
             "steps": [step],
         }))

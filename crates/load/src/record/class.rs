@@ -85,16 +85,14 @@ impl Class {
         self as usize
     }
 
-    /// The coarser category of tools that know six of them; that of a status comes from [`Category::of_status`].
-    #[must_use]
-    pub const fn category(self) -> Option<Category> {
-        Some(match self {
+    /// The coarser category of tools that know six of them, where no answer came whose status says more.
+    const fn category(self) -> Category {
+        match self {
             Self::Connect | Self::Dns | Self::Reset | Self::Closed => Category::Network,
             Self::Tls => Category::Tls,
             Self::Timeout => Category::Timeout,
-            // The status counts itself.
-            Self::Status => return None,
-            Self::Protocol
+            Self::Status
+            | Self::Protocol
             | Self::TooLong
             | Self::Template
             | Self::Assertion
@@ -102,7 +100,7 @@ impl Class {
             | Self::Encoding
             | Self::Unsent
             | Self::System => Category::Other,
-        })
+        }
     }
 }
 
@@ -114,6 +112,7 @@ impl fmt::Display for Class {
 
 /// Whose fault an error is, roughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Category {
     Client,
     Server,
@@ -124,7 +123,9 @@ pub enum Category {
 }
 
 impl Category {
-    pub const ALL: [Self; 6] = [
+    pub const COUNT: usize = 6;
+
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Client,
         Self::Server,
         Self::Network,
@@ -146,13 +147,13 @@ impl Category {
         }
     }
 
-    /// The category of an answer that is an error by its status.
+    /// That of a request that failed, whose answer had this status; 0 where none came.
     #[must_use]
-    pub const fn of_status(status: u16) -> Option<Self> {
+    pub const fn of(class: Class, status: u16) -> Self {
         match status {
-            400..=499 => Some(Self::Client),
-            500..=599 => Some(Self::Server),
-            _ => None,
+            400..=499 => Self::Client,
+            500..=599 => Self::Server,
+            _ => class.category(),
         }
     }
 }

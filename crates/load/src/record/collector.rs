@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chaffinch_histogram::{Label, Labels, OTHER, OTHER_NAME};
+use chaffinch_histogram::{Label, Labels, OTHER, OTHER_NAME, Recorder};
 
 use crate::{Nanos, Result};
 
 use super::budget::Budget;
+use super::counts::Counts;
 use super::handover::Handover;
 use super::intervals::{Interval, Intervals};
 use super::sampling::Sampler;
@@ -142,15 +143,24 @@ impl Collector {
         self.intervals.iter()
     }
 
-    /// Everything, with every label that has a request or an iteration.
+    /// Everything, with every label that has a request or an iteration, and that of all others when latencies of labels
+    /// were folded into it.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.summary();
-        let counted = |line: &Line| line.counts != super::counts::Counts::default();
-        let lines = self.totals.lines.iter().enumerate();
+        let has_folded = self.totals.corrected.totals(OTHER).count() > 0
+            || self.totals.uncorrected.totals(OTHER).count() > 0;
+        let lines = (0..).map(Label).zip(&self.totals.lines);
         snapshot.labels = lines
-            .filter(|(_, line)| counted(line))
-            .map(|(number, line)| (self.name(number), self.label_snapshot(line)))
+            .filter(|&(label, line)| {
+                line.counts != Counts::default() || label == OTHER && has_folded
+            })
+            .map(|(label, line)| {
+                (
+                    self.names.name(label).to_owned(),
+                    self.label_snapshot(label, line),
+                )
+            })
             .collect();
         snapshot
     }
@@ -172,7 +182,7 @@ impl Collector {
             cached: counts.cached,
             assertions_held: counts.held,
             errors: snapshot::errors(counts),
-            categories: snapshot::categories(counts),
+            categories: snapshot::categories(&self.totals.whole),
             statuses: snapshot::statuses(counts),
             bytes: snapshot::bytes(counts),
             latency_ms: Both {
@@ -191,16 +201,17 @@ impl Collector {
         }
     }
 
-    fn name(&self, number: usize) -> String {
-        self.names.name(Label(number as u32)).to_owned()
-    }
-
-    fn label_snapshot(&self, line: &Line) -> LabelSnapshot {
+    fn label_snapshot(&self, label: Label, line: &Line) -> LabelSnapshot {
         let Sheet {
             corrected,
             uncorrected,
             ..
         } = &self.totals;
+        // What a label that was folded has in a recorder is that of all others.
+        let own = |recorder: &Recorder, number: Label| {
+            let is_its_own = label == OTHER || recorder.has_own(number);
+            is_its_own.then(|| Latencies::of_label(recorder, number))?
+        };
         LabelSnapshot {
             requests: line.counts.requests,
             iterations: line.counts.iterations,
@@ -210,8 +221,8 @@ impl Collector {
             statuses: snapshot::statuses(&line.counts),
             bytes: snapshot::bytes(&line.counts),
             latency_ms: Both {
-                corrected: Latencies::of_label(corrected, line.corrected),
-                uncorrected: Latencies::of_label(uncorrected, line.uncorrected),
+                corrected: own(corrected, line.corrected),
+                uncorrected: own(uncorrected, line.uncorrected),
             },
             resolution: corrected.resolution_of(line.corrected),
         }
@@ -290,14 +301,6 @@ impl Collector {
         self.totals.corrected.restore();
         self.totals.uncorrected.restore();
         self.handover.ask_all();
-    }
-
-    /// Record the latency of another share of requests by label from each thread's next tick on.
-    pub fn set_sampling(&mut self, share: f64) {
-        self.sampling = share.clamp(0.0, 1.0);
-        for slot in self.handover.slots().iter_mut() {
-            slot.sampling = Some(self.sampling);
-        }
     }
 }
 

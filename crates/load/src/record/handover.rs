@@ -15,7 +15,6 @@ pub(crate) struct Slot {
     pub(crate) empty: Option<Sheet>,
     /// Requests of the thread that have been sent and not answered, when it last ticked.
     pub(crate) in_flight: u32,
-    pub(crate) sampling: Option<f64>,
 }
 
 #[derive(Debug)]

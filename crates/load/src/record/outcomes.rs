@@ -1,6 +1,6 @@
 //! How requests ended: how many with each status and error class.
 
-use super::class::{Category, Class};
+use super::class::Class;
 
 /// Counts by status and class in a word each, of which a label has one or two.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,16 +80,6 @@ impl Outcomes {
             let index = key.checked_sub(FIRST_CLASS)?;
             Some((Class::ALL[index as usize], count))
         })
-    }
-
-    /// How many errors are of a category.
-    pub(crate) fn categories(&self) -> impl Iterator<Item = (Category, u64)> {
-        let statuses = self.statuses().filter_map(|(status, count)| {
-            let status = if status < 10 { status * 100 } else { status };
-            Some((Category::of_status(status)?, count))
-        });
-        let classes = self.classes();
-        statuses.chain(classes.filter_map(|(class, count)| Some((class.category()?, count))))
     }
 
     /// Bytes taken.
@@ -188,11 +178,5 @@ mod tests {
             6 * 520
         );
         assert_eq!(merged.classes().count(), 3);
-        let clients: u64 = exact
-            .categories()
-            .filter(|&(category, _)| category == Category::Client)
-            .map(|(_, count)| count)
-            .sum();
-        assert_eq!(clients, 300);
     }
 }

@@ -18,21 +18,15 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Takes the share (0 to 1) of requests.
     pub(crate) fn new(share: f64, seed: u64) -> Self {
+        let share = share.clamp(0.0, 1.0);
         let mut sampler = Self {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
-            share: 1.0,
-            scale: 0.0,
+            share,
+            scale: (-share).ln_1p().recip(),
             skip: 0,
         };
-        sampler.set(share);
+        sampler.skip = sampler.draw();
         sampler
-    }
-
-    /// Takes another share from now on.
-    pub(crate) fn set(&mut self, share: f64) {
-        self.share = share.clamp(0.0, 1.0);
-        self.scale = (-self.share).ln_1p().recip();
-        self.skip = self.draw();
     }
 
     #[inline]
@@ -89,8 +83,5 @@ mod tests {
         let (mut all, mut none) = (Sampler::new(1.0, 1), Sampler::new(0.0, 1));
         assert!((0..1000).all(|_| all.takes()));
         assert!((0..1000).all(|_| !none.takes()));
-        all.set(0.0);
-        none.set(1.0);
-        assert!((0..1000).all(|_| none.takes() && !all.takes()));
     }
 }

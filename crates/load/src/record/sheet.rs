@@ -117,12 +117,12 @@ impl Sheet {
                     .record(line.uncorrected, timing.uncorrected());
             }
         }
-        self.error(label, class);
+        self.error(label, class, 0);
     }
 
-    pub(crate) fn error(&mut self, label: Label, class: Class) {
+    pub(crate) fn error(&mut self, label: Label, class: Class, status: u16) {
         self.lines[label.0 as usize].counts.error(class);
-        self.whole.counts.error(class);
+        self.whole.error(class, status);
     }
 
     pub(crate) fn cached(&mut self, label: Label) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chaffinch_histogram::{Distribution, Label, Recorder, Totals};
 use serde::Serialize;
 
+use super::class::Category;
 use super::counts::Counts;
+use super::whole::Whole;
 
 const SHARES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
@@ -19,24 +21,27 @@ pub struct Latencies {
     pub p999: f64,
     pub max: f64,
     pub mean: f64,
-    /// Values that these are of: fewer than requests when latencies are sampled.
+    /// Values that the percentiles are of: fewer than requests when latencies are sampled, and fewer than maximum and
+    /// mean are of when percentiles were off for a while.
     pub count: u64,
 }
 
 impl Latencies {
     pub(crate) fn of_whole<const BITS: u32>(histogram: &Distribution<BITS>) -> Self {
-        Self::new(histogram.quantiles(SHARES), histogram.totals())
+        let totals = histogram.totals();
+        Self::new(histogram.quantiles(SHARES), totals, totals.count())
     }
 
-    /// Those of a label, if any value of it was counted.
+    /// Those of a label, if values of it were counted.
     pub(crate) fn of_label(recorder: &Recorder, label: Label) -> Option<Self> {
-        let totals = recorder.totals(label);
-        let quantiles = recorder.quantiles(label, SHARES);
-        (totals.count() > 0 && (quantiles[4] > 0 || recorder.counts()))
-            .then(|| Self::new(quantiles, totals))
+        let counted = recorder.counted(label);
+        (counted > 0).then(|| {
+            let quantiles = recorder.quantiles(label, SHARES);
+            Self::new(quantiles, recorder.totals(label), counted)
+        })
     }
 
-    fn new(quantiles: [u64; 5], totals: &Totals) -> Self {
+    fn new(quantiles: [u64; 5], totals: &Totals, count: u64) -> Self {
         let ms = |ns: u64| ns as f64 / 1e6;
         let [p50, p90, p95, p99, p999] = quantiles.map(ms);
         Self {
@@ -47,7 +52,7 @@ impl Latencies {
             p999,
             max: ms(totals.max()),
             mean: totals.mean() / 1e6,
-            count: totals.count(),
+            count,
         }
     }
 }
@@ -125,6 +130,7 @@ pub struct LabelSnapshot {
     /// By status; `4xx` and its like are those beyond the eight that a label counts one by one.
     pub statuses: BTreeMap<String, u64>,
     pub bytes: Bytes,
+    /// None where the label was folded: they are under that of all others.
     pub latency_ms: Both,
     /// Sub-buckets an octave: a percentile is off by at most half of one part in so many.
     pub resolution: usize,
@@ -140,6 +146,7 @@ pub struct Snapshot {
     /// Assertions that held; those that did not are among the errors.
     pub assertions_held: u64,
     pub errors: BTreeMap<&'static str, u64>,
+    /// The same errors: by the status of an answer where that is one, by class elsewhere.
     pub categories: BTreeMap<&'static str, u64>,
     pub statuses: BTreeMap<String, u64>,
     pub bytes: Bytes,
@@ -193,12 +200,10 @@ pub(crate) fn statuses(counts: &Counts) -> BTreeMap<String, u64> {
         .collect()
 }
 
-pub(crate) fn categories(counts: &Counts) -> BTreeMap<&'static str, u64> {
-    let mut named = BTreeMap::new();
-    for (category, count) in counts.outcomes.categories() {
-        *named.entry(category.name()).or_default() += count;
-    }
-    named
+pub(crate) fn categories(whole: &Whole) -> BTreeMap<&'static str, u64> {
+    let counts = Category::ALL.map(Category::name).into_iter();
+    let counts = counts.zip(whole.categories);
+    counts.filter(|&(_, count)| count > 0).collect()
 }
 
 pub(crate) const fn bytes(counts: &Counts) -> Bytes {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
+use chaffinch_histogram::OTHER_NAME;
 use proptest::prelude::*;
 
 use super::*;
@@ -51,7 +52,7 @@ fn threads_lose_nothing_whatever_their_ticks() {
                     let own = recording.label(&format!("thread {number}/{}", n % 20));
                     recording.answered(common, &timing(0, 5 * MS, (10 + n % 7) * MS), 200);
                     recording.answered(own, &timing(0, 5 * MS, 10 * MS), 404);
-                    recording.error(own, Class::Status);
+                    recording.error(own, Class::Status, 404);
                     if n % 3 == 0 {
                         recording.failed(own, Class::Reset, &Timing::default());
                     }
@@ -227,7 +228,12 @@ fn a_late_collector_costs_resolution_and_no_count() {
     let snapshot = collector.snapshot();
     assert_eq!((refused, snapshot.requests), (79, 80_000));
     assert!(snapshot.histograms.resolution < 128 && snapshot.histograms.halvings > 0);
-    assert!(snapshot.labels.values().all(|label| label.requests == 400));
+    let own = snapshot
+        .labels
+        .iter()
+        .filter(|(name, _)| *name != OTHER_NAME);
+    assert_eq!(own.clone().count(), 200);
+    assert!(own.clone().all(|(_, label)| label.requests == 400));
     let latencies = snapshot
         .labels
         .values()
@@ -298,13 +304,91 @@ fn what_the_guard_does_frees_memory_shows_and_is_undone() {
     second(&mut collector, &mut recording);
     let again = collector.snapshot();
     assert!(again.histograms.percentiles && again.histograms.intervals > 0);
+    let own = |(name, label): (&String, &LabelSnapshot)| {
+        name != OTHER_NAME && label.latency_ms.corrected.is_some()
+    };
+    assert_eq!(again.labels.iter().filter(|&one| own(one)).count(), 1000);
+    let others = &again.labels[OTHER_NAME].latency_ms.corrected;
+    // Both of the thread's sheets were still as they were wanted before.
+    assert_eq!(others.as_ref().expect("values").count, 1000 * 16);
+    assert_eq!(again.requests, 8 * 2000 * 16);
+}
+
+#[test]
+fn a_label_that_was_folded_has_no_latencies_and_those_of_all_others_show() {
+    let (mut collector, mut recording) = one(16 << 20, 10);
+    let (hot, cold) = (recording.label("hot"), recording.label("cold"));
+    let fill = |recording: &mut ThreadRecord| {
+        for _ in 0..100 {
+            recording.answered(hot, &after(1), 200);
+        }
+        recording.answered(cold, &after(200), 404);
+        recording.tick(0, 0);
+    };
+    fill(&mut recording);
+    collector.collect();
+    assert!(!collector.snapshot().labels.contains_key(OTHER_NAME));
+    assert_eq!(collector.fold_cold(0.5), 1);
+    fill(&mut recording);
+    collector.collect();
+    let labels = collector.snapshot().labels;
+    let none = Both {
+        corrected: None,
+        uncorrected: None,
+    };
+    let cold = &labels["cold"];
+    assert_eq!((cold.requests, cold.statuses["404"]), (2, 2));
+    assert_eq!(cold.latency_ms, none);
+    let p50 = |name: &str| {
+        let found = &labels[name].latency_ms;
+        let one = found.uncorrected.as_ref().expect("values");
+        assert!(found.corrected.is_some());
+        (one.count, one.p50)
+    };
+    assert_eq!((p50("hot"), p50(OTHER_NAME)), ((200, 1.0), (2, 200.0)));
+    assert_eq!(labels[OTHER_NAME].requests, 0);
+}
+
+#[test]
+fn after_percentiles_were_off_they_are_of_what_was_counted_since() {
+    let (mut collector, mut recording) = one(16 << 20, 10);
+    let (quiet, label) = (recording.label("quiet"), recording.label("a"));
+    let tick = |collector: &mut Collector, recording: &mut ThreadRecord| {
+        for _ in 0..3 {
+            recording.tick(0, 0); // until both sheets of the thread are as the collector wants them
+            collector.collect();
+        }
+    };
+    for _ in 0..10 {
+        recording.answered(quiet, &after(20), 200);
+        recording.answered(label, &after(20), 200);
+    }
+    collector.percentiles_off();
+    tick(&mut collector, &mut recording);
+    recording.answered(label, &after(900), 200);
+    tick(&mut collector, &mut recording);
+    collector.restore();
+    tick(&mut collector, &mut recording);
     assert!(
-        again
+        collector
+            .snapshot()
             .labels
             .values()
-            .all(|label| label.latency_ms.corrected.is_some())
+            .all(|label| label.latency_ms.corrected.is_none())
     );
-    assert_eq!(again.requests, 8 * 2000 * 16);
+    for ms in 1..=3 {
+        recording.answered(label, &after(ms), 200);
+    }
+    recording.answered(quiet, &Timing::default(), 200);
+    tick(&mut collector, &mut recording);
+    let labels = collector.snapshot().labels;
+    let found = |name: &str| labels[name].latency_ms.corrected.clone().expect("values");
+    let one = found("a");
+    assert_eq!(one.count, 3);
+    assert!(near(one.p50, 2.0, 0.004) && near(one.p999, 3.0, 0.008));
+    assert!(near(one.max, 900.0, 1e-9));
+    let none = found("quiet");
+    assert_eq!((none.count, none.p50, none.p999), (1, 0.0, 0.0)); // it took no time, and that counts
 }
 
 #[test]
@@ -338,7 +422,7 @@ fn what_failed_counts_and_only_timeouts_have_latencies() {
     let (label, scenario) = (recording.label("a"), recording.label("scenario"));
     recording.failed(label, Class::Timeout, &timing(0, 0, 30_000 * MS));
     recording.failed(label, Class::Connect, &timing(0, 0, MS));
-    recording.error(label, Class::Template);
+    recording.failed(label, Class::Template, &timing(0, 0, 0));
     recording.iteration(scenario, 3 * MS);
     recording.connected(MS);
     recording.secured(MS);
@@ -350,7 +434,7 @@ fn what_failed_counts_and_only_timeouts_have_latencies() {
     let latencies = snapshot.latency_ms.corrected.as_ref().expect("values");
     assert_eq!(
         (snapshot.requests, snapshot.iterations, latencies.count),
-        (2, 1, 1)
+        (3, 1, 1)
     );
     assert!(near(latencies.max, 30_000.0, 1e-9));
     assert_eq!(snapshot.errors.values().sum::<u64>(), 3);
@@ -364,13 +448,39 @@ fn what_failed_counts_and_only_timeouts_have_latencies() {
 }
 
 #[test]
+fn categories_are_of_requests_that_failed_each_in_one() {
+    let (mut collector, mut recording) = one(16 << 20, 10);
+    let label = recording.label("a");
+    let mut answered = |status, class| {
+        recording.answered(label, &after(5), status);
+        if let Some(class) = class {
+            recording.error(label, class, status);
+        }
+    };
+    answered(404, None); // it was asserted
+    answered(404, Some(Class::Status));
+    answered(404, Some(Class::Assertion));
+    answered(503, Some(Class::Extraction));
+    answered(200, Some(Class::Assertion));
+    recording.failed(label, Class::Reset, &after(1));
+    recording.finish();
+    collector.collect();
+    let snapshot = collector.snapshot();
+    assert_eq!(
+        snapshot.categories,
+        BTreeMap::from([("client", 2), ("server", 1), ("network", 1), ("other", 1)])
+    );
+    assert_eq!(snapshot.errors.values().sum::<u64>(), 5);
+}
+
+#[test]
 fn intervals_are_a_ring_of_rates_and_percentiles() {
     let (mut collector, mut recording) = one(16 << 20, 10);
     let label = recording.label("a");
     for second in 0..30_u64 {
         for n in 0..=second {
             recording.answered(label, &timing(0, n, n + (second + 1) * MS), 503);
-            recording.error(label, Class::Status);
+            recording.error(label, Class::Status, 503);
         }
         recording.tick(0, second as u32);
         collector.collect();
@@ -399,7 +509,7 @@ fn the_json_has_the_names_that_reports_promise() {
     let (mut collector, mut recording) = one(16 << 20, 10);
     let label = recording.label("shop/cart");
     recording.answered(label, &after(5), 200);
-    recording.error(label, Class::Assertion);
+    recording.error(label, Class::Assertion, 200);
     recording.finish();
     collector.collect();
     let json = serde_json::to_value(collector.snapshot()).expect("JSON");
@@ -430,7 +540,7 @@ fn the_json_has_the_names_that_reports_promise() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::long::cases(40))]
 
     /// Whatever is recorded under whatever ticks: counts are exact, and percentiles those of a sorted list.
     #[test]

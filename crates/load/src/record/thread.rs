@@ -90,12 +90,12 @@ impl ThreadRecord {
         self.look_at_times();
     }
 
-    /// Something is wrong with an answer that was counted, or with a request that was not sent.
+    /// Something is wrong with an answer of this status that was counted.
     ///
     /// # Panics
     /// As [`ThreadRecord::answered`].
-    pub fn error(&mut self, label: Label, class: Class) {
-        self.sheet.error(label, class);
+    pub fn error(&mut self, label: Label, class: Class, status: u16) {
+        self.sheet.error(label, class, status);
     }
 
     /// A user went through a scenario. The label is the scenario's, not that of a step.
@@ -132,6 +132,12 @@ impl ThreadRecord {
         self.sheet.whole.phase(Phase::Tls, took);
     }
 
+    /// When the next tick is due.
+    #[must_use]
+    pub fn due(&self) -> Nanos {
+        self.due
+    }
+
     /// Whether to tick now.
     #[must_use]
     pub fn is_due(&self, now: Nanos) -> bool {
@@ -151,9 +157,6 @@ impl ThreadRecord {
         let mut slots = self.handover.slots();
         let slot = &mut slots[self.thread];
         slot.in_flight = in_flight;
-        if let Some(share) = slot.sampling.take() {
-            self.sampler.set(share);
-        }
         let Some(mut sheet) = slot.empty.take() else {
             drop(slots);
             // Not again for each request that comes until the collector is done.

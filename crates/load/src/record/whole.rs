@@ -4,6 +4,7 @@ use chaffinch_histogram::{FineHistogram, Histogram};
 
 use crate::Nanos;
 
+use super::class::{Category, Class};
 use super::counts::{Counts, Timing};
 use super::outcomes;
 
@@ -43,6 +44,8 @@ pub(crate) struct Whole {
     pub(crate) uncorrected: FineHistogram,
     phases: [Histogram; Phase::COUNT],
     pub(crate) counts: Counts,
+    /// Errors by [`Category`], in its order.
+    pub(crate) categories: [u64; Category::COUNT],
 }
 
 impl Whole {
@@ -58,6 +61,7 @@ impl Whole {
             uncorrected: FineHistogram::new(),
             phases: Default::default(),
             counts: Counts::default(),
+            categories: [0; Category::COUNT],
         }
     }
 
@@ -78,6 +82,11 @@ impl Whole {
         self.uncorrected.record(timing.uncorrected());
     }
 
+    pub(crate) fn error(&mut self, class: Class, status: u16) {
+        self.counts.error(class);
+        self.categories[Category::of(class, status) as usize] += 1;
+    }
+
     #[inline]
     pub(crate) fn phase(&mut self, phase: Phase, took: Nanos) {
         self.phases[phase as usize].record(took);
@@ -94,6 +103,9 @@ impl Whole {
             phase.merge(more);
         }
         self.counts.merge_exactly(&more.counts);
+        for (count, more) in self.categories.iter_mut().zip(more.categories) {
+            *count += more;
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -103,5 +115,6 @@ impl Whole {
             phase.reset();
         }
         self.counts.clear();
+        self.categories = [0; Category::COUNT];
     }
 }

@@ -58,6 +58,10 @@ impl Cache {
     /// Bytes of a full cache, but for the numbers of its values.
     pub(super) const MOST_BYTES: usize = MOST_BYTES + MOST_ENTRIES * size_of::<Entry>();
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Puts the kept values in their slots and gives the kept status.
     pub(super) fn get(&self, key: Key, now: Nanos, values: &mut [String]) -> Option<u16> {
         let entry = self

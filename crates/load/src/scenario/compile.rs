@@ -137,12 +137,13 @@ impl Compiler<'_> {
             self.steps.push(compiled);
         }
         self.slots = self.slots.max(names.len());
-        self.want_cookies(start);
+        self.want_cookies(start, plan.keep_cookies);
         Ok(Scenario {
             name: scenario_name,
             weight: plan.weight,
             retries: plan.retries,
             retry_delay: plan.retry_delay_ms.saturating_mul(MS),
+            keep_cookies: plan.keep_cookies,
             steps: start..self.steps.len(),
             feed: plan.data.as_ref().map(Feed::new),
             columns,
@@ -276,9 +277,13 @@ impl Compiler<'_> {
         Ok((extracts.collect::<Result<_>>()?, checks))
     }
 
-    /// A step's cookies matter when a later step of its scenario may send them.
-    fn want_cookies(&mut self, start: usize) {
+    /// A step's cookies matter when a later step of its scenario may send them; where they are kept, the next
+    /// iteration's steps are later ones.
+    fn want_cookies(&mut self, start: usize, are_kept: bool) {
         let mut later: Vec<usize> = Vec::new();
+        if are_kept {
+            later.extend(self.steps[start..].iter().map(Step::origin));
+        }
         for step in self.steps[start..].iter_mut().rev() {
             let host = &self.origins[step.origin].host;
             step.wants.cookies = later

@@ -39,6 +39,7 @@ pub(super) struct Scenario {
     pub weight: f64,
     pub retries: u32,
     pub retry_delay: Nanos,
+    pub keep_cookies: bool,
     /// Its steps among all.
     pub steps: Range<usize>,
     pub feed: Option<Feed>,
@@ -84,8 +85,8 @@ impl Program {
         feeds.map(Feed::bytes).sum()
     }
 
-    /// Puts a user at the start of a new iteration: a scenario by weight, a row of its data, an empty cookie jar. A
-    /// scenario whose data is used up leaves its share to the others.
+    /// Puts a user at the start of a new iteration: a scenario by weight, a row of its data, an empty cookie jar where
+    /// the scenario keeps none. A scenario whose data is used up leaves its share to the others.
     pub fn begin(&self, user: &mut User, rng: &mut dyn RngCore) -> Begin {
         while let Some(index) = self.pick(rng) {
             let scenario = &self.shared.scenarios[index];
@@ -97,7 +98,7 @@ impl Program {
                     Some(row) => Some((feed, row)),
                 },
             };
-            user.begin(scenario.steps.start);
+            user.begin(scenario.steps.start, scenario.keep_cookies);
             if let Some((feed, row)) = row {
                 for (value, slot) in feed.row(row).zip(&scenario.columns) {
                     user.values[usize::from(*slot)].push_str(value);
@@ -146,11 +147,7 @@ impl Program {
         out: &mut Request,
     ) -> Ready {
         let step = &self.shared.steps[user.step];
-        let is_fixed = match &step.fixed {
-            Some(_) if user.jar.is_empty() => true,
-            Some(fixed) => !user.jar.has(&self.site(step, &fixed.target, moment)),
-            None => false,
-        };
+        let is_fixed = self.is_fixed(step, user, moment);
         if !is_fixed && let Err(failure) = self.fill(step, user, moment, rng, out) {
             let next = Next::End {
                 after: think(step, rng),
@@ -165,16 +162,8 @@ impl Program {
         }
         if step.keep_for.is_some() {
             let key = Key::new(user.step as u32, (!is_fixed).then_some(out));
-            if let Some(status) = user.cache.get(key, moment.at, &mut user.values) {
-                let next = self.advance(user, rng);
-                let held = step.checks.len() as u16;
-                return Ready::Cached(Outcome {
-                    status,
-                    passed: true,
-                    held,
-                    failure: None,
-                    next,
-                });
+            if let Some(outcome) = self.outcome_of_kept(key, user, moment, rng) {
+                return Ready::Cached(outcome);
             }
             user.key = Some(key);
         }
@@ -182,6 +171,54 @@ impl Program {
             Ready::Fixed
         } else {
             Ready::Filled
+        }
+    }
+
+    /// What comes of a user's current step when it keeps the answer to it; nothing is sent then. `out` is written over.
+    pub fn kept(
+        &self,
+        user: &mut User,
+        moment: Moment,
+        rng: &mut dyn RngCore,
+        out: &mut Request,
+    ) -> Option<Outcome> {
+        let step = &self.shared.steps[user.step];
+        step.keep_for?;
+        if user.cache.is_empty() {
+            return None;
+        }
+        let is_fixed = self.is_fixed(step, user, moment);
+        if !is_fixed {
+            self.fill(step, user, moment, rng, out).ok()?;
+        }
+        let key = Key::new(user.step as u32, (!is_fixed).then_some(out));
+        self.outcome_of_kept(key, user, moment, rng)
+    }
+
+    fn outcome_of_kept(
+        &self,
+        key: Key,
+        user: &mut User,
+        moment: Moment,
+        rng: &mut dyn RngCore,
+    ) -> Option<Outcome> {
+        let status = user.cache.get(key, moment.at, &mut user.values)?;
+        let held = self.shared.steps[user.step].checks.len() as u16;
+        Some(Outcome {
+            status,
+            passed: true,
+            held,
+            failure: None,
+            next: self.advance(user, rng),
+        })
+    }
+
+    /// Whether a step's request is the one that never varies: no cookie goes with it.
+    fn is_fixed(&self, step: &Step, user: &User, moment: Moment) -> bool {
+        match &step.fixed {
+            Some(_) if user.jar.is_empty() => true,
+            Some(fixed) => !user.jar.has(&self.site(step, &fixed.target, moment)),
+            None => false,
         }
     }
 

@@ -42,6 +42,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether users keep its answer for a while.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keep_for.is_some()
+    }
+
     /// The place of its scenario in the plan.
     #[must_use]
     pub fn scenario(&self) -> usize {

@@ -56,6 +56,14 @@ impl User {
         }
     }
 
+    /// Makes it one of another program, with nothing in hand: its number stays, and its iterations are counted on.
+    pub fn change(&mut self, program: &Program) {
+        *self = Self {
+            iteration: self.iteration,
+            ..Self::new(program, self.number)
+        };
+    }
+
     /// Bytes that a user of a program can come to hold, when the target sends as much as is kept of everything.
     #[must_use]
     pub fn most_bytes(program: &Program) -> usize {
@@ -95,11 +103,13 @@ impl User {
     }
 
     /// Forgets what belonged to the last iteration.
-    pub(super) fn begin(&mut self, step: usize) {
+    pub(super) fn begin(&mut self, step: usize, keep_cookies: bool) {
         self.iteration += 1;
         self.step = step;
         self.retries = 0;
-        self.jar.clear();
+        if !keep_cookies {
+            self.jar.clear();
+        }
         for text in self
             .values
             .iter_mut()

@@ -42,6 +42,25 @@ fn make() -> Option<Papers> {
         openssl(at, &format!("req -x509 {key} {out} -subj /CN={authority}"));
     }
     issue(at, "old", "ca", "names", 0);
+    vouch_for_itself(at, "alone", names, "alone", 30);
+    vouch_for_itself(at, "twin", names, "alone", 30);
+    vouch_for_itself(at, "alone_elsewhere", "DNS:elsewhere.test", "alone", 30);
+    fs::write(
+        at.join("all"),
+        format!("subjectAltName={names}\nbasicConstraints=critical,CA:TRUE\n"),
+    )
+    .unwrap();
+    openssl(
+        at,
+        "req -new -key alone.key -subj /CN=alone -out alone_old.csr",
+    );
+    fs::copy(at.join("alone.key"), at.join("alone_old.key")).unwrap();
+    openssl(
+        at,
+        "x509 -req -in alone_old.csr -signkey alone.key -days 0 -extfile all -out alone_old.pem",
+    );
+    let both = ["ca.pem", "alone.pem"].map(|name| fs::read_to_string(at.join(name)).unwrap());
+    fs::write(at.join("both.pem"), both.concat()).unwrap();
     issue(at, "server", "ca", "names", 30);
     issue(at, "elsewhere", "ca", "nobody", 30);
     issue(at, "unknown", "stranger", "names", 30);
@@ -63,6 +82,16 @@ fn issue(at: &Path, name: &str, authority: &str, names: &str, days: u32) {
     openssl(
         at,
         &format!("x509 -req -in {name}.csr {by} -days {days} -extfile {names} -out {name}.pem"),
+    );
+}
+
+/// What `openssl req -x509` makes: its own authority, and a server's certificate at once.
+fn vouch_for_itself(at: &Path, name: &str, names: &str, subject: &str, days: u32) {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    let out = format!("-keyout {name}.key -out {name}.pem -days {days}");
+    openssl(
+        at,
+        &format!("req -x509 {key} {out} -subj /CN={subject} -addext subjectAltName={names}"),
     );
 }
 

@@ -278,3 +278,30 @@ fn node_answers_in_chunks() {
         plan.times(4, 40).run().all_well(40);
     }
 }
+
+#[test]
+fn openssl_vouches_for_itself() {
+    let Some(papers) = papers() else { return };
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let (key, certificate) = (papers.text("alone.key"), papers.text("alone.pem"));
+    let arguments = [
+        "s_server",
+        "-accept",
+        &address,
+        "-key",
+        &key,
+        "-cert",
+        &certificate,
+        "-www",
+        "-quiet",
+    ];
+    let Some(_server) = Program::start("openssl", &arguments, &[], port) else {
+        return;
+    };
+    let plan = Asked::of(&format!("https://127.0.0.1:{port}/")).times(1, 5);
+    let named = plan.clone().with("tls/ca", papers.text("alone.pem"));
+    named.run().all_well(5);
+    let stranger = plan.with("tls/ca", papers.text("ca.pem"));
+    stranger.run().all_failed("tls", 5);
+}

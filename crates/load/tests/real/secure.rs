@@ -14,7 +14,7 @@ use crate::peer::Peer;
 use crate::secret_peer::{OK, SHOWN, Shown, always, asked, config, drain, head, server};
 use crate::two_peer::{SETTINGS, Two};
 
-const EACH_VERSION: [&[&rustls::SupportedProtocolVersion]; 2] =
+pub const EACH_VERSION: [&[&rustls::SupportedProtocolVersion]; 2] =
     [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
 #[test]

@@ -13,14 +13,14 @@ use crate::two_peer::{
 };
 use serde_json::json;
 
-const REFUSED_STREAM: u32 = 7;
+pub const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const INTERNAL_ERROR: u32 = 2;
 
-type Link = Two<TcpStream>;
+pub type Link = Two<TcpStream>;
 
 /// A server of HTTP/2 without TLS. A client that breaks off is left to itself.
-fn server(
+pub fn server(
     settings: &'static [(u16, u32)],
     serve: impl Fn(&mut Link, u64) -> io::Result<()> + Send + Sync + 'static,
 ) -> Peer {
@@ -31,7 +31,7 @@ fn server(
     })
 }
 
-fn asked(peer: &Peer, streams: u32) -> Asked {
+pub fn asked(peer: &Peer, streams: u32) -> Asked {
     Asked::of(&format!("http://{}/", peer.address)).two(streams)
 }
 

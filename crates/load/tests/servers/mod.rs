@@ -210,7 +210,7 @@ pub fn plan(url: &str, other: &Value) -> Value {
 
 pub fn scenario(steps: &[Value]) -> Value {
     json!({
-        "name": "run", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "data": null,
+        "name": "run", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false, "data": null,
         "steps": steps,
     })
 }

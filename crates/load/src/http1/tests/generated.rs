@@ -155,7 +155,7 @@ fn likely() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::long::cases(400))]
 
     #[test]
     fn valid_answers_are_read_as_they_were_made(

@@ -1,7 +1,7 @@
 //! Real answers with flipped bits, bytes put in, taken out and repeated: they are read alike
 //! however they are split, within bounds, and never as more than came.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -75,14 +75,9 @@ impl Mutator {
     }
 }
 
-fn seconds() -> Option<Duration> {
-    let seconds = std::env::var("CHAFFINCH_SECONDS").ok()?;
-    seconds.parse().ok().map(Duration::from_secs)
-}
-
 #[test]
 fn mutated_answers_are_read_alike_however_they_are_split() {
-    let (lasts, begun) = (seconds(), Instant::now());
+    let (lasts, begun) = (crate::long::lasts(), Instant::now());
     let mut whole_ones = 0;
     let mut case = 0;
     while lasts.map_or(case < CASES, |lasts| begun.elapsed() < lasts) {

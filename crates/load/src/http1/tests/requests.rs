@@ -162,7 +162,7 @@ fn what_would_be_more_than_one_request_is_refused_with_its_part() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::long::cases(300))]
 
     /// A reader of requests that knows nothing of ours finds one request with the same parts, or it
     /// was refused.

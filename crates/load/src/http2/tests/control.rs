@@ -394,5 +394,33 @@ fn answers_that_nobody_reads_have_a_bound() {
             client.read(&flood).unwrap();
             client.out.clear();
         }
+
+        // It makes no difference where what is not sent waits.
+        let mut client = Client::with_requests(1);
+        let mut written = 0;
+        let fault = (0..1000).find_map(|_| {
+            client.connection.waits(written as u64, written);
+            let fault = client.read(&flood[..flood.len() / 100]).err();
+            written += client.out.len();
+            client.out.clear();
+            fault
+        });
+        assert_eq!(fault, Some(Fault::Flood));
+        assert!(written <= MOST_UNSENT + 100);
+    }
+}
+
+/// A long body waits all the time, and answers in front of it and behind it go with it.
+#[test]
+fn answers_to_a_peer_that_reads_slowly_are_no_flood() {
+    const WAITING: usize = 1 << 20;
+    let mut client = Client::with_requests(1);
+    let pings = said(kind::PING, 0, 0, &[0; 8]).repeat(100);
+    let mut written = 2 * WAITING as u64;
+    for _ in 0..10_000 {
+        client.connection.waits(written, WAITING);
+        client.read(&pings).unwrap();
+        client.out.clear();
+        written += WAITING as u64;
     }
 }

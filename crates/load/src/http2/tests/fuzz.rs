@@ -216,17 +216,9 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Xoshiro256PlusPlus) {
     }
 }
 
-/// How long conversations are changed; more with `CHAFFINCH_SECONDS`.
-fn lasts() -> Duration {
-    let seconds = std::env::var("CHAFFINCH_SECONDS")
-        .ok()
-        .and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
-}
-
 #[test]
 fn changed_conversations_end_every_request_once() {
-    let end = Instant::now() + lasts();
+    let end = Instant::now() + crate::long::lasts().unwrap_or(Duration::from_secs(2));
     let (mut seed, mut faults) = (0, HashSet::new());
     while Instant::now() < end {
         seed += 1;
@@ -283,7 +275,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::long::cases(400))]
 
     #[test]
     fn arbitrary_frames_never_panic(bytes in frames(), size in 1..50usize, wants: bool) {

@@ -157,7 +157,7 @@ fn said_mixed(answers: &[Answer], random: &mut impl RngCore) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::long::cases(300))]
 
     #[test]
     fn every_answer_is_told_as_it_was_meant(

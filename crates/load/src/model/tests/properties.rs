@@ -43,7 +43,7 @@ fn some_model() -> impl Strategy<Value = Model> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::long::cases(200))]
 
     #[test]
     fn a_line_is_reached_where_its_area_is(from in 0_u64..100_000_000_000_000, to in 0_u64..100_000_000_000_000,

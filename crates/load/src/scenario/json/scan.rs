@@ -65,8 +65,14 @@ impl<'a> Scanner<'a> {
             Some(b'{' | b'[') => self.container(at)?,
             _ => self.scalar(at)?,
         };
-        self.fuel = self.fuel.checked_sub(end - at).ok_or(Fault::TooMuch)?;
+        self.spend(end - at)?;
         Ok(end)
+    }
+
+    /// So many bytes were gone over.
+    fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.fuel = self.fuel.checked_sub(bytes).ok_or(Fault::TooMuch)?;
+        Ok(())
     }
 
     fn scalar(&self, at: usize) -> Result<usize, Fault> {
@@ -144,6 +150,7 @@ impl Children {
     ) -> Result<Option<Child<'a>>, Fault> {
         let mut at = scanner.space(self.at);
         if scanner.bytes.get(at) == Some(&self.close) {
+            scanner.spend(at + 1 - self.at)?;
             self.at = at + 1;
             return Ok(None);
         }
@@ -151,23 +158,16 @@ impl Children {
             at = scanner.space(scanner.expect(at, b',')?);
         }
         self.is_first = false;
-        scanner.fuel = scanner.fuel.checked_sub(1).ok_or(Fault::TooMuch)?;
-        if self.close == b']' {
-            return Ok(Some(Child {
-                key: None,
-                value: at,
-            }));
-        }
-        let start = scanner.expect(at, b'"')?;
-        let (end, is_escaped) = scanner.string(start)?;
-        let key = Key {
-            raw: &scanner.bytes[start..end - 1],
-            is_escaped,
+        let key = if self.close == b']' {
+            None
+        } else {
+            let start = scanner.expect(at, b'"')?;
+            let (end, is_escaped) = scanner.string(start)?;
+            at = scanner.space(scanner.expect(scanner.space(end), b':')?);
+            let raw = &scanner.bytes[start..end - 1];
+            Some(Key { raw, is_escaped })
         };
-        let value = scanner.space(scanner.expect(scanner.space(end), b':')?);
-        Ok(Some(Child {
-            key: Some(key),
-            value,
-        }))
+        scanner.spend(at - self.at + 1)?;
+        Ok(Some(Child { key, value: at }))
     }
 }

@@ -102,6 +102,20 @@ fn nesting_and_work_are_bounded() {
 }
 
 #[test]
+fn white_space_and_keys_are_work() {
+    let space = " ".repeat(20_000);
+    let key = format!("\"{}\": 0", "k".repeat(20_000));
+    for inner in [format!("{{{space}\"k\": 1}}"), format!("{{{key}}}")] {
+        let text = format!("{}{inner}{}", r#"{"a":"#.repeat(126), "}".repeat(126));
+        assert_eq!(try_first("$.a..b", text.as_bytes()), Ok(None));
+        for path in ["$..a..b", "$..a..a..b"] {
+            let found = try_first(path, text.as_bytes());
+            assert_eq!(found, Err(Fault::TooMuch), "{path}");
+        }
+    }
+}
+
+#[test]
 fn values_are_compared_as_values() {
     for (text, expected, same) in [
         ("1", json!(1.0), true),
@@ -190,7 +204,7 @@ fn segment() -> impl Strategy<Value = Segment> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::long::cases(2000))]
 
     #[test]
     fn it_finds_what_a_tree_has(value in value(), segments in prop::collection::vec(segment(), 0..5), pretty: bool) {

@@ -1,6 +1,7 @@
 //! What a user of scenarios notices, and the faults that they are to be without.
 
 mod answers;
+mod changed;
 mod compiling;
 mod iterations;
 mod requests;
@@ -32,7 +33,7 @@ fn step(given: &Value) -> Value {
 
 /// A scenario of which some fields are given.
 fn scenario(given: &Value) -> plan::Scenario {
-    let mut scenario = json!({"name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0,
+    let mut scenario = json!({"name": "s", "weight": 1.0, "timeout_ms": null, "retries": 0, "retry_delay_ms": 0, "keep_cookies": false,
         "data": null, "steps": [step(&json!({}))]});
     scenario
         .as_object_mut()

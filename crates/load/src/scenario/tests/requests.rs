@@ -229,6 +229,22 @@ fn cookies_go_back_within_their_iteration() {
 }
 
 #[test]
+fn cookies_stay_for_who_keeps_them() {
+    let steps = [
+        step(&json!({"path": "/seen"})),
+        step(&json!({"path": "/in"})),
+    ];
+    let kept = scenario(&json!({"keep_cookies": true, "steps": steps}));
+    let program = Program::compile(&[kept], "http://a.test", &[]).unwrap();
+    let mut walk = Walk::begun(&program);
+    walk.pass(&[], "");
+    // The last step of one iteration comes before the first of the next.
+    walk.pass(&[("Set-Cookie", "sid=x")], "");
+    walk.begin();
+    assert_eq!(header(&walk.pass(&[], ""), "cookie"), Some("sid=x"));
+}
+
+#[test]
 fn a_cookie_without_a_path_is_of_the_rendered_one() {
     let program = program(&[
         json!({"path": "/$user/in"}),
