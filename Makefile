@@ -2,6 +2,9 @@
 VENV   := .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
+# Of each test of the load engine that goes by time; the others' cases, which take as long. 256 is the usual number.
+FUZZ_SECONDS ?= 300
+FUZZ_CASES   ?= 12800
 CORE   := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -30,8 +33,10 @@ check-rust: $(VENV)/.tools
 check-python: $(VENV)/.core
 	$(BIN)/python -m pytest $(ARGS)
 
+# The load engine takes 7 minutes, its control API 5, scenario files 4, importers 6; decoys and chains come besides.
 fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests
-	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest tests/fuzz tests/chain/http/test_fuzz.py $(ARGS)
+	CHAFFINCH_SECONDS=$(FUZZ_SECONDS) PROPTEST_CASES=$(FUZZ_CASES) cargo test --release --locked --quiet -p chaffinch-load --lib
+	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest --showlocals --timeout=1800 tests/fuzz tests/chain/http/test_fuzz.py tests/load/serve/test_fuzz.py tests/load/scenario/test_fuzz.py tests/load/importing/test_fuzz.py $(ARGS)
 
 bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
@@ -42,6 +47,7 @@ docs: $(VENV)/.core  ## Write the generated reference pages and check the links
 lock:  ## Pin the dependencies again, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra fleet pyproject.toml -o requirements/fleet.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra load pyproject.toml -o requirements/load.txt
 
 clean:  ## Remove what was built
 	rm -rf $(VENV) target src/chaffinch/_core*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
