@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -10,7 +11,7 @@ import msgspec
 
 from chaffinch import config
 from chaffinch import events as event_types
-from chaffinch.load.report.schema import meanings_of
+from chaffinch.load.report.schema import meanings_of, structs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -75,16 +76,39 @@ def _type(annotation: object) -> str:
 def commands() -> str:
     """The page of all commands, from what `--help` says."""
     from chaffinch.cli import COMMANDS, cli
+    from chaffinch.cli.exits import EVERYWHERE
 
     context = click.Context(cli, info_name="chaffinch", terminal_width=110, **cli.context_settings)
     lines = ["# Commands", "", "Made by `make docs` from the commands themselves.", ""]
     lines += [
         "Everywhere: `--state DIR` (default: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`) and `--config FILE`, before or after the command.",
-        "Exit codes: 0 success, 1 a failed run, 2 bad input.",
+        f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EVERYWHERE.items())}. Commands that mean them more narrowly, or have",
+        "others, say so in their help:",
+        "",
+        "| command | its exit codes |",
+        "| --- | --- |",
+    ]
+    lines += [
+        f"| [{name}](#{name.replace(' ', '-')}) | {', '.join(map(str, sorted(own)))} |"
+        for name, own in _exits(context, COMMANDS)
     ]
     for name in COMMANDS:
         lines += _command(context, name, 2)
     return "\n".join(lines) + "\n"
+
+
+def _exits(above: click.Context, names: Iterable[str]) -> Iterator[tuple[str, Mapping[int, str]]]:
+    """The commands that declare exit codes of their own, with what they mean."""
+    assert isinstance(above.command, click.Group)
+    for name in names:
+        command = above.command.get_command(above, name)
+        assert command is not None
+        context = click.Context(command, above, info_name=name)
+        own = getattr(command.callback, "exits", None)
+        if own is not None:
+            yield context.command_path.removeprefix("chaffinch "), own
+        if isinstance(command, click.Group):
+            yield from _exits(context, command.list_commands(context))
 
 
 def _command(above: click.Context, name: str, depth: int) -> list[str]:
@@ -106,21 +130,17 @@ def _command(above: click.Context, name: str, depth: int) -> list[str]:
 
 def _fields(struct: type[msgspec.Struct]) -> list[str]:
     """The table of a struct's fields, then those of the structs in them."""
-    meanings = meanings_of(struct)
-    lines, within = ["| field | type | meaning |", "| --- | --- | --- |"], list[type[msgspec.Struct]]()
-    for field, hint in get_type_hints(struct).items():
-        lines.append(f"| `{field}` | {_json_type(hint)} | {meanings.get(field, '')} |")
-        within += _structs(hint)
-    for one in within:
-        lines += ["", f"Of `{one.__name__}`:", "", *_fields(one)]
+    lines = _table(struct)
+    for one in structs_of(struct)[1:]:
+        lines += ["", f"Of `{one.__name__}`:", "", *_table(one)]
     return lines
 
 
-def _structs(hint: object) -> list[type[msgspec.Struct]]:
-    """The structs that a type has in it."""
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return [hint]
-    return [found for one in get_args(hint) for found in _structs(one)]
+def _table(struct: type[msgspec.Struct]) -> list[str]:
+    meanings = meanings_of(struct)
+    fields = get_type_hints(struct).items()
+    rows = [f"| `{field}` | {_json_type(hint)} | {meanings.get(field, '')} |" for field, hint in fields]
+    return ["| field | type | meaning |", "| --- | --- | --- |", *rows]
 
 
 def _json_type(hint: object) -> str:

@@ -251,6 +251,13 @@ class LoadRun:
     def change(self, model: str, users: int) -> None:
         """Another load from now on, until the run's own end. Raises `LoadError` for a model that no run can have."""
 
+    def replace(self, plan: str) -> None:
+        """Other scenarios from now on, and another load if `plan` has one. Looks up new names, without the GIL.
+
+        Iterations that have begun end as they began. Raises `LoadError`, and the run goes on as it was: what the plan
+        says cannot be done, it differs in what a run keeps until its end, or no iterations begin any more.
+        """
+
     def guard(self, action: str) -> None:
         """Give memory back (`drop_intervals`, `halve`, `fold_cold`, `percentiles_off`) or take it again (`restore`).
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chaffinch.load import plan, results
+from chaffinch.load import plan, polls, results
 from chaffinch.load.report.stalled import Answered, Stall, percentile, requests
 
 GOOD = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
@@ -49,6 +49,7 @@ def interval(number: int, ran: Sequence[Answered], failed: int = 0) -> dict[str,
         "requests": len(ended),
         "failed": min(failed, len(ended)),
         "errors": {"timeout": min(failed, len(ended))} if failed and ended else {},
+        "asked": sum(1 for one in ran if number <= one.intended < number + 1),
         "in_flight": sum(1 for one in ran if one.sent < number + 1 <= one.ended),
         "bytes_in": 100 * len(ended),
         "bytes_out": 50 * len(ended),
@@ -104,7 +105,7 @@ def poll(stall: Stall | None = None, *, at: float | None = None, since: int = 0,
         },
         "generator": {
             "saturated": False, "why": [], "cpu_share": [0.02], "late": 0, "late_ms": 0.0,
-            "starved": 0, "bound": 0, "again": 0,
+            "starved": 0, "bound": 0, "again": 0, "unasked": 0,
         },
         "intervals": [interval(number, ran) for number in range(since, int(end))],
         "something_newer": {"that": ["nobody knows"]},
@@ -127,4 +128,4 @@ def run_of(stall: Stall | None = None, **fields: Any) -> results.Run:
 def ran(stall: Stall | None = None, memory: results.Memory | None = None, **fields: Any) -> results.Result:
     """A finished run; `fields` stand in the last poll."""
     held = memory or results.Memory(peak_rss_bytes=30 << 20, bound_bytes=64 << 20, rss_bytes=29 << 20)
-    return results.finished(results.decode_poll(poll(stall, **fields)), run_of(stall), held)
+    return results.finished(polls.decode_poll(poll(stall, **fields)), run_of(stall), held)

@@ -1,13 +1,14 @@
 """`load plan`: what is said to fit fits, and one more does not."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaffinch.errors import InputError
-from chaffinch.load import budget, capacity
+from chaffinch.load import budget, capacity, records
 from chaffinch.load.capacity import Fit, Measured, Transport, plan_for, plan_of
 from chaffinch.load.plan import Closed, Constant, Plan
 
@@ -84,8 +85,10 @@ def test_the_plan_that_is_computed_is_one_that_can_be_run() -> None:
     assert planned.model == Constant(5000)
     assert (planned.users, planned.percentiles.labels, planned.http) == (300, 200, "2")
     assert (planned.duration_ms, planned.percentiles.intervals) == (60_000, 60)
-    assert budget.used_labels(planned) == 200
-    assert budget.refuse(planned, fit.usable_bytes).bytes == fit.process_bytes
+    assert records.used_labels(planned) == 200
+    assert budget.budget_of(planned, to_cap=True).bytes == fit.process_bytes
+    assert budget.refuse(planned, fit.process_bytes).bytes <= fit.process_bytes
+    assert budget.fitted(planned, fit.process_bytes) == planned  # its records get all that was planned
     assert plan_of(plan_for(GB).asked).model == Closed()
 
 
@@ -100,23 +103,36 @@ def test_json_has_every_figure() -> None:
 def test_a_check_compares_the_peak_with_what_was_computed() -> None:
     fit = plan_for(GB, 1000, 10, 100, 3600)
     asked: list[Plan] = []
+    notes: tuple[str, ...]
 
     def run(planned: Plan) -> Measured:
         asked.append(planned)
-        return Measured(peak, 10_000, 10.0)
+        return Measured(peak, 10_000, 10.0, labels, notes)
 
-    peak = fit.process_bytes
+    peak, labels, notes = fit.process_bytes, 10, ()
     proof = capacity.check(fit, "http://127.0.0.1:8080", run)
     assert proof.holds
     assert "took" in proof.sentence
+    assert proof.sentence.endswith("that were computed.")
     assert "within" in proof.sentence
     assert (asked[0].base_url, asked[0].duration_ms, asked[0].users) == ("http://127.0.0.1:8080", 10_000, 100)
     assert asked[0].percentiles.intervals == 600
     peak += 1
     proof = capacity.check(fit, "http://127.0.0.1:8080", run, 2)
     assert not proof.holds
-    assert "over" in proof.sentence
+    there, computed = re.findall(r"took ([\d.]+) MB at its peak, over the ([\d.]+) MB that", proof.sentence)[0]
+    assert float(there) > float(computed)
     assert asked[1].duration_ms == 2000
+
+
+def test_a_check_says_what_it_did_not_come_to() -> None:
+    fit = plan_for(GB, 10, 1000, 100, 3600)
+    notes = ("Note: this process may open 1,024 files.",)
+    proof = capacity.check(fit, "http://127.0.0.1:8080", lambda _plan: Measured(1, 50, 5.0, 50, notes))
+    assert proof.holds
+    assert proof.sentence.endswith(
+        "It came to 50 of 1,000 labels: a longer one proves more. Note: this process may open 1,024 files."
+    )
 
 
 @pytest.mark.parametrize(

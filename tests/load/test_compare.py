@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from chaffinch.errors import InputError
-from chaffinch.load import compare, results
+from chaffinch.load import compare, polls
 from chaffinch.load.compare import Change, Comparison
+from chaffinch.load.latencies import Corrected, Latencies
 from chaffinch.load.report.stalled import Stall
-from chaffinch.load.results import Corrected, Latencies, Result
+from chaffinch.load.results import Result
 from tests.load import running
 
 
@@ -100,7 +101,7 @@ def test_hostile_labels_reach_no_terminal() -> None:
 def test_what_makes_runs_differ_is_told() -> None:
     before = running.ran()
     run = msgspec.structs.replace(before.run, model="closed: 3 users", target="http://b.test")
-    generator = results.Generator(saturated=True)
+    generator = polls.Generator(saturated=True)
     after = msgspec.structs.replace(
         before, run=run, asked=None, asked_rate=None, generator=generator, complete=False, duration_s=3.0
     )

@@ -165,6 +165,10 @@ def test_each_fault_names_its_variable_its_value_and_what_is_allowed() -> None:
             "CLIENT_CERT_PATH, CLIENT_KEY_PATH: field key: a key needs its certificate: give both or neither",
         ),
         ({"RESOLVE_TARGET_ADDR": "a:b"}, 'RESOLVE_TARGET_ADDR: it is "a:b", but "b" is not an IP address'),
+        (
+            {"HISTOGRAM_ROTATION_INTERVAL": "20ms"},
+            "HISTOGRAM_ROTATION_INTERVAL: field interval: an interval of 20 ms is too short: give at least 100ms",
+        ),
         ({"CUSTOM_HEADERS": "A B:c"}, 'CUSTOM_HEADERS: "A B" is not a header\'s name: use letters, digits and hyphens'),
     ],
 )

@@ -35,6 +35,15 @@ def test_shares_are_never_rounded_to_nothing_or_all(part: float, whole: float, t
     assert figures.share(part, whole) == text
 
 
+def test_a_figure_is_told_by_its_unit() -> None:
+    assert figures.measured(None, "ms") == figures.NOTHING
+    assert figures.measured(1.5, "ms") == "1.50 ms"
+    assert figures.measured(1.5, "rate") == "1.50/s"
+    assert figures.measured(0.015, "share") == "1.50%"
+    assert figures.measured(1536, "bytes") == "1.5 KB"
+    assert figures.measured(1536, "count") == "1,536"
+
+
 def test_rates_sizes_and_spans() -> None:
     assert [figures.rate(one) for one in (None, 0, 0.5, 12.34, 100, 49_998.2)] == [
         "-", "0/s", "0.50/s", "12.3/s", "100/s", "49,998/s",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from chaffinch.load import compare, figures, view
 from chaffinch.load.error_classes import CLASSES
+from chaffinch.load.latencies import PERCENTILES
 from chaffinch.load.report import charts, csv, schema, stalled, tables
-from chaffinch.load.results import PERCENTILES
 from chaffinch.load.thresholds import parse_threshold
 from chaffinch.load.timeline import MOST
 

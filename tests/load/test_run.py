@@ -2,21 +2,26 @@
 
 import asyncio
 import csv
+import json
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chaffinch import _core
 from chaffinch.errors import InputError, RunError
 from chaffinch.load import Loaded, Options, Plan, Runner, load_text, parse_threshold, plan_for_url, run_scenario
-from chaffinch.load.reload import Reload, Watched
-from chaffinch.load.results import Memory, Progress
-from chaffinch.load.run import translated
+from chaffinch.load.changes import translated
+from chaffinch.load.plan import Data, Percentiles, Scenario, Step
+from chaffinch.load.polls import Poll, Progress, decode_poll
+from chaffinch.load.relief import Relief
+from chaffinch.load.results import Memory
 from chaffinch.load.stopping import Stopping
+from chaffinch.metrics import memory
 from tests.load.answering import answering
 
 SCENARIO = """
@@ -157,58 +162,21 @@ def test_what_the_guard_does_is_in_the_result(server: str, monkeypatch: pytest.M
     asked = time.monotonic() + 0.6
     monkeypatch.setattr(runner._watch, "_read", lambda: guard.limit.bytes if time.monotonic() > asked else 1)
     result = runner.run()
-    assert [one.action for one in result.memory.guard][:3] == ["drop_intervals", "halve", "halve"]
+    actions = [one.action for one in result.memory.guard if one.action not in ("give_back", "give_back failed")]
+    assert actions[:3] == ["drop_intervals", "halve", "halve"]
     assert {"fold_cold", "percentiles_off", "end_run"} <= {one.action for one in result.memory.guard}
     assert not result.histograms.percentiles
     assert runner.ended_by == "memory"
     assert not result.complete
     assert any("could not be held within" in note for note in result.notes)
-    assert any("intervals before" in note for note in result.notes)
+    for told in (
+        "intervals before",
+        "labels with the fewest latencies were folded",
+        "percentiles of labels were given",
+    ):
+        assert sum(told in note for note in result.notes) == 1
     assert result.latency_ms.corrected is not None  # those of the whole never go
     assert result.latency_ms.corrected.count > 0
-
-
-def test_a_changed_file_changes_the_load_and_a_broken_one_does_not(server: str, tmp_path: Path) -> None:
-    file = tmp_path / "page.yaml"
-
-    def write(text: str) -> None:
-        file.write_text(text)
-
-    def read() -> Loaded:
-        return load_text(file.read_text(), str(file))
-
-    text = SCENARIO.format(url=server, rate=50, duration="4s", path="/")
-    write(text)
-    for at, changed in (
-        (0.5, text.replace("target: 50", "target: 400")),
-        (1.6, "version: [broken"),
-        (2.7, text.replace("target: 50", "target: 400").replace("path: /", "path: /missing")),
-    ):
-        threading.Timer(at, write, [changed]).start()
-    said: list[str] = []
-    result = Runner(read(), reload=Reload(file, read), say=said.append).run()
-    assert len(said) == 3
-    assert "the load is now constant: 400/s" in said[0]
-    assert said[1].endswith("; the run goes on as it was")
-    assert "a new run would take over scenarios" in said[2]
-    assert result.requests > 600
-    assert result.statuses.keys() == {"200"}
-    assert "the load was changed at" in result.notes[0]
-
-
-def test_a_file_is_read_when_it_has_rested(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("one")
-    watched = Watched(file)
-    assert not watched.has_changed(0.0)
-    file.write_text("other")
-    assert [watched.has_changed(now) for now in (1.0, 1.4, 1.5, 1.6, 9.0)] == [False, False, True, False, False]
-    file.write_text("more")
-    assert not watched.has_changed(10.0)
-    file.write_text("and more")
-    assert [watched.has_changed(now) for now in (10.4, 10.6, 10.9)] == [False, False, True]
-    file.unlink()
-    assert [watched.has_changed(now) for now in (20.0, 21.0)] == [False, False]
 
 
 def test_the_engines_sentences_get_their_line() -> None:
@@ -271,3 +239,56 @@ def test_a_run_that_is_closed_while_it_begins_sends_nothing(server: str, monkeyp
     assert not runner.is_running
     time.sleep(0.2)
     assert b'"requests":0,' in made[0].poll()
+
+
+def test_what_is_given_up_is_free_at_once_and_comes_back(server: str) -> None:
+    """2,000 labels in full resolution."""
+    steps = (Step(name="get", path="/", label="${id}"),)
+    rows = Data(("id",), msgspec.Raw(json.dumps([[str(number)] for number in range(2000)]).encode()), "cycle")
+    asked = plan(server, duration_ms=60_000, concurrency=20)
+    wide = msgspec.structs.replace(
+        asked,
+        scenarios=(Scenario(name="wide", data=rows, steps=steps),),
+        percentiles=Percentiles(labels=2000, bytes=128 << 20),
+    )
+    lacks: dict[str, str] = {}
+    runner = Runner(Loaded(plan=wide))
+    actions = {one.name: one for one in Relief(runner._relieve).actions(tell=lacks.__setitem__)}
+
+    def seen(seconds: float = 0.3) -> tuple[Poll, int]:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            runner.turn()
+            time.sleep(0.02)
+        held = memory.resident_bytes()
+        return decode_poll(runner._running.poll(0)), held
+
+    try:
+        runner.start()
+        seen(1.5)  # what a poll leaves in the process is there by then
+        before, held = seen(0.5)
+        assert len(before.labels) == 2000
+        assert before.histograms.resolution == 128
+        actions["halve"].do()
+        halved, less = seen()
+        assert halved.histograms.resolution == 64
+        actions["percentiles_off"].do()
+        off, least = seen()
+        assert not off.histograms.percentiles
+        assert off.histograms.bytes < halved.histograms.bytes < before.histograms.bytes
+        assert least < held
+        assert less < held
+        own = next(label for name, label in off.labels.items() if name != "__other__")
+        assert own.requests > 0
+        assert own.latency_ms.corrected is None  # none, rather than those of a part
+        assert off.latency_ms.corrected is not None
+        assert "given up at" in lacks["percentiles_off"]
+        undo = actions["percentiles_off"].undo
+        assert undo is not None
+        undo()
+        on, _ = seen(1.0)
+        assert on.histograms.percentiles
+        assert on.histograms.resolution == 64  # what is still given up is given up again
+        assert "what came after" in lacks["percentiles_off"]
+    finally:
+        runner.close()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chaffinch import _core
-from chaffinch.load import compare, plan, results, view
+from chaffinch.load import compare, plan, polls, result_files, results, view
 from chaffinch.load.error_classes import CLASSES
 from chaffinch.load.report import schema
 from chaffinch.load.report.csv import IntervalFile
@@ -65,10 +65,10 @@ def ran(target: str, csv: Path, **fields: object) -> Result:
     with IntervalFile(csv) as intervals:
         run.start()
         while not run.wait(0.1):
-            progress = results.decode_progress(run.poll(timeline.next, labels=False))
+            progress = polls.decode_progress(run.poll(timeline.next, labels=False))
             assert intervals.write(timeline.add(progress)) is None
             assert "rate" in view.frame(progress, described, Memory(), 80, 24)
-        last = results.decode_poll(run.poll(timeline.next))
+        last = polls.decode_poll(run.poll(timeline.next))
         intervals.write(timeline.add(last))
         assert intervals.written == len(timeline.intervals)
     return results.finished(last, described, Memory(peak_rss_bytes=1), timeline.intervals)
@@ -107,7 +107,7 @@ def test_a_paced_run(target: str, tmp_path: Path) -> None:
     assert "shop/broken" in document
     assert "whole iterations" in document
     assert "<h2>Scenarios</h2>" in document
-    assert results.decode(verdicts.to_json(), "it") == verdicts
+    assert result_files.decode(verdicts.to_json(), "it") == verdicts
     assert not compare.compare(verdicts, verdicts).is_worse
 
 

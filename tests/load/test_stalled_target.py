@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaffinch import _core
-from chaffinch.load import plan, results
+from chaffinch.load import plan, polls, results
 from chaffinch.load.report.stalled import Stall, expected_ms, table
 
 SERVER = """
@@ -62,7 +62,7 @@ def test_the_latencies_of_a_stopped_target(server: tuple[int, int]) -> None:
     lasted = time.monotonic() - stopped
     while not run.wait(1):
         pass
-    result = results.finished(results.decode_poll(run.poll()), results.describe(wanted), results.Memory())
+    result = results.finished(polls.decode_poll(run.poll()), results.describe(wanted), results.Memory())
     assert result.requests == 800
     assert result.failed == 0
     assert result.rate == 200.0

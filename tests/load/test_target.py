@@ -56,9 +56,9 @@ def test_options() -> None:
     [
         ("a.test", Options(), '"a.test" is not a URL: write it like http://127.0.0.1:8080/path'),
         ("http://$a/", Options(), '"http://$a/" has a variable in its host: only hosts that are named are contacted'),
-        ("http://a/", Options(concurrency=0), "the concurrency is 0: it must be from 1 to 1,000,000"),
-        ("http://a/", Options(rate=-1), "the rate is -1: it must be from 0 to 10,000,000.0"),
-        ("http://a/", Options(rate=float("nan")), "the rate is nan: it must be from 0 to 10,000,000.0"),
+        ("http://a/", Options(concurrency=0), "concurrency is 0: it must be from 1 to 1,000,000"),
+        ("http://a/", Options(rate=-1), "rate is -1: it must be from 0 to 10,000,000.0"),
+        ("http://a/", Options(rate=float("nan")), "rate is nan: it must be from 0 to 10,000,000.0"),
         (
             "http://a/",
             Options(key="x"),

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from chaffinch.errors import InputError
 from chaffinch.load.error_classes import CLASSES
-from chaffinch.load.results import Corrected, Folded, Histograms, Label, Latencies, Phases, Result
+from chaffinch.load.latencies import Corrected, Latencies, Phases
+from chaffinch.load.polls import Folded, Histograms, Label
+from chaffinch.load.results import Result
 from chaffinch.load.thresholds import Threshold, evaluate, judged, parse_threshold, parse_thresholds
 
 

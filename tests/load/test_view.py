@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.load import results, view
+from chaffinch.load import polls, results, view
+from chaffinch.load.polls import Progress
 from chaffinch.load.report.stalled import Stall
-from chaffinch.load.results import GuardAction, Memory, Progress
+from chaffinch.load.results import GuardAction, Memory
 from tests.load import running
 
 MEMORY = Memory(peak_rss_bytes=31 << 20, bound_bytes=64 << 20, rss_bytes=30 << 20)
@@ -19,7 +20,7 @@ SATURATED = {"saturated": True, "why": ["Thread 1 was busy for 99% of the time \
 
 
 def progress(at: float | None = 5.0, **fields: Any) -> Progress:
-    return results.decode_progress(running.poll(at=at, **fields))
+    return polls.decode_progress(running.poll(at=at, **fields))
 
 
 def shown(columns: int = 80, rows: int = 24, memory: Memory = MEMORY, **fields: Any) -> list[str]:
@@ -163,5 +164,5 @@ def test_a_poll_with_ten_thousand_labels_is_shown_in_no_time() -> None:
     labels = {f"label {number}": running.label(10) for number in range(10_000)}
     data = running.poll(Stall(), labels=labels)
     assert json.loads(data)["labels"]
-    poll = results.decode_progress(data)
+    poll = polls.decode_progress(data)
     assert len(view.frame(poll, running.run_of(), MEMORY, 80, 24).split("\n")) <= 24

@@ -13,6 +13,7 @@ ESCAPED = re.compile(r'(?:[^"\\\n]|\\["n\\])*')
 SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),
+    "unknown": ("",),
     "summary": ("", "_count", "_sum"),
     "histogram": ("_bucket", "_count", "_sum"),
 }

@@ -416,3 +416,45 @@ def test_a_process_gives_up_what_it_holds_and_gets_it_back() -> None:
 
     undone: list[str] = []
     asyncio.run(scenario())
+
+
+def test_a_bound_that_changes_holds_from_the_next_reading_on(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+    limits = [
+        memory.Limit(1000, "/cg/a"),
+        memory.Limit(1000, "/cg/a"),
+        memory.Limit(500, "/cg/b"),
+        memory.Limit(0, "/cg"),
+    ]
+    asked: list[float] = []
+    clock = [0.0]
+
+    def limit() -> memory.Limit:
+        asked.append(clock[0])
+        return limits[min(len(asked), len(limits)) - 1]
+
+    owner = Owner()
+    guard = Guard(memory.Limit(1000, "/cg/a"), [owner.action("a")])
+    watch = Watch(guard, registry, read=lambda: 480, limit=limit, clock=lambda: clock[0])
+    told = []
+    for clock[0] in (0.0, 0.25, 0.5, 1.0, 1.75):
+        told += kinds(watch.poll())
+    assert told == []
+    assert asked == [0.0, 1.0]  # once a second
+    clock[0] = 2.0
+    assert kinds(watch.poll()) == ["bound normal", "level critical", "taken a", "exhausted critical"]
+    assert (guard.limit, guard.critical_bytes) == (memory.Limit(500, "/cg/b"), 450)
+    assert "memory.bound_changed bound_bytes=500 bound_by=/cg/b before_bytes=1000 before_by=/cg/a" in caplog.text
+    clock[0] = 3.0
+    watch.poll()
+    assert guard.limit.bytes == 1  # a group that may hold nothing
+    assert registry.snapshot().total("memory_guard_bound_changes") == watch.bound_changes == 2
+
+
+def test_a_bound_that_cannot_be_read_is_counted_and_the_old_one_holds() -> None:
+    def gone() -> memory.Limit:
+        raise ProcessLookupError
+
+    watch = Watch(Guard(LIMIT, []), read=lambda: 1, limit=gone)
+    watch.poll()
+    assert (watch.unread, watch.guard.limit) == (1, LIMIT)

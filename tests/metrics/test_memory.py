@@ -75,6 +75,44 @@ def test_version_2_every_level_counts(tmp_path: Path) -> None:
     assert memory.limit(proc=proc) == memory.Limit(64 << 20, f"{tmp_path}/cg/a.slice")
 
 
+def test_a_limit_that_changes_is_seen(tmp_path: Path) -> None:
+    proc = machine(tmp_path, "0::/a.slice\n", V2, {"cg/a.slice/memory.max": "67108864\n"})
+    assert memory.limit(proc=proc).bytes == 64 << 20
+    (tmp_path / "cg/a.slice/memory.max").write_text("33554432\n")
+    assert memory.limit(proc=proc) == memory.Limit(32 << 20, f"{tmp_path}/cg/a.slice")
+    (tmp_path / "cg/a.slice/memory.max").write_text("max\n")
+    assert memory.limit(proc=proc).source == "RAM"
+
+
+FREED = """
+import ctypes
+from chaffinch.metrics import memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+held = [libc.malloc(1000) for _ in range(20_000)]
+for one in held:
+    ctypes.memset(one, 1, 1000)
+last = libc.malloc(1000)  # what lies above keeps the rest in the heap
+for one in held:
+    libc.free(one)
+before = memory.resident_bytes()
+print(memory.give_back(), before - memory.resident_bytes())
+"""
+
+
+def test_what_was_freed_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True, timeout=60)
+    gave, freed = done.stdout.split()
+    assert gave == "True"
+    assert int(freed) > 15_000_000
+
+
+def test_a_c_library_that_cannot_gives_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
+    assert memory.give_back() is False
+
+
 def test_version_1_beside_an_empty_version_2(tmp_path: Path) -> None:
     files = {
         "cg/memory/memory.limit_in_bytes": V1_UNLIMITED,

@@ -9,21 +9,12 @@ from typing import Final
 import msgspec
 
 from chaffinch.load.loaded import Node
-from chaffinch.load.metrics import (
-    NO_HISTOGRAMS,
-    Family,
-    Label,
-    Number,
-    Reading,
-    Sample,
-    Shown,
-    Sums,
-    Type,
-    histogram,
-    summary,
-)
+from chaffinch.load.metrics.exposition import Family, Number, Sample, Type
+from chaffinch.load.metrics.families import histogram, summary
+from chaffinch.load.metrics.labels import Shown
+from chaffinch.load.metrics.reading import NO_HISTOGRAMS, Label, Reading
+from chaffinch.load.metrics.sums import Sums
 from chaffinch.load.plan import Plan
-from chaffinch.load.results import OTHER
 from chaffinch.metrics.snapshot import Labels
 
 CATEGORIES: Final = ("client", "server", "network", "timeout", "tls", "other")
@@ -66,7 +57,8 @@ def _process(sums: Sums, now: Reading | None, around: Around) -> Rows:
     yield "requests", "counter", _one(whole.requests)
     yield "requests_status_codes", "counter", _each(whole.statuses, "status_code")
     errors = dict.fromkeys(CATEGORIES, 0) | whole.categories
-    yield "request_errors_by_category", "counter", _each(errors, "category")
+    # It counts, but has no `_total` where users have it, which a counter of OpenMetrics must have.
+    yield "request_errors_by_category", "unknown", _each(errors, "category")
     durations = list(histogram(whole.under, whole.latencies, whole.under.uncorrected, ()))
     yield "request_duration_seconds", "histogram", durations
     yield "concurrent_requests", "gauge", _one(reading.in_flight)
@@ -97,9 +89,12 @@ def _process(sums: Sums, now: Reading | None, around: Around) -> Rows:
 def _run(now: Reading, shown: Shown) -> Rows:
     """What is of the run that goes on."""
     picked = shown.pick(now.labels)
-    yield "scenario_duration_seconds", "summary", list(summary(now.phases_ms.get("iteration"), ()))
+    # Where every scenario has one step, an iteration is a request, and is not measured besides.
+    took = now.phases_ms.get("iteration") or now.latency_ms.uncorrected
+    yield "scenario_duration_seconds", "summary", list(summary(took, ()))
     yield "concurrent_scenarios", "gauge", _one(now.in_flight)
-    steps = {name: label for name, label in picked.items() if "/" in name or name == OTHER}
+    # A step may be counted under any name; a label without requests counts iterations.
+    steps = {name: label for name, label in picked.items() if label.requests}
     yield (
         "scenario_steps",
         "counter",
@@ -174,7 +169,7 @@ HELP: Final[Mapping[str, str]] = {
     "concurrent_requests": "Requests that are under way.",
     "request_duration_seconds": "From a request's sending to its last byte.",
     "scenario_executions": "Iterations that have begun, and of them those with a failed step.",
-    "scenario_duration_seconds": "Iterations of all scenarios, think times included.",
+    "scenario_duration_seconds": "Iterations of all scenarios, think times included; requests where all have one step.",
     "scenario_steps": "Steps answered or failed.",
     "scenario_step_duration_seconds": "From a step's sending to its last byte.",
     "scenario_step_status_codes": "Answers of steps by status.",

@@ -4,41 +4,48 @@
 everything. A bound below `usual` is refused at the start; from there on the memory guard keeps it.
 """
 
+import math
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from chaffinch.errors import InputError
 from chaffinch.load.plan import ContainsAssert, HeaderAssert, JsonAssert, MatchesAssert, Plan, Scenario, Step
+from chaffinch.load.records import capped, least_of, most_records, used_intervals, used_labels, usual_records
 
 KB: Final = 1 << 10
 MB: Final = 1 << 20
+GB: Final = 1 << 30
 
-# The process. Measured with CPython 3.11 on x86-64 Linux; `test_budget.py` measures the first one again.
+# The process. Measured with CPython 3.11 on x86-64 Linux; `test_budget.py` measures the first one again, and
+# `test_budget_measured.py` whole runs.
 
-FLOOR: Final = 30 * MB
-"""RSS of a fresh interpreter with what `load run` imports: 28.3 MB with the command line, the core, the scenario
-reader, results, asyncio and the metrics page."""
+FLOOR: Final = 24 * MB
+"""RSS of a fresh interpreter with what `load run` imports: 21.3 MB for a URL, 23.2 MB with the reader of scenario
+files, 0.5 MB more for a report in HTML."""
 
 ENGINE: Final = 2 * MB
-"""What the engine's code and tables touch: its bare process of 10 users was 4.3 MB, 2 MB of them the C library."""
+"""What the engine's code and tables touch: a run of 10 users added 3.0 MB to the interpreter, 1 MB of it records."""
 
-TLS: Final = 2 * MB
-"""The TLS library's code and the authorities: the same process was 1.2 MB larger; the rest is for the authorities."""
+TLS: Final = 3 * MB // 2
+"""The TLS library's code and the authorities: the same run was 1.2 MB larger."""
 
 THREAD: Final = 384 * KB
 """Buffers of 64 KB and 16 KB to read into, 3 KB of events, the stack as far as it is used, the allocator's arena of
-that thread (132 KB at its least). Added up, not measured."""
+that thread (132 KB at its least). Added up; with its records each of 3 more threads took 0.95 MB, computed are 1.1."""
 
-# Users and connections: `get`, an example of the engine, with 10, 1,000 and 4,000 users of one `GET /` against nginx on
-# the same machine, its peak (VmHWM) divided. Plain 633 to 715 bytes for a user with its connection, TLS and HTTP/2 with
-# one stream 9,170 to 9,470, HTTP/2 with 100 streams a connection 660 to 750.
+# Users and connections: runs of `load run` with 10, 1,000 and 5,000 users of one `GET /` against nginx on the same
+# machine, their peaks (VmHWM) divided. Plain 600 to 715 bytes for a user with its connection, with TLS 9,100 to 9,470,
+# HTTP/2 in the clear with one stream 1,060, with 100 streams a connection and TLS 660 to 750.
 
-USER: Final = 640
-CONNECTION: Final = 384
+USER: Final = 544
+CONNECTION: Final = 256
 """In the process; what the kernel holds for it is `KERNEL_CONNECTION`."""
 TLS_CONNECTION: Final = 9 * KB
-STREAM: Final = 128
+HTTP2_CONNECTION: Final = 512
+"""More than HTTP/1.1: tables of names and of streams."""
+STREAM: Final = 160
 """Each request that an HTTP/2 connection may have under way."""
 
 KERNEL_CONNECTION: Final = 5 * KB
@@ -62,35 +69,22 @@ PATTERN: Final = 64 * KB
 MOST_PATTERN: Final = 2 * MB
 """A compiled pattern and its cache, a megabyte each at the most (scenario/inspect.rs)."""
 
-# What Python makes of a poll: 510 bytes of JSON a label, held twice, and 1,567 bytes of structs; of an interval 374
-# bytes of JSON and 1,057 of structs (measured by decoding 20,000 of each in a fresh interpreter).
+# What is made of a poll.
 
-POLLED_LABEL: Final = 3 * KB
+POLLED_LABEL: Final = 1 * KB
+"""At the end of a run: a label's figures take 1,660 bytes in the engine, as JSON and in Python, after the sheets of its
+threads are gone, of which it had 800 bytes (10,000 labels, one thread; more threads give back more)."""
+
 POLLED_INTERVAL: Final = 1536
+"""374 bytes of JSON and 1,057 of structs (measured by decoding 20,000 in a fresh interpreter)."""
 
-# Records. The formulas are those of crates/load/src/record/budget.rs, which is the authority: `test_budget.py` holds
-# figures that it printed. Sizes are of structs on 64-bit machines.
+SERVED: Final = 4 * MB
+"""What a control API takes for requests and metrics, and what is left of runs before: 64 MB held four runs of 1,000
+labels one after another, which grew by 4 MB in all."""
 
-_SERIES: Final = 208
-_LINE: Final = 96
-_SHEET: Final = 1344
-_INTERVAL: Final = 344
-_OUTCOMES: Final = 256
-_SPAN: Final = 8
-_NAME: Final = 32
-_HISTOGRAM: Final = 36 * 128 * 8
-_FINE_HISTOGRAM: Final = 33 * 1024 * 8
-_WHOLE: Final = 2 * _FINE_HISTOGRAM + 4 * _HISTOGRAM + 8 * KB + 480
-_FIRST_PAGE: Final = 1024 + 256 * 16 + 40
-_REGISTERS: Final = 1024
-_LEAST_COUNTERS: Final = 128
-"""Counters for which each label has room at least: one octave at full resolution, eight at the lowest."""
-
-BLOCK: Final = 128
-"""Counters of an octave at full resolution; each is 1, 2, 4 or 8 bytes wide, by what it has counted."""
-
-USUAL_OCTAVES: Final = 10
-"""Octaves that the latencies of a label touch: the slowest takes a thousand times as long as the fastest."""
+SERVED_LABEL: Final = 5 * KB
+"""Its metrics, which are polled with labels while the run goes on and when it ends, and the last result as JSON: runs
+of 10,000 labels, one after another, took up to 46 MB more than one alone."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -134,88 +128,17 @@ class Budget(msgspec.Struct, frozen=True):
         return " + ".join((*shown, *((f"{in_megabytes(others)} others",) if others >= MB // 10 else ())))
 
 
-def least_records(labels: int, threads: int, intervals: int) -> int:
-    """The fewest bytes in which the engine records that many labels and keeps that many intervals."""
-    sheet = _sheet(labels, _least_recorder(labels))
-    return (2 * threads + 1) * sheet + (threads + 1) * _names(labels) + _WHOLE + intervals * _INTERVAL
-
-
-def full_records(labels: int, threads: int, intervals: int, values: int, octaves: int = USUAL_OCTAVES) -> int:
-    """The bytes with which no label loses resolution, when each has so many values in so many octaves.
-
-    Counters are as wide as if all values of a label fell into one of them, so this is never too little. What exceeds
-    the least is shared out in `2 * threads + 2` parts, of which the run's sheet has two, one for each of its recorders.
+def budget_of(
+    plan: Plan, floor_bytes: int = FLOOR, *, held_bytes: int = 0, to_cap: bool = False, served: bool = False
+) -> Budget:
+    """What a run takes. `floor_bytes` is what the process holds before it starts, where that is known better, and
+    `held_bytes` what scenarios take that were replaced; `to_cap` counts records that have grown to their cap, as those
+    of a long run may; `served` what a control API makes of it.
     """
-    counters = octaves * BLOCK * width(values)
-    each = max(0, counters - _LEAST_COUNTERS) * 65 // 64  # the arena's own tables are a 64th
-    return least_records(labels, threads, intervals) + labels * each * (2 * threads + 2)
-
-
-def width(values: int) -> int:
-    """Bytes of a counter that has counted so many."""
-    return 1 if values < 1 << 8 else 2 if values < 1 << 16 else 4 if values < 1 << 32 else 8
-
-
-def _sheet(labels: int, recorder: int) -> int:
-    return 2 * recorder + (labels + 1) * (_LINE + _OUTCOMES + 16 + _NAME) + _WHOLE + _SHEET
-
-
-def _least_recorder(labels: int) -> int:
-    tables = _HISTOGRAM + _REGISTERS + _table(labels + 1) + _SERIES + 64 + _FIRST_PAGE
-    return tables + labels * (_NAME + _SPAN + _SERIES + _LEAST_COUNTERS)
-
-
-def _names(labels: int) -> int:
-    return _table(labels + 1) + (labels + 1) * _SPAN + labels * 2 * _NAME
-
-
-def _table(names: int) -> int:
-    """The open table of a name set: a power of two of four-byte slots, at most half of them taken."""
-    return 4 * (1 << (names * 2 - 1).bit_length())
-
-
-def most_records(plan: Plan) -> int:
-    """What the plan's percentiles may take: their cap, or what they need in any case."""
-    own = plan.percentiles
-    least = least_records(own.labels, plan.threads, own.intervals)
-    return max(own.bytes, least) if own.enabled else least
-
-
-def usual_records(plan: Plan) -> int:
-    """The same for the labels that its scenarios have and the intervals of its duration."""
-    labels, intervals = used_labels(plan), used_intervals(plan)
-    needed = full_records(labels, plan.threads, intervals, (1 << 32) - 1)
-    if not plan.percentiles.enabled:
-        needed = least_records(labels, plan.threads, intervals)
-    return min(needed, most_records(plan))
-
-
-def used_labels(plan: Plan) -> int:
-    """Labels that a run has: one for each scenario and step, or as many as may be where one is a template."""
-    found = {one.name for one in plan.scenarios}
-    for scenario in plan.scenarios:
-        for step in scenario.steps:
-            if "$" in (step.label or "").replace("$$", ""):
-                return plan.percentiles.labels
-            found.add(step.label or f"{scenario.name}/{step.name}")
-    return min(len(found), plan.percentiles.labels)
-
-
-def used_intervals(plan: Plan) -> int:
-    """Intervals that are kept: those of its duration, if that is known, and at most as many as may be."""
-    own = plan.percentiles
-    return own.intervals if plan.duration_ms is None else min(own.intervals, plan.duration_ms // own.interval_ms + 1)
-
-
-def budget_of(plan: Plan, floor_bytes: int = FLOOR) -> Budget:
-    """What a run takes. `floor_bytes` is what the process holds before it starts, where that is known better."""
     own, users, connections = plan.percentiles, plan.users, _connections(plan)
-    labels, intervals = used_labels(plan), used_intervals(plan)
+    labels, intervals, most = used_labels(plan), used_intervals(plan), most_records(plan)
     secure = _is_secure(plan)
     steps = [step for scenario in plan.scenarios for step in scenario.steps]
-    rows = sum(memoryview(one.data.rows).nbytes for one in plan.scenarios if one.data is not None)
-    patterns = sum(_patterns(step) for step in steps)
-    bodies = sum(_body(step) for step in steps)
     kept, most_kept = _kept(plan.scenarios)
     connection, most_connection = _connection(plan, secure, max(map(_body, steps), default=0))
     parts = (
@@ -224,16 +147,34 @@ def budget_of(plan: Plan, floor_bytes: int = FLOOR) -> Budget:
         Part(_counted(plan.threads, "thread"), plan.threads, THREAD),
         Part(_counted(users, "user"), users, USER + kept, USER + most_kept),
         Part(_counted(connections, "connection"), connections, connection, most_connection),
-        Part(f"records of {_counted(labels, 'label')}", 1, usual_records(plan), most_records(plan)),
+        Part(f"records of {_counted(labels, 'label')}", 1, most if to_cap else usual_records(plan), most),
         Part("polled labels", 1, labels * POLLED_LABEL, own.labels * POLLED_LABEL),
+        Part("the control API", int(served), SERVED),
+        Part("labels in its metrics", int(served), labels * SERVED_LABEL, own.labels * SERVED_LABEL),
         Part("polled intervals", 1, intervals * POLLED_INTERVAL, own.intervals * POLLED_INTERVAL),
+        *_scenarios(plan),
+        Part("scenarios before these", 1, held_bytes),
+    )
+    return Budget(parts, connections * KERNEL_CONNECTION)
+
+
+def scenario_bytes(plan: Plan) -> int:
+    """What the scenarios of a plan take, which another plan's may replace."""
+    return sum(part.bytes for part in _scenarios(plan))
+
+
+def _scenarios(plan: Plan) -> tuple[Part, ...]:
+    steps = [step for scenario in plan.scenarios for step in scenario.steps]
+    rows = sum(memoryview(one.data.rows).nbytes for one in plan.scenarios if one.data is not None)
+    patterns = sum(_patterns(step) for step in steps)
+    bodies = sum(_body(step) for step in steps)
+    return (
         # In Python as JSON, in the engine as text with an end for each value; twice more while the engine reads it.
         Part("data rows", rows, 3, 5),
         # The text of a body, the bytes of its request, and once more for what is sent.
         Part("steps", 1, len(steps) * STEP + 3 * bodies),
         Part("patterns", patterns, PATTERN, MOST_PATTERN * plan.threads),
     )
-    return Budget(parts, connections * KERNEL_CONNECTION)
 
 
 def _connections(plan: Plan) -> int:
@@ -256,7 +197,7 @@ def _is_secure(plan: Plan) -> bool:
 def _connection(plan: Plan, secure: bool, body: int) -> tuple[int, int]:
     usual = TLS_CONNECTION if secure else CONNECTION
     if plan.http == "2":
-        usual += plan.streams * STREAM
+        usual += HTTP2_CONNECTION + plan.streams * STREAM
     return usual, usual + MOST_HEAD + body + (TLS_RECORDS if secure else 0)
 
 
@@ -266,7 +207,7 @@ def _kept(scenarios: tuple[Scenario, ...]) -> tuple[int, int]:
     variables = [_variables(one) for one in scenarios]
     looks = any(map(_looks, steps))
     caches = any(step.cache_ttl_ms is not None for step in steps)
-    cookies = any(len(one.steps) > 1 for one in scenarios)
+    cookies = any(len(one.steps) > 1 or one.keep_cookies for one in scenarios)
     usual = max(variables, default=0) * USUAL_VALUE + (USUAL_ANSWER if looks else 0)
     # A text that grows may hold twice what is in it; one more is the value that is being made.
     most = (max(variables, default=0) + 1) * 2 * MOST_VALUE if looks or any(variables) else 0
@@ -294,45 +235,65 @@ def _body(step: Step) -> int:
 
 
 def refuse(
-    plan: Plan, memory: int, name: str = "--memory", *, with_kernel: bool = False, floor_bytes: int = FLOOR
+    plan: Plan,
+    memory: int,
+    name: str = "--memory",
+    *,
+    with_kernel: bool = False,
+    floor_bytes: int = FLOOR,
+    held_bytes: int = 0,
+    served: bool = False,
 ) -> Budget:
-    """The budget of a plan that fits into so many bytes; raises `InputError` with the arithmetic for one that does not.
+    """The budget of a plan that fits into so many bytes, with as little for its records as it can have; raises
+    `InputError` with the arithmetic for one that does not fit.
 
     `name` says what sets the bound: the option, a cgroup's directory, `RAM`. The latter two count what the kernel holds
     for connections as well: `with_kernel`.
     """
-    budget = budget_of(plan, floor_bytes)
+    _check_records(plan)
+    budget = budget_of(capped(plan, least_of(plan)), floor_bytes, held_bytes=held_bytes, served=served)
     kernel = budget.kernel_bytes if with_kernel else 0
     needed = budget.bytes + kernel
     if needed <= memory:
         return budget
-    smaller = fitted(plan, memory - kernel, floor_bytes)
-    if smaller is not None:
-        advice = f"or percentiles.memory: {smaller.percentiles.bytes}"
-    else:
-        largest = max(budget.parts[2:], key=lambda part: part.bytes)
-        advice = f"or ask for less than {largest.name}"
     parts = budget.sentence() + (f" + {in_megabytes(kernel)} the kernel's sockets" if kernel else "")
     raise InputError(
-        f"{name} of {in_megabytes(memory)} cannot hold this run, which takes {in_megabytes(needed)}: {parts}; "
-        f"give {in_megabytes(needed)}, {advice}"
+        f"{name} of {at_most(memory)} cannot hold this run, which takes {at_least(needed)}: {parts}; "
+        f"give {at_least(needed)}{_less(plan, budget, needed - memory)}"
     )
 
 
-def fitted(plan: Plan, memory: int, floor_bytes: int = FLOOR) -> Plan | None:
+def _check_records(plan: Plan) -> None:
+    """Raise `InputError` if the owner gives records less than they need."""
+    own, least = plan.percentiles, least_of(plan)
+    if own.bytes is not None and own.enabled and own.bytes < least:
+        raise InputError(
+            f"percentiles.memory of {at_most(own.bytes)} cannot hold the records of {_counted(own.labels, 'label')} "
+            f"on {_counted(plan.threads, 'thread')} with {_counted(own.intervals, 'interval')}, which need "
+            f"{at_least(least)}: give {least}, leave it out, or ask for fewer of them"
+        )
+
+
+def _less(plan: Plan, budget: Budget, excess: int) -> str:
+    """What else would help: fewer of what takes the most, if that is more than what is missing."""
+    counted = {part.name: part.bytes for part in budget.parts if part.name[0].isdecimal()}
+    counted[_counted(used_labels(plan), "label")] = sum(part.bytes for part in budget.parts if "label" in part.name)
+    name, largest = max(counted.items(), key=lambda one: one[1])
+    return f", or ask for fewer than {name}" if largest > excess else ""
+
+
+def fitted(plan: Plan, memory: int, floor_bytes: int = FLOOR, *, served: bool = False) -> Plan | None:
     """The plan with as many bytes for percentiles as so much memory leaves them: at most its own, at least what its
     labels and threads need. None if there are too few.
 
-    That these bytes are a cap is what makes the bound hold, so a run under `--memory` begins with the fitted plan.
+    That these bytes are a cap is what makes the bound hold, so a run begins with the fitted plan.
     """
-    own, budget = plan.percentiles, budget_of(plan, floor_bytes)
-    left = memory - (budget.bytes - usual_records(plan))
-    least = least_records(own.labels, plan.threads, own.intervals)
-    if left < least:
+    smallest = capped(plan, least_of(plan))
+    needed = budget_of(smallest, floor_bytes, served=served).bytes
+    if needed > memory:
         return None
-    return msgspec.structs.replace(
-        plan, percentiles=msgspec.structs.replace(own, bytes=max(least, min(own.bytes, left)))
-    )
+    left = memory - (needed - usual_records(smallest))
+    return capped(plan, max(least_of(plan), min(most_records(plan), left)))
 
 
 def notes(plan: Plan, memory: int, warning: float = 0.80, floor_bytes: int = FLOOR) -> tuple[str, ...]:
@@ -341,17 +302,27 @@ def notes(plan: Plan, memory: int, warning: float = 0.80, floor_bytes: int = FLO
     found = []
     if budget.bytes > memory * warning:
         found.append(
-            f"this run takes {in_megabytes(budget.bytes)}, over {warning:.0%} of {in_megabytes(memory)}: the memory "
-            "guard will give up intervals and resolution"
+            f"this run takes {in_megabytes(budget.bytes)}, over {warning:.0%} of {at_most(memory)}: the memory guard "
+            "may give up intervals and resolution"
         )
-    if budget.most_bytes > memory:
-        largest = max(budget.parts, key=lambda part: part.most_bytes - part.bytes)
+    # Records are no matter of the target: they have their cap.
+    hostile = budget.most_bytes - (most_records(plan) - usual_records(plan))
+    if hostile > memory:
+        largest = max(budget.parts, key=lambda part: part.most_bytes - part.bytes if part.count > 1 else 0)
         found.append(
-            f"a target that sends as much as is kept of everything takes this run to "
-            f"{in_megabytes(budget.most_bytes)}, over {in_megabytes(memory)}: {in_megabytes(largest.most_bytes)} of it "
-            f"{largest.name}"
+            f"a target that sends as much as is kept of everything takes this run to {at_least(hostile)}, over "
+            f"{at_most(memory)}: {in_megabytes(largest.most_bytes)} of it {largest.name}"
         )
     return tuple(found)
+
+
+def lowered(asked: Plan, fitted: Plan, memory: int, name: str) -> tuple[str, ...]:
+    """A sentence where a run begins with fewer bytes for its records than its owner gave them."""
+    given, left = asked.percentiles.bytes, fitted.percentiles.bytes
+    if given is None or left is None or left >= given or not asked.percentiles.enabled:
+        return ()
+    told = f"percentiles.memory is {at_most(left)} instead of {in_megabytes(given)}"
+    return (f"{told}: {name} of {at_most(memory)} leaves no more",)
 
 
 def table(budget: Budget) -> str:
@@ -366,7 +337,22 @@ def table(budget: Budget) -> str:
 
 def in_megabytes(count: int) -> str:
     """Bytes as `12.3 MB` or `1.2 GB`: powers of 1024, as sizes are read."""
-    return f"{count / (1 << 30):,.1f} GB" if count >= 1 << 30 else f"{count / MB:.1f} MB"
+    return _shown(count, round)
+
+
+def at_least(count: int) -> str:
+    """The same, rounded up: what is asked for."""
+    return _shown(count, math.ceil)
+
+
+def at_most(count: int) -> str:
+    """The same, rounded down: what there is."""
+    return _shown(count, math.floor)
+
+
+def _shown(count: int, rounded: Callable[[float], int]) -> str:
+    unit, name = (GB, "GB") if count >= GB else (MB, "MB")
+    return f"{rounded(count * 10 / unit) / 10:,.1f} {name}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -1,6 +1,7 @@
 """What fits into so much RAM: `load plan`. Given some of rate, labels, concurrency and duration it bounds the others.
 
-All figures are those of `budget.budget_of`, so that what is said to fit is not refused when it is run.
+All figures are those of `budget.budget_of`, with records as large as their cap, so that what is said to fit is not
+refused when it is run, and holds however long that goes on.
 """
 
 import math
@@ -10,8 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from chaffinch.errors import InputError
-from chaffinch.load import budget
-from chaffinch.load.budget import Budget, in_megabytes
+from chaffinch.load import budget, records
+from chaffinch.load.budget import Budget, at_least, at_most, in_megabytes
 from chaffinch.load.plan import Closed, Constant, Percentiles, Plan, Scenario, Step
 
 Transport = Literal["plain", "tls", "http2"]
@@ -104,7 +105,7 @@ def plan_for(
     asked = Asked(ram, rate, labels, concurrency, duration_s, transport, threads, interval_s)
     _check(asked)
     usable = int(ram * SHARE)
-    found = budget.budget_of(plan_of(asked))
+    found = budget.budget_of(plan_of(asked), to_cap=True)
     needed = found.bytes + found.kernel_bytes
     fits = needed <= usable
     bounds = (
@@ -130,7 +131,7 @@ def plan_of(asked: Asked, base_url: str = "", intervals: int = 0) -> Plan:
     users, labels, threads = _users_of(asked), _labels_of(asked), _threads_of(asked)
     intervals = intervals or min(INTERVALS, _intervals_of(asked))
     scheme = "http" if asked.transport == "plain" else "https"
-    bytes_ = budget.full_records(labels, threads, intervals, _values(asked))
+    bytes_ = records.full_records(labels, threads, intervals, _values(asked))
     return Plan(
         base_url=base_url or f"{scheme}://127.0.0.1",
         http="2" if asked.transport == "http2" else "1.1",
@@ -197,7 +198,7 @@ def _most(takes: Callable[[int], int], usable: int, cap: int) -> int:
 
 
 def _needed(asked: Asked, intervals: int = 0) -> int:
-    found = budget.budget_of(plan_of(asked, intervals=intervals))
+    found = budget.budget_of(plan_of(asked, intervals=intervals), to_cap=True)
     return found.bytes + found.kernel_bytes
 
 
@@ -220,7 +221,9 @@ def _users(asked: Asked, usable: int) -> Bound:
 
 def _connection_bytes(asked: Asked) -> int:
     own = budget.CONNECTION if asked.transport == "plain" else budget.TLS_CONNECTION
-    return own + (budget.STREAM if asked.transport == "http2" else 0) + budget.KERNEL_CONNECTION
+    if asked.transport == "http2":
+        own += budget.HTTP2_CONNECTION + budget.STREAM
+    return own + budget.KERNEL_CONNECTION
 
 
 def _labels(asked: Asked, usable: int) -> Bound:
@@ -228,15 +231,14 @@ def _labels(asked: Asked, usable: int) -> Bound:
         # Fewer values a label narrow the counters: bounded by those of a label as planned, so that it never falls.
         planned = plan_of(msgspec.structs.replace(asked, labels=max(1, labels)))
         own = planned.percentiles
-        bytes_ = budget.full_records(own.labels, planned.threads, own.intervals, values)
-        planned = msgspec.structs.replace(planned, percentiles=msgspec.structs.replace(own, bytes=bytes_))
-        found = budget.budget_of(planned)
+        full = records.full_records(own.labels, planned.threads, own.intervals, values)
+        found = budget.budget_of(records.capped(planned, full), to_cap=True)
         return found.bytes + found.kernel_bytes
 
     def takes_least(labels: int) -> int:
-        threads, intervals = _threads_of(asked), min(INTERVALS, _intervals_of(asked))
-        rest = takes(1) - budget.full_records(1, threads, intervals, values) - budget.POLLED_LABEL
-        return rest + budget.least_records(labels, threads, intervals) + labels * budget.POLLED_LABEL
+        planned = plan_of(msgspec.structs.replace(asked, labels=max(1, labels)))
+        found = budget.budget_of(records.capped(planned, records.least_of(planned)))
+        return found.bytes + found.kernel_bytes
 
     values = _values(asked)
     most, least = (_most(one, usable, MOST_LABELS) for one in (takes, takes_least))
@@ -245,8 +247,8 @@ def _labels(asked: Asked, usable: int) -> Bound:
     each = (takes(1001) - takes(1)) // 1000
     text = (
         f"Labels: at most {most:,} at full resolution, since {in_megabytes(usable - takes(1) + each)} are left for "
-        f"them and each takes about {each:,} bytes with counters of {budget.width(values)} bytes in "
-        f"{budget.USUAL_OCTAVES} octaves; at the lowest resolution {least:,}, and what comes after them counts "
+        f"them and each takes about {each:,} bytes with counters of {records.width(values)} bytes in "
+        f"{records.USUAL_OCTAVES} octaves; at the lowest resolution {least:,}, and what comes after them counts "
         "under __other__."
     )
     return Bound("labels", most, text)
@@ -281,8 +283,8 @@ def _sum(found: Budget, asked: Asked, usable: int) -> tuple[str, ...]:
     verdict = "fits" if needed <= usable else "does not fit"
     planned = f"{SHARE:.0%} of {in_megabytes(asked.ram_bytes)}, {in_megabytes(usable)}"
     parts = f"{found.sentence()} + {in_megabytes(found.kernel_bytes)} the kernel's sockets"
-    more = f": {in_megabytes(needed - usable)} too much; the bounds below say what would" if needed > usable else ""
-    return f"The run takes {in_megabytes(needed)}: {parts}.", f"It {verdict} into {planned}{more}."
+    more = f": {at_least(needed - usable)} too much; the bounds below say what would" if needed > usable else ""
+    return f"The run takes {at_least(needed)}: {parts}.", f"It {verdict} into {planned}{more}."
 
 
 def _consequences(asked: Asked) -> tuple[str, ...]:
@@ -327,6 +329,10 @@ class Measured(msgspec.Struct, frozen=True):
     """The process's highest RSS."""
     requests: int
     seconds: float
+    labels: int
+    """Of which it counted something."""
+    reservations: tuple[str, ...] = ()
+    """In what it was less than what was planned, a sentence each."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -342,15 +348,19 @@ def check(fit: Fit, base_url: str, run: Callable[[Plan], Measured], seconds: flo
     """Prove a fit by a short run against a target of the owner's. `run` makes it and measures the process.
 
     Only the duration is another: the users, the labels and the room for intervals are those that were planned. What a
-    short run cannot prove is that counters have room to widen; the cap of the records bounds that.
+    short run cannot prove is said: labels that it did not come to, and that counters have room to widen, which the cap
+    of the records bounds.
     """
     planned = msgspec.structs.replace(plan_of(fit.asked, base_url), duration_ms=_ms(seconds))
     measured = run(planned)
-    holds = measured.peak_bytes <= fit.process_bytes
-    relation = "within" if holds else "over"
-    sentence = (
-        f"A run of {measured.seconds:.1f} s with {measured.requests:,} requests took "
-        f"{in_megabytes(measured.peak_bytes)} at its peak, {relation} the {in_megabytes(fit.process_bytes)} that were "
-        "computed."
+    computed, labels = fit.process_bytes, planned.percentiles.labels
+    holds = measured.peak_bytes <= computed
+    sentence = f"A run of {measured.seconds:.1f} s with {measured.requests:,} requests took " + (
+        f"{at_least(measured.peak_bytes)} at its peak, within the {at_least(computed)} that were computed."
+        if holds
+        else f"{at_least(measured.peak_bytes)} at its peak, over the {at_most(computed)} that were computed."
     )
-    return Proof(holds, fit.process_bytes, measured, sentence)
+    if measured.labels < labels:
+        sentence += f" It came to {measured.labels:,} of {labels:,} labels: a longer one proves more."
+    sentence = " ".join((sentence, *measured.reservations))
+    return Proof(holds, computed, measured, sentence)

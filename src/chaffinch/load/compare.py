@@ -8,7 +8,10 @@ import msgspec
 
 from chaffinch.errors import InputError
 from chaffinch.load import figures
-from chaffinch.load.results import OTHER, Corrected, Label, Latencies, Result
+from chaffinch.load.figures import Unit
+from chaffinch.load.latencies import Corrected, Latencies
+from chaffinch.load.polls import OTHER, Label
+from chaffinch.load.results import Result
 
 NOISE: Final = 0.05
 """Relative changes up to this are noise: two runs of the same thing differ by so much."""
@@ -22,7 +25,6 @@ SURE: Final = 3.0
 LISTED: Final = 20
 """Labels that the text lists."""
 
-Unit = Literal["ms", "rate", "share", "bytes"]
 Kind = Literal["same", "better", "worse", "changed", "new", "gone"]
 
 _PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max", "mean")
@@ -258,21 +260,13 @@ def as_text(comparison: Comparison, *, listed: int = LISTED) -> str:
 def _row(measure: str, change: Change) -> _Row:
     relative = "" if change.relative is None else f"{100 * change.relative:+,.1f}%"
     word = "" if change.change == "same" else change.change
-    return _Row(measure, _shown(change.before, change.unit), _shown(change.after, change.unit), relative, word)
-
-
-def _shown(value: float | None, unit: Unit) -> str:
-    if value is None:
-        return figures.NOTHING
-    match unit:
-        case "ms":
-            return figures.latency(value)
-        case "rate":
-            return figures.rate(value)
-        case "share":
-            return figures.share(value, 1)
-        case "bytes":
-            return figures.size(value)
+    return _Row(
+        measure,
+        figures.measured(change.before, change.unit),
+        figures.measured(change.after, change.unit),
+        relative,
+        word,
+    )
 
 
 def _table(rows: list[_Row]) -> list[str]:

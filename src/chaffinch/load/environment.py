@@ -96,6 +96,7 @@ def _laid_over(
         load=load,
         percentiles=_replaced(
             file.percentiles,
+            place=Place("HISTOGRAM_ROTATION_INTERVAL") if values.get("HISTOGRAM_ROTATION_INTERVAL") else None,
             enabled=values.get("PERCENTILE_TRACKING_ENABLED"),
             sampling=values.get("PERCENTILE_SAMPLING_RATE"),
             labels=values.get("MAX_HISTOGRAM_LABELS"),

@@ -18,7 +18,7 @@ CLASSES: Final[dict[str, ErrorClass]] = {
     "dns": ErrorClass("The host's name has no address.", "Correct the name, or give its address with --resolve."),
     "tls": ErrorClass(
         "The handshake failed or the certificate was refused.",
-        "Name the authority with --ca, or switch verification off for a test certificate.",
+        "Name the authority, or the certificate itself, with --ca, or switch verification off.",
     ),
     "timeout": ErrorClass(
         "The answer was not whole in time.",

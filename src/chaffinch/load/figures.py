@@ -1,8 +1,11 @@
 """How figures, names and load models read to people: in the terminal, in reports, in comparisons. All of it ASCII."""
 
-from typing import Final
+from typing import Final, Literal
 
 from chaffinch.load import plan
+
+Unit = Literal["ms", "rate", "share", "bytes", "count"]
+"""What a number is of: a latency in milliseconds, so many a second, a part of 1, bytes, things."""
 
 NOTHING: Final = "-"
 """What stands where nothing was measured."""
@@ -69,6 +72,23 @@ def size(count: float) -> str:
             break
         value /= 1024
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def measured(value: float | None, unit: Unit) -> str:
+    """A figure of that unit."""
+    if value is None:
+        return NOTHING
+    match unit:
+        case "ms":
+            return latency(value)
+        case "rate":
+            return rate(value)
+        case "share":
+            return share(value, 1)
+        case "bytes":
+            return size(value)
+        case "count":
+            return f"{value:,.0f}"
 
 
 def span(seconds: float) -> str:

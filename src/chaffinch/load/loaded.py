@@ -1,6 +1,7 @@
 """What a file, an environment or a command line comes to: the plan for the engine, and what stays in Python."""
 
 import re
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -79,6 +80,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """What was given and plays no part, a sentence each."""
     source: str = ""
     """The file, or `the environment`."""
+    files: tuple[Path, ...] = ()
+    """Those that the source names and whose rows or rates are read."""
     lines: dict[str, int] = {}
     """The lines of scenarios by name and of steps by `scenario/step`."""
 

@@ -1,8 +1,11 @@
 """The plan of a run: what the engine reads, as JSON with every field written. Times are whole milliseconds."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+USUAL_RECORDS: Final = 16 << 20
+"""Bytes that records may take where nobody says how many."""
 
 
 class Resolve(msgspec.Struct, frozen=True):
@@ -90,7 +93,8 @@ class Percentiles(msgspec.Struct, frozen=True):
     sampling: float = 1.0
     """The share of requests that are recorded."""
     labels: int = 1000
-    bytes: int = 16 << 20
+    bytes: int | None = None
+    """The cap of all records; None: `USUAL_RECORDS`, or what labels, threads and intervals need where that is more."""
     interval_ms: int = 1000
     intervals: int = 600
 
@@ -209,6 +213,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int | None = None
     retries: int = 0
     retry_delay_ms: int = 0
+    keep_cookies: bool = False
     data: Data | None = None
     steps: tuple[Step, ...]
 
@@ -243,4 +248,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """As the engine reads it."""
+        own = self.percentiles
+        if own.bytes is None:
+            count = max(USUAL_RECORDS, least_records(own.labels, self.threads, own.intervals))
+            capped = msgspec.structs.replace(self, percentiles=msgspec.structs.replace(own, bytes=count))
+            return capped.to_json()
         return msgspec.json.encode(self).decode()
+
+
+def least_records(labels: int, threads: int, intervals: int) -> int:
+    """The fewest bytes in which the engine records that many labels and keeps that many intervals."""
+    from chaffinch import _core  # 1.6 MB, for those who run or add up
+
+    return _core.least_record_bytes(labels, threads, intervals)

@@ -5,7 +5,11 @@ from typing import Final
 
 import msgspec
 
+from chaffinch.metrics import memory
 from chaffinch.metrics.guard import Action
+
+Tell = Callable[[str, str], object]
+"""Takes the name of an action and what the owner should know of it; empty: nothing any more."""
 
 TICK_LAG_S: Final = 0.1
 """Until threads have handed over their sheets and got them back as the guard wants them, and the memory is the
@@ -18,6 +22,12 @@ HALVINGS: Final = 3
 
 STOP_AT: Final = 0.97
 """The share of the bound from which on a run ends whose bound is a promise, when nothing else is left."""
+
+
+FOLDED: Final = "labels with the fewest latencies were folded at {when}: their latencies are under `__other__`"
+OFF: Final = "percentiles of labels were given up at {when}; counts, errors and statuses went on"
+ON_AGAIN: Final = "percentiles of labels are of what came after {when}: what they were before was given up"
+"""What the owner of a run is told; `when` is how long it had gone on."""
 
 
 class Relief:
@@ -34,27 +44,48 @@ class Relief:
         *,
         percentiles_may_go: bool = True,
         forget: Callable[[], object] | None = None,
+        tell: Tell | None = None,
         stop: Action | None = None,
     ) -> list[Action]:
-        """In their order. `forget` drops the intervals that Python keeps, along with the engine's. `stop` ends the run,
+        """In their order. The first costs nothing: what was freed goes back to the system. `forget` drops the intervals
+        that Python keeps, along with the engine's. `tell` is told what figures of labels lack. `stop` ends the run,
         where the bound is a promise: the last resort, so it is not taken below `STOP_AT`.
         """
+        told = _nobody if tell is None else tell
 
         def drop_intervals() -> None:
             self._take("drop_intervals")
             if forget is not None:
                 forget()
 
+        def fold_cold() -> None:
+            self._relieve("fold_cold")
+            told("fold_cold", FOLDED)
+
         actions = [
+            Action("give_back", memory.give_back, _nothing),
             Action("drop_intervals", drop_intervals, self._giving_back("drop_intervals")),
             *(self._action("halve") for _ in range(HALVINGS)),
-            Action("fold_cold", lambda: self._relieve("fold_cold"), lag_s=TICK_LAG_S),
+            Action("fold_cold", fold_cold, lag_s=TICK_LAG_S),
         ]
         if percentiles_may_go:
-            actions.append(self._action("percentiles_off", only_critical=True))
+            actions.append(self._percentiles_off(told))
         if stop is not None:
             actions.append(msgspec.structs.replace(stop, at_share=max(stop.at_share, STOP_AT)))
         return actions
+
+    def _percentiles_off(self, told: Tell) -> Action:
+        action = self._action("percentiles_off", only_critical=True)
+
+        def do() -> None:
+            action.do()
+            told(action.name, OFF)
+
+        def undo() -> None:
+            self._giving_back(action.name)()
+            told(action.name, ON_AGAIN)
+
+        return msgspec.structs.replace(action, do=do, undo=undo)
 
     def _action(self, name: str, *, only_critical: bool = False) -> Action:
         return Action(name, lambda: self._take(name), self._giving_back(name), TICK_LAG_S, only_critical)
@@ -71,3 +102,11 @@ class Relief:
                 self._relieve(one)
 
         return give_back
+
+
+def _nothing() -> None:
+    """Nothing has to come back: it may be taken again."""
+
+
+def _nobody(_name: str, _sentence: str) -> None:
+    """Nobody wants to know."""

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from chaffinch import _core
-from chaffinch.errors import ChaffinchError, InputError, RunError
-from chaffinch.load import budget, figures, results
+from chaffinch.load import figures, polls, results
+from chaffinch.load.changes import Changes, translated
 from chaffinch.load.loaded import Loaded
 from chaffinch.load.open_files import within_files
 from chaffinch.load.plan import Model, Plan
+from chaffinch.load.polls import Interval, Poll, Progress
 from chaffinch.load.relief import Relief
-from chaffinch.load.results import GuardAction, Interval, Memory, Poll, Progress, Result, Run
+from chaffinch.load.results import GuardAction, Memory, Result, Run
+from chaffinch.load.room import Room, check_reading
 from chaffinch.load.stopping import Stopping
 from chaffinch.load.thresholds import judged
 from chaffinch.load.timeline import Timeline
 from chaffinch.metrics import memory as memory_of
-from chaffinch.metrics.guard import Action, Guard, Thresholds, Transition, Watch, bound
+from chaffinch.metrics.guard import Action, Guard, Thresholds, Transition, Watch
 
 if TYPE_CHECKING:
     from chaffinch.load.reload import Reload
     from chaffinch.load.report.csv import IntervalFile
+    from chaffinch.metrics.registry import Registry
 
 EVERY_S: Final = 0.25
 """How often a run is looked at."""
@@ -35,6 +38,9 @@ ASLEEP_S: Final = 0.02
 
 MOST_GUARD_ACTIONS: Final = 1000
 """Of which a result tells."""
+
+MUCH: Final = 1 << 20
+"""Bytes of a poll from which on freed memory is given back before what it says is made: 10,000 labels leave 6 MB."""
 
 NO_INTERVALS: Final = 1 << 62
 """A number that no interval has."""
@@ -49,8 +55,10 @@ class Runner:
     """A run of `loaded`. `start`, then `turn` until it is true, then `result`; or `run`, which does all of it.
 
     `memory` is what the process may hold in bytes, instead of what the file says, and `memory_name` what said so; a
-    run that cannot fit is refused here. `csv` gets the intervals as they come. `reload` has the file looked at while
-    the run goes on. `show` is given each poll and `say` each sentence about what happened meanwhile.
+    run that cannot fit is refused here. `floor_bytes` is what the process holds without any run, where it holds another
+    one now; `served` counts what a control API makes of it besides. `csv` gets the intervals as they come. `reload` has
+    the file looked at while the run goes on. `show` is given each poll and `say` each sentence about what happened
+    meanwhile.
 
     Raises `InputError` with one sentence.
     """
@@ -62,6 +70,8 @@ class Runner:
         memory: int | None = None,
         memory_name: str = "--memory",
         csv: Path | None = None,
+        floor_bytes: int | None = None,
+        served: bool = False,
         reload: "Reload | None" = None,
         show: Show | None = None,
         say: Say | None = None,
@@ -71,14 +81,13 @@ class Runner:
         self.say = say or _nobody
         self._show, self._csv_path = show, csv
         explicit, name = (loaded.guard.limit, "memory.limit") if memory is None else (memory, memory_name)
-        self._limit = bound(explicit, name)
-        self._is_own = self._limit.source == name
-        """Whether the bound is the owner's word, not the machine's or the cgroup's."""
-        self._promised = self._limit.bytes if explicit is not None else None
+        self._room = Room(explicit, name, floor_bytes=floor_bytes, served=served)
         self._notes = list(loaded.notes)
-        self._given = loaded
-        plan = within_files(loaded.plan, self._notes)
-        self._loaded = msgspec.structs.replace(loaded, plan=self._fitted(plan))
+        self._given_up: dict[str, str] = {}
+        """What figures lack for want of memory, by what the guard did."""
+        plan, notes = self._room.fitted(within_files(loaded.plan, self._notes), loaded.guard.warning)
+        self._notes += notes
+        self._changes = Changes(loaded, plan, self._check)
         self._core: _core.LoadRun | None = None
         self._csv: IntervalFile | None = None
         self._timeline = Timeline()
@@ -89,52 +98,67 @@ class Runner:
         self._watch = self._guarded(loaded)
         self._peak = 0
         self._is_closed = False
-        self._reloading = None if reload is None else reload.beginning()
+        self._reloading = None if reload is None else reload.beginning(loaded.files)
         self.about: Run = self._described()
 
+    @property
+    def given(self) -> Loaded:
+        """The run as it was given; a file that was taken over counts."""
+        return self._changes.given
+
+    @property
+    def plan(self) -> Plan:
+        """What the engine does now."""
+        return self._changes.plan
+
     def _described(self) -> Run:
-        loaded = self._loaded
+        loaded = self._changes.loaded
         return results.describe(loaded.plan, started=_now(), name=loaded.about.name, source=loaded.source)
 
     # Before it -------------------------------------------------------------------------------------------------------
-
-    def _fitted(self, plan: Plan) -> Plan:
-        """The plan with as much room for percentiles as the bound leaves. Raises `InputError` where none fits."""
-        floor = max(budget.FLOOR, memory_of.resident_bytes())
-        limit = self._limit
-        budget.refuse(plan, limit.bytes, limit.source, with_kernel=not self._is_own, floor_bytes=floor)
-        self._notes += budget.notes(plan, limit.bytes, self._given.guard.warning, floor)
-        if self._promised is not None:
-            return budget.fitted(plan, limit.bytes, floor) or plan
-        # More labels than the default has room for get what they need at least.
-        own = msgspec.structs.replace(plan.percentiles, bytes=budget.most_records(plan))
-        return msgspec.structs.replace(plan, percentiles=own)
 
     def _guarded(self, loaded: Loaded) -> Watch:
         own = loaded.guard
         stop = Action("end_run", self._out_of_memory, only_critical=True)
         relief = Relief(self._relieve).actions(
-            percentiles_may_go=own.auto_disable_percentiles, forget=self._forget, stop=stop
+            percentiles_may_go=own.auto_disable_percentiles, forget=self._forget, tell=self._lack, stop=stop
         )
         thresholds = Thresholds(warning=own.warning, critical=own.critical)
-        return Watch(Guard(self._limit, relief, thresholds), every_s=EVERY_S)
+        return Watch(Guard(self._room.limit, relief, thresholds), limit=self._room.read, every_s=EVERY_S)
 
     def start(self) -> None:
-        """Look up names, open the file of intervals, and begin. Raises `InputError` or `RunError`."""
+        """Open the file of intervals, make the engine ready, and begin. Raises `InputError` or `RunError`."""
         if self._csv_path is not None:
             from chaffinch.load.report.csv import IntervalFile
 
             self._csv = IntervalFile(self._csv_path)
+        self.prepare()
+        self.begin()
+
+    def prepare(self) -> None:
+        """Make the engine ready; nothing is sent yet. Looks up names, so not on an event loop. Raises as `start`."""
         try:
-            core = _core.LoadRun(self._loaded.plan.to_json())
-            self.about = self._described()
-            if not self._is_closed:
-                self._core = core
-                core.start()
+            core = _core.LoadRun(self.plan.to_json())
         except _core.LoadError as error:
             self.close()
-            raise translated(error, self._loaded) from None
-        if self._is_closed:  # by who did not want to wait for names; nobody would look after the run
+            raise translated(error, self._changes.loaded) from None
+        if not self._is_closed:  # by who did not want to wait for names
+            self._core = core
+
+    def begin(self, registry: "Registry | None" = None) -> None:
+        """Begin to send; a registry shows this run's guard from now on. Raises `RunError`."""
+        core = self._core
+        if core is None:
+            return
+        if registry is not None:
+            self._watch = Watch(self._watch.guard, registry, limit=self._room.read, every_s=EVERY_S)
+        self.about = self._described()
+        try:
+            core.start()
+        except _core.LoadError as error:
+            self.close()
+            raise translated(error, self._changes.loaded) from None
+        if self._is_closed:  # meanwhile: nobody would look after the run
             core.end()
             self._core = None
 
@@ -154,7 +178,7 @@ class Runner:
 
     def turn(self) -> bool:
         """Look at the run once; whether it has ended."""
-        poll = results.decode_progress(self._running.poll(self._timeline.next, labels=False))
+        poll = polls.decode_progress(self._running.poll(self._timeline.next, labels=False))
         fresh = self._timeline.add(poll)
         self._elapsed_s = poll.elapsed_s
         self._write(fresh)
@@ -165,11 +189,11 @@ class Runner:
         if poll.state == "running":
             self._look_for_the_end(poll)
             if self._reloading is not None:
-                self._reloading.turn(time.monotonic(), self.take_over, self.say)
+                self._reloading.turn(time.monotonic(), self, self.say)
         return poll.state == "ended"
 
     async def rest(self) -> None:
-        """Wait until it is time for the next turn, or the run has ended. Never in the core, whose waits hold a lock."""
+        """Wait until it is time for the next turn, or the run has ended: never in the core, which asyncio waits for."""
         import asyncio
 
         until = time.monotonic() + self._watch.next_s
@@ -186,36 +210,53 @@ class Runner:
         self._stopped("stopped")
         self._running.end()
 
+    def check(self, model: Model, users: int) -> None:
+        """Raise `InputError` with the arithmetic if another load would not fit."""
+        self._changes.check_load(msgspec.structs.replace(self.plan, model=model, users=users))
+
     def change(self, model: Model, users: int) -> None:
         """Another load from now on. Raises `InputError` or `RunError`; the old one goes on then."""
-        try:
-            self._running.change(msgspec.json.encode(model).decode(), users)
-        except _core.LoadError as error:
-            raise translated(error, self._loaded) from None
-        plan = msgspec.structs.replace(self._loaded.plan, model=model, users=users)
-        self._loaded = msgspec.structs.replace(self._loaded, plan=plan)
-        when = figures.span(self._elapsed_s)
-        self._notes.append(f"the load was changed at {when}: {figures.model(model, users)}")
+        self._changes.change(self._running, model, users, self._elapsed_s)
 
     def take_over(self, loaded: Loaded) -> str:
         """What a changed file says, as far as a run can while it goes on; what came of it, in a sentence.
 
-        Raises as `change`.
+        Raises as `change`, also where it would not fit beside what is there now.
         """
-        from chaffinch.load import reload
+        plan = self._changes.to_take_over(loaded, self._held_versions)
+        self._changes.hand_over(self._running, plan, loaded)
+        return self._changes.took_over(plan, loaded, self._elapsed_s)
 
-        before = self._given
-        if reload.load_changed(before.plan, loaded.plan):
-            self.change(loaded.plan.model, loaded.plan.users)
-        self._given = loaded
-        self._loaded = msgspec.structs.replace(self._loaded, thresholds=loaded.thresholds)
-        return reload.told(before, loaded)
+    async def take_over_aside(self, loaded: Loaded) -> str:
+        """The same, while the event loop goes on: names may have to be looked up."""
+        import asyncio
+
+        plan = self._changes.to_take_over(loaded, self._held_versions)
+        await asyncio.to_thread(self._changes.hand_over, self._running, plan, loaded)
+        return self._changes.took_over(plan, loaded, self._elapsed_s)
+
+    def _held_versions(self) -> tuple[int, ...]:
+        return polls.decode_progress(self._running.poll(NO_INTERVALS, labels=False)).versions
+
+    def check_reading(self, count: int) -> None:
+        """Raise `InputError` with the arithmetic if files of so many bytes cannot be read while the run goes on."""
+        check_reading(self._watch.guard.limit, count)
+
+    def _check(self, plan: Plan, held_bytes: int) -> None:
+        self._room.refuse(plan, self._watch.guard.limit, held_bytes)
 
     def memory(self) -> Memory:
         """The memory of the process, as the guard saw it last."""
         rss = self._watch.guard.rss_bytes
         self._peak = max(self._peak, rss)
-        return Memory(self._peak, self._promised, rss, tuple(self._acted))
+        return Memory(self._peak, self._room.promised, rss, tuple(self._acted))
+
+    def polled(self, since: int = NO_INTERVALS, *, labels: bool = True) -> bytes | None:
+        """How the engine says that it goes, with the intervals from number `since` on; None where it does not run. May
+        take long where labels are wanted, and may be asked from any thread.
+        """
+        core = self._core
+        return None if core is None else core.poll(since, labels=labels)
 
     @property
     def is_running(self) -> bool:
@@ -235,7 +276,7 @@ class Runner:
 
     def _look_for_the_end(self, poll: Progress) -> None:
         """Requests that failed before they were sent count as well: a target that is down does not go on for ever."""
-        wanted = self._loaded.plan.requests
+        wanted = self.plan.requests
         if wanted is not None and poll.requests >= wanted:
             self._running.stop()
 
@@ -243,7 +284,7 @@ class Runner:
         if self.ended_by:
             return
         self.ended_by = by
-        now = results.decode_progress(self._running.poll(NO_INTERVALS, labels=False))
+        now = polls.decode_progress(self._running.poll(NO_INTERVALS, labels=False))
         if now.state == "running":
             self._stopped_at = now
 
@@ -254,9 +295,15 @@ class Runner:
             self.say(told)
 
     def _note(self, one: Transition) -> None:
-        if one.kind in ("taken", "undone", "failed", "exhausted") and len(self._acted) < MOST_GUARD_ACTIONS:
-            what = {"taken": one.action, "exhausted": "nothing is left to give up"}
-            why = f"RSS {figures.size(one.rss_bytes)} of {figures.size(self._limit.bytes)}"
+        told = ("taken", "undone", "failed", "exhausted", "bound")
+        if one.kind in told and len(self._acted) < MOST_GUARD_ACTIONS:
+            limit = self._watch.guard.limit
+            what = {
+                "taken": one.action,
+                "exhausted": "nothing is left to give up",
+                "bound": f"the bound is another: {limit.source}",
+            }
+            why = f"RSS {figures.size(one.rss_bytes)} of {figures.size(limit.bytes)}"
             action = what.get(one.kind, f"{one.action} {one.kind}")
             self._acted.append(GuardAction(self._elapsed_s, action, why))
 
@@ -270,9 +317,10 @@ class Runner:
         emptied = Timeline()
         emptied.next, emptied.missed = self._timeline.next, self._timeline.missed
         self._timeline = emptied
-        self._notes.append(
-            f"intervals before {figures.span(self._elapsed_s)} were dropped for want of memory; --csv has all of them"
-        )
+        self._lack("drop_intervals", "intervals before {when} were dropped for want of memory; --csv has all of them")
+
+    def _lack(self, action: str, sentence: str) -> None:
+        self._given_up[action] = sentence.format(when=figures.span(self._elapsed_s))
 
     def _out_of_memory(self) -> None:
         self._stopped("memory")
@@ -284,7 +332,9 @@ class Runner:
         """What is left of a run that has ended, with a verdict for each threshold. The engine's memory is free then."""
         polled = self._running.poll(self._timeline.next)
         self._core = None  # its memory is free before the labels, which may be many, are made of what it said
-        last = results.decode_poll(polled)
+        if len(polled) > MUCH:
+            memory_of.give_back()
+        last = polls.decode_poll(polled)
         del polled
         self._write(self._timeline.add(last))
         self.close()
@@ -300,7 +350,11 @@ class Runner:
         )
         if not found.complete and self._stopped_at is not None:
             found = _cut_short(found, last, self._stopped_at)
-        return judged(found, self._loaded.thresholds)
+        return judged(found, self._changes.loaded.thresholds)
+
+    def drop_intervals(self) -> None:
+        """Forget those that are kept, of a run whose result was taken and to which somebody holds on."""
+        self._timeline = Timeline()
 
     def close(self) -> None:
         """End what goes on and close what is open; more than once is well."""
@@ -311,17 +365,17 @@ class Runner:
 
     @property
     def _is_complete(self) -> bool:
-        plan = self._loaded.plan
+        plan = self.plan
         if self._stopped_at is None:
             return True
         return plan.duration_ms is not None and self._stopped_at.elapsed_s * 1000 >= plan.duration_ms
 
     def _all_notes(self) -> list[str]:
-        notes = list(self._notes)
+        notes = [*self._notes, *self._changes.notes(), *self._given_up.values()]
         if self.ended_by == "memory":
             notes.append(
                 f"the run was ended after {figures.span(self._elapsed_s)}: it could not be held within "
-                f"{figures.size(self._limit.bytes)} ({self._limit.source})"
+                f"{figures.size(self._watch.guard.limit.bytes)} ({self._watch.guard.limit.source})"
             )
         if self._timeline.missed:
             notes.append(f"{figures.counted(self._timeline.missed, 'interval')} went before they were read")
@@ -329,13 +383,6 @@ class Runner:
             lost = figures.counted(self.lost_intervals, "interval")
             notes.append(f"{lost} could not be written to {self._csv_path}: the disk may be full")
         return notes
-
-
-def translated(error: _core.LoadError, loaded: Loaded) -> ChaffinchError:
-    """What the engine says is wrong, with the line of the file where that stands."""
-    kind, sentence = error.args
-    said = loaded.located(sentence)
-    return InputError(said) if kind == "input" else RunError(said)
 
 
 def _cut_short(found: Result, last: Poll, then: Progress) -> Result:

@@ -95,7 +95,7 @@ def plan_for_url(
         raise InputError(str(error)) from None
     if body is not None and body_size is not None:
         raise InputError("there is a body and a size of one: give one of them")
-    chosen = method or ("GET" if body is None and body_size is None else "POST")
+    chosen = ("GET" if body is None and body_size is None else "POST") if method is None else method
     if not _METHOD.fullmatch(chosen):
         raise InputError(f"{shown(chosen)} is not a method: use letters, such as GET or POST")
     if parsed.credentials and not any(name.lower() == "authorization" for name, _ in sent):
@@ -230,7 +230,7 @@ def _check(options: Options) -> None:
         ("streams", options.streams, 1, 1000),
         ("connections", options.connections, 1, MOST_USERS),
         ("timeout", options.timeout_ms, 1, units.LONGEST_MS),
-        ("connect timeout", options.connect_timeout_ms, 1, units.LONGEST_MS),
+        ("connect-timeout", options.connect_timeout_ms, 1, units.LONGEST_MS),
         ("threads", options.threads, 1, 256),
         ("seed", options.seed, 0, (1 << 63) - 1),
         ("labels", options.labels, 1, 10_000_000),
@@ -238,7 +238,7 @@ def _check(options: Options) -> None:
     )
     for name, value, low, high in bounds:
         if value is not None and not low <= value <= high:
-            raise InputError(f"the {name} is {value:,}: it must be from {low:,} to {high:,}")
+            raise InputError(f"{name} is {value:,}: it must be from {low:,} to {high:,}")
     if options.rate is not None and options.model is not None and not isinstance(options.model, plan.Constant):
         raise InputError("a rate goes with no model but constant: the others have their own rates")
 

@@ -12,11 +12,13 @@ import msgspec
 from chaffinch.errors import InputError
 from chaffinch.load import figures
 from chaffinch.load.error_classes import CLASSES
-from chaffinch.load.results import PERCENTILES, Corrected, Label, Latencies, Result, Verdict
+from chaffinch.load.figures import Unit
+from chaffinch.load.latencies import PERCENTILES, Corrected, Latencies
+from chaffinch.load.polls import Label
+from chaffinch.load.results import Result, Verdict
 from chaffinch.load.scenario import units
 from chaffinch.load.scenario.faults import nearest, shown
 
-Unit: TypeAlias = Literal["ms", "share", "rate", "count"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 Series: TypeAlias = Literal["corrected", "uncorrected", "connect", "tls", "first_byte"]
 
@@ -193,7 +195,7 @@ def evaluate(threshold: Threshold, result: Result) -> Verdict:
     if isinstance(measured, str):
         return _undecided(threshold, measured)
     kept = threshold.holds(measured)
-    value = _shown(threshold, measured)
+    value = figures.measured(measured, threshold.unit)
     said = f"it is {value}" if kept else f"it is {value}, and should be {threshold.comparison} {_bound(threshold)}"
     missing = result.unsent + result.unanswered
     if kept and missing and (threshold.unit == "ms" or threshold.measure in ("errors", "status")):
@@ -254,18 +256,6 @@ def _undecided(threshold: Threshold, why: str) -> Verdict:
     return Verdict(threshold.text, "undecided", None, f"{why}: undecided, which counts as failed")
 
 
-def _shown(threshold: Threshold, value: float) -> str:
-    match threshold.unit:
-        case "ms":
-            return figures.latency(value)
-        case "rate":
-            return figures.rate(value)
-        case "share":
-            return figures.share(value, 1)
-        case "count":
-            return f"{value:,.0f}"
-
-
 def _bound(threshold: Threshold) -> str:
     match = _SPLIT.fullmatch(_label(threshold.text)[0])
-    return match[3] if match else _shown(threshold, threshold.value)
+    return match[3] if match else figures.measured(threshold.value, threshold.unit)

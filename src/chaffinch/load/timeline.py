@@ -4,9 +4,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-import msgspec
-
-from chaffinch.load.results import Interval, IntervalLatencies, Percentiles, Progress
+from chaffinch.load.latencies import IntervalLatencies, Percentiles
+from chaffinch.load.polls import Interval, Progress
 
 MOST: Final = 1000
 """Intervals that are kept. A run of a day at one a second has 86,400: each of 675 then stands for 128."""
@@ -21,7 +20,6 @@ class Timeline:
         self._most = max(2, most)
         self._width = 1
         self._kept: list[Interval] = []
-        self._asked: tuple[float, int] = (0.0, 0)
         self.next = 0
         """What to poll from."""
         self.missed = 0
@@ -29,16 +27,12 @@ class Timeline:
 
     def add(self, poll: Progress) -> tuple[Interval, ...]:
         """Take the intervals that a poll brings, and return those that are new."""
-        asked_rate = self._asked_rate(poll)
         fresh = []
-        for given in poll.intervals:
-            if given.n < self.next:
+        for interval in poll.intervals:
+            if interval.n < self.next:
                 continue
-            self.missed += given.n - self.next
-            self.next = given.n + 1
-            interval = given
-            if given.asked is None and asked_rate is not None:
-                interval = msgspec.structs.replace(given, asked=asked_rate * given.seconds)
+            self.missed += interval.n - self.next
+            self.next = interval.n + 1
             fresh.append(interval)
             self._keep(interval)
         return tuple(fresh)
@@ -53,14 +47,6 @@ class Timeline:
         dropped = len(self._kept)
         self._kept, self._width = [], 1
         return dropped
-
-    def _asked_rate(self, poll: Progress) -> float | None:
-        """Arrivals a second that fell due since the last poll with new intervals."""
-        if poll.asked is None or not poll.intervals:
-            return None
-        (before, asked), self._asked = self._asked, (poll.elapsed_s, poll.asked)
-        seconds = poll.elapsed_s - before
-        return max(0.0, (poll.asked - asked) / seconds) if seconds > 0 else None
 
     def _keep(self, interval: Interval) -> None:
         if self._kept and self._kept[-1].joined + interval.joined <= self._width:

@@ -9,7 +9,9 @@ from typing import Final, Self, TextIO
 import msgspec
 
 from chaffinch.load import figures
-from chaffinch.load.results import Interval, Latencies, Memory, Percentiles, Progress, Run
+from chaffinch.load.latencies import Latencies, Percentiles
+from chaffinch.load.polls import Interval, Progress
+from chaffinch.load.results import Memory, Run
 
 REDRAW_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 5.0

@@ -82,6 +82,7 @@ METRICS: Final = (
     Metric("load_cached", "counter", "Steps answered from a user's cache, without a request."),
     Metric("load_delayed", "counter", "Delays by the generator: late, starved (of users) or bound.", ("cause",)),
     Metric("load_sent_again", "counter", "Requests sent again: the peer had closed a connection that it kept."),
+    Metric("load_unasked", "counter", "Connections closed: the peer sent what no request had asked for."),
     Metric("load_received_bytes", "counter", "Bytes of answers.", (), "bytes"),
     Metric("load_sent_bytes", "counter", "Bytes of requests.", (), "bytes"),
     Metric("load_folded_requests", "counter", "Requests counted under __other__ for want of labels."),
@@ -144,6 +145,7 @@ METRICS: Final = (
     Metric("process_memory_limit_bytes", "gauge", "The least of cgroup limits and RAM.", ("group",), "bytes"),
     Metric("memory_guard_state", "gauge", "0 normal, 1 warning, 2 critical.", ("group",)),
     Metric("memory_guard_bound_bytes", "gauge", "What the process may hold.", ("group",), "bytes"),
+    Metric("memory_guard_bound_changes", "counter", "How often that changed, such as with a cgroup's limit."),
     Metric(
         "memory_guard_threshold_exceeded", "counter", "How often memory came over warning and critical.", ("threshold",)
     ),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from chaffinch.metrics.catalogue import PREFIX, Kind, Metric, describe
 from chaffinch.metrics.snapshot import Family, Labels, Latency, Sample, Snapshot, histograms, labelled
@@ -11,7 +11,7 @@ CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
 
-_TYPES: Final[dict[Kind, str]] = {
+TYPES: Final[dict[Kind, Literal["counter", "gauge", "summary", "histogram"]]] = {
     "counter": "counter",
     "gauge": "gauge",
     "latency": "summary",
@@ -36,17 +36,17 @@ def render(snapshot: Snapshot) -> bytes:
 
 def _head(metric: Metric) -> Iterator[str]:
     name = PREFIX + metric.name
-    yield f"# TYPE {name} {_TYPES[metric.kind]}"
+    yield f"# TYPE {name} {TYPES[metric.kind]}"
     if metric.unit:
         yield f"# UNIT {name} {metric.unit}"
     if metric.help:
-        yield f"# HELP {name} {_escape(metric.help)}"
+        yield f"# HELP {name} {escaped(metric.help)}"
 
 
 def _values(family: Family) -> Iterator[str]:
     name = PREFIX + family.name + ("_total" if family.kind == "counter" else "")
     for sample in family.samples:
-        yield _line(name, sample.labels, sample.value)
+        yield line(name, sample.labels, sample.value)
 
 
 def _summary(latency: Latency, families: dict[str, list[str]], kinds: dict[str, Kind]) -> Iterator[str]:
@@ -56,10 +56,10 @@ def _summary(latency: Latency, families: dict[str, list[str]], kinds: dict[str, 
     for number, value in labelled(held):
         labels = ((latency.label, value),) if latency.label else ()
         for quantile, ns in zip(QUANTILES, held.quantiles(number, QUANTILES), strict=True):
-            yield _line(name, (*labels, ("quantile", str(quantile))), ns / 1e9)
+            yield line(name, (*labels, ("quantile", str(quantile))), ns / 1e9)
         totals = held.totals(number)
-        yield _line(name + "_count", labels, totals.count)
-        yield _line(name + "_sum", labels, totals.sum / 1e9)
+        yield line(name + "_count", labels, totals.count)
+        yield line(name + "_sum", labels, totals.sum / 1e9)
     metric = (("metric", latency.name),)
     for folded in (
         Family("metrics_folded_records", "counter", (Sample(metric, held.folded_records),)),
@@ -69,8 +69,9 @@ def _summary(latency: Latency, families: dict[str, list[str]], kinds: dict[str, 
         kinds[folded.name] = folded.kind
 
 
-def _line(name: str, labels: Labels, value: float) -> str:
-    inside = ",".join(f'{label}="{_escape(text)}"' for label, text in labels)
+def line(name: str, labels: Labels, value: float) -> str:
+    """One sample."""
+    inside = ",".join(f'{label}="{escaped(text)}"' for label, text in labels)
     return f"{name}{{{inside}}} {_number(value)}" if inside else f"{name} {_number(value)}"
 
 
@@ -80,5 +81,6 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text as it stands between quotes, or behind a name."""
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"').encode("utf-8", "replace").decode()

@@ -24,7 +24,10 @@ Level = Literal["normal", "warning", "critical"]
 LEVELS: Final[dict[Level, int]] = {"normal": 0, "warning": 1, "critical": 2}
 """What the gauge of the state shows."""
 
-Kind = Literal["level", "taken", "nothing", "failed", "undone", "stays", "exhausted"]
+Kind = Literal["level", "taken", "nothing", "failed", "undone", "stays", "exhausted", "bound"]
+
+LIMIT_EVERY_S: Final = 1.0
+"""How often the bound is read again: a cgroup's limit may change while its processes run. A reading takes 0.3 ms."""
 
 
 class Thresholds(msgspec.Struct, frozen=True):
@@ -77,7 +80,7 @@ class Transition(msgspec.Struct, frozen=True):
 
     `level`: the guard is at another level. `taken`, `nothing` (there was nothing to give up), `failed` (doing or
     undoing it raised `error`), `undone` and `stays` (it would be undone, but cannot be) are about `action`.
-    `exhausted`: more has to be given up and no action is left.
+    `exhausted`: more has to be given up and no action is left. `bound`: from now on another bound holds.
     """
 
     kind: Kind
@@ -267,6 +270,7 @@ def bound(explicit: int | None = None, name: str = "--memory") -> memory.Limit:
 class Watch:
     """Looks after a guard: reads, logs, counts. `poll` is for who has a loop of its own, `run` for asyncio.
 
+    `limit` tells the bound, which is read again every `LIMIT_EVERY_S`; without it the guard's stays.
     It is no thread's: one at a time looks after a guard.
     """
 
@@ -276,14 +280,18 @@ class Watch:
         registry: "Registry | None" = None,
         *,
         read: Callable[[], int] = memory.resident_bytes,
+        limit: Callable[[], memory.Limit] | None = None,
         clock: Callable[[], float] = time.monotonic,
         every_s: float = 0.25,
     ) -> None:
         self.guard = guard
         self.unread = 0
         """Readings that failed."""
+        self.bound_changes = 0
         self._level: Level = guard.level
         self._read = read
+        self._limit = limit
+        self._limit_read_at: float | None = None
         self._clock = clock
         self._every_s = every_s
         self._thresholds = registry.counter("memory_guard_threshold_exceeded", "threshold") if registry else None
@@ -296,6 +304,7 @@ class Watch:
         registry.gauge("memory_guard_state", lambda: LEVELS[guard.level])
         registry.gauge("memory_guard_bound_bytes", lambda: guard.limit.bytes)
         registry.gauge("memory_guard_exhausted", lambda: int(guard.is_exhausted))
+        registry.counter_from("memory_guard_bound_changes", lambda: self.bound_changes)
         registry.counter_from("memory_guard_unread", lambda: self.unread)
         for name in guard.names:
             registry.gauge("memory_guard_in_force", _in_force(guard, name), action=name)
@@ -309,12 +318,14 @@ class Watch:
         """One look. While it is critical and something was given up, another one at once, with a new reading."""
         out: list[Transition] = []
         while True:
+            now = self._clock()
             try:
+                out += self._look_at_limit(now)
                 rss_bytes = self._read()
             except OSError as error:
                 self._missed(error)
                 return out
-            seen = self.guard.look(self._clock(), rss_bytes)
+            seen = self.guard.look(now, rss_bytes)
             for one in seen:
                 self._tell(one)
             out += seen
@@ -328,6 +339,29 @@ class Watch:
         while True:
             self.poll()
             await asyncio.sleep(self.next_s)
+
+    def _look_at_limit(self, now: float) -> list[Transition]:
+        """Take over another bound, if it is time to look. Raises `OSError`."""
+        guard = self.guard
+        if self._limit is None:
+            return []
+        if self._limit_read_at is not None and now - self._limit_read_at < LIMIT_EVERY_S:
+            return []
+        self._limit_read_at = now
+        found, before = self._limit(), guard.limit
+        if found == before:
+            return []
+        # A group whose limit is 0 holds nothing, but its processes still run.
+        guard.limit_to(memory.Limit(max(1, found.bytes), found.source))
+        self.bound_changes += 1
+        log.warning(
+            "memory.bound_changed bound_bytes=%d bound_by=%s before_bytes=%d before_by=%s",
+            found.bytes,
+            found.source,
+            before.bytes,
+            before.source,
+        )
+        return [Transition("bound", now, guard.rss_bytes, guard.level)]
 
     def _missed(self, error: OSError) -> None:
         if not self.unread:

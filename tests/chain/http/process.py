@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaffinch.chain.http.serve import TOKEN_FILE
-from tests.chain.http.running import Answer
+from tests.http.client import Answer, head_of
 
 COMMAND = (sys.executable, "-m", "chaffinch", "chain", "serve")
 
@@ -57,11 +57,10 @@ def answer_of(peer: socket.socket) -> Answer:
     while b"\r\n\r\n" not in got:
         got += received(peer)
     head, _, body = got.partition(b"\r\n\r\n")
-    status, *fields = head.decode().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    status, headers = head_of(head.decode())
     while len(body) < int(headers.get("content-length", "0")):
         body += received(peer)
-    return Answer(int(status.split()[1]), headers, body)
+    return Answer(status, headers, body)
 
 
 def received(peer: socket.socket) -> bytes:

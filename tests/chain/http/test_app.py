@@ -13,7 +13,8 @@ from chaffinch.chain.http.app import Names
 from chaffinch.chain.names import directory_of
 from chaffinch.chain.results import Options
 from chaffinch.config import ChainSettings
-from tests.chain.http.running import Running, read_answer, request, running, sentences
+from tests.chain.http.running import Running, running, sentences
+from tests.http.client import read_answer, request
 
 Scene = Callable[[Running], Awaitable[None]]
 

@@ -18,8 +18,8 @@ from chaffinch.chain.http.auth import (
     new_token,
     require,
 )
-from chaffinch.chain.http.problem import RefusalError
 from chaffinch.errors import ChaffinchError, InputError
+from chaffinch.http.problem import RefusalError
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:

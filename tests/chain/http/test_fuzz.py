@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,74 +13,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.chain.http.limits import Bounds
 from tests.chain.http.running import running, sentences
+from tests.http.fuzzing import CUTS, LEAVINGS, QUICK, VALUES, attempt, examples, streams_of
 
-EXAMPLES = 3000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 250
-
-QUICK = Bounds(head_seconds=5, quiet_seconds=5, linger_seconds=0.2, sweep_seconds=0.05)
+EXAMPLES = examples(250)
 
 MESSAGES = "/v1/chains/room/messages"
 
-METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PUT", "get", "", "G\tT")
 TARGETS = (
-    *("/healthz", "/v1/chains", "/v1/chains/", "/v1/chains//stats", MESSAGES, "/v1/chains/room", "*", "//healthz"),
+    *("/healthz", "/v1/chains", "/v1/chains/", "/v1/chains//stats", MESSAGES, "/v1/chains/room", "//healthz"),
     *("/v1/chains/%2e%2e/stats", "/v1/chains/..%2f/stats", "/v1/chains/%00/stats", "http://a/healthz", "/metrics"),
-    *("/v1/chains?limit=1", "/v1/chains?after=%ff", "/healthz#a", "/" + "x" * 3000),
+    *("/v1/chains?limit=1", "/v1/chains?after=%ff", "/healthz#a"),
 )
 OPERATIONS = (
     *(("POST", MESSAGES), ("POST", "/v1/chains/room/generate"), ("DELETE", MESSAGES + "?author=a")),
     *(("POST", "/v1/chains/secret/generate"), ("DELETE", "/v1/chains/secret"), ("GET", "/v1/chains/secret/stats")),
     *(("GET", "/v1/chains"), ("POST", "/v1/chains/room/merge"), ("DELETE", "/v1/chains/secret/messages?author=a")),
 )
-VERSIONS = (*("HTTP/1.1",) * 8, "HTTP/1.0", "HTTP/2.0", "HTTP/1.1 ", "")
-HEADERS = (
-    *("Host: a", "Content-Length: 3", "Content-Length: 7", "Content-Length: 99999999999", "Content-Length: x"),
-    *("Transfer-Encoding: chunked", "Transfer-Encoding: gzip", "Expect: 100-continue", "Connection: close"),
-    *("Connection: upgrade", "Upgrade: h2c", "Content-Type: application/json", "Content-Type: application/x-ndjson"),
-    *(
-        "Authorization: Bearer TOKEN",
-        "Authorization: Bearer TOKEN",
-        "Authorization: Bearer TOKEN",
-        "X",
-        ": x",
-        " folded",
-    ),
-    *("Content-Encoding: gzip", "X: \x00", "X: " + "y" * 20_000),
-)
-CREDENTIALS = (*("Authorization: Bearer TOKEN",) * 6, "Authorization: Basic eA==", "Authorization: Bearer", "X: y")
-ENDS = (*("\r\n",) * 8, "\n", "\r", "")
-BODIES = (
-    *(b"", b"{}", b"abc", b"3\r\nabc\r\n0\r\n\r\n", b"ffffffff\r\n", b'{"n":1}', b"\x00" * 100),
-    b"0\r\n\r\nGET / HTTP/1.1\r\n",
-)
+SHOWN = ("Authorization: Bearer TOKEN",)
+streams = streams_of(OPERATIONS, TARGETS, SHOWN * 6, SHOWN * 3, (b'{"n":1}',))
 
-heads = st.builds(
-    lambda asked, version, headers, end: end.join([" ".join((*asked, version)), *headers, "", ""]),
-    st.one_of(st.sampled_from(OPERATIONS), st.tuples(st.sampled_from(METHODS), st.sampled_from(TARGETS))),
-    st.sampled_from(VERSIONS),
-    st.tuples(st.sampled_from(CREDENTIALS), st.lists(st.sampled_from(HEADERS), max_size=3)).map(
-        lambda drawn: ["Host: a", drawn[0], *drawn[1]]
-    ),
-    st.sampled_from(ENDS),
-)
-requests = st.builds(
-    lambda head, body: head.encode("latin-1") + body, heads, st.one_of(st.sampled_from(BODIES), st.binary(max_size=60))
-)
-streams = st.one_of(st.lists(requests, min_size=1, max_size=4).map(b"".join), st.binary(max_size=300))
-
-values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=6,
-)
 members = st.sampled_from(("text", "id", "author", "channel", "time", "attachments", "colour"))
-objects = st.dictionaries(members, st.one_of(st.text(max_size=30), values), max_size=7)
+objects = st.dictionaries(members, st.one_of(st.text(max_size=30), VALUES), max_size=7)
 good_lines = st.text(max_size=40).map(lambda text: json.dumps({"text": text}).encode())
 any_lines = st.one_of(
     good_lines,
     objects.map(lambda value: json.dumps(value).encode()),
-    values.map(lambda value: json.dumps(value).encode()),
+    VALUES.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=40),
     st.sampled_from((b"[" * 5000, b'{"text":"a"}' * 2, b"{", b"\r", b"\xef\xbb\xbf{}")),
     st.just(b'{"text":"' + b"\xf0\x9f\x90\xa6" * 300 + b'"}'),
@@ -112,21 +70,8 @@ class Session:
         )
         self.server.token = everything
 
-    async def attempt(self, sent: bytes, cut: int, end: str) -> None:
-        """Send, then close one half, or all of it, or wait a little."""
-        reader, writer = await self.server.connect()
-        writer.write(sent[:cut])
-        await asyncio.sleep(0)
-        writer.write(sent[cut:])
-        if end == "abort":
-            writer.transport.abort()
-        elif end == "half":
-            writer.write_eof()
-        with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(0.02 if end == "wait" else 5):
-                got = await reader.read()
-                assert b"the old sailor" not in got
-        writer.close()
+    async def attempt(self, sent: bytes, cut: int, leaving: str) -> None:
+        assert b"the old sailor" not in await attempt(self.server.port, sent, cut, leaving)
         await self.well()
 
     async def well(self) -> None:
@@ -148,10 +93,10 @@ def session(caplog: pytest.LogCaptureFixture) -> Iterator[Session]:
 
 
 def test_any_bytes_leave_the_server_alive(session: Session) -> None:
-    @given(streams, st.integers(0, 200), st.sampled_from(("half", "abort", "wait")))
+    @given(streams, CUTS, LEAVINGS)
     @settings(max_examples=EXAMPLES, deadline=None)
-    def fuzz(sent: bytes, cut: int, end: str) -> None:
-        session.runner.run(session.attempt(sent.replace(b"TOKEN", session.token.encode()), cut, end))
+    def fuzz(sent: bytes, cut: int, leaving: str) -> None:
+        session.runner.run(session.attempt(sent.replace(b"TOKEN", session.token.encode()), cut, leaving))
 
     fuzz()
     answered = session.server.counted("chain_http_requests")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chaffinch.chain.errors import BusyError
 from chaffinch.chain.http.learning import Learning, Lines, message_of
 from chaffinch.chain.http.limits import BATCH_MESSAGES, LINE_BYTES, MOST_BAD, TURN_LINES
-from chaffinch.chain.http.problem import RefusalError
+from chaffinch.chain.http.problem import LearnedInPartError
 from chaffinch.chain.http.wire import Learned
 from chaffinch.chain.results import Added, Message
 
@@ -84,27 +84,26 @@ def test_while_one_body_is_read_everybody_else_has_turns(line: bytes) -> None:
 
 
 def test_bad_lines_are_passed_over_but_not_without_end() -> None:
-    with pytest.raises(RefusalError) as refused:
+    with pytest.raises(LearnedInPartError) as refused:
         learned(b'{"text":"a"}\n' + b"x\n" * (MOST_BAD * 2), skip_bad=True)
     assert (refused.value.status, refused.value.code) == (400, "bad_line")
     assert refused.value.detail.startswith(f"line {MOST_BAD + 2}: it is one of {MOST_BAD + 1:,} bad ones")
     found = refused.value.learned
-    assert found is not None
     assert (found.learned, found.bad) == (1, MOST_BAD + 1)
 
 
 def test_who_does_what_a_refusal_of_a_line_says_learns_nothing_twice() -> None:
     sent = [b'{"text":"a"}', b"", b'{"text":"b"}', b"nonsense", b'{"text":"c"}']
-    with pytest.raises(RefusalError, match="send the body again from line 4 on, or that with \\?skip_bad=1") as refused:
+    again = r"send the body again from line 4 on, or that with \?skip_bad=1"
+    with pytest.raises(LearnedInPartError, match=again) as refused:
         learned(b"\n".join(sent))
-    assert refused.value.learned is not None
     assert refused.value.learned.learned == 2
     _, batches = learned(b"\n".join(sent[3:]), skip_bad=True)
     assert [one.text for batch in batches for one in batch] == ["c"]
 
 
 def test_who_is_interrupted_is_told_what_was_learned() -> None:
-    async def run() -> RefusalError:
+    async def run() -> LearnedInPartError:
         async def add(batch: Sequence[Message]) -> Added:
             return Added(learned=len(batch))
 
@@ -117,13 +116,12 @@ def test_who_is_interrupted_is_told_what_was_learned() -> None:
         learning = asyncio.create_task(Learning(add, False).learn(endless()))
         await reached.wait()
         learning.cancel()
-        with pytest.raises(RefusalError) as refused:
+        with pytest.raises(LearnedInPartError) as refused:
             await learning
         return refused.value
 
     refused = asyncio.run(run())
     assert (refused.status, refused.code) == (503, "stopping")
-    assert refused.learned is not None
     assert refused.learned.learned == BATCH_MESSAGES
 
 
@@ -142,12 +140,11 @@ def test_batches_are_bounded_and_counts_are_sums() -> None:
 
 
 def test_a_bad_line_is_named_and_what_stood_before_it_is_learned() -> None:
-    with pytest.raises(RefusalError) as refused:
+    with pytest.raises(LearnedInPartError) as refused:
         learned(b'{"text":"a"}\n\n{"text":1}\n{"text":"b"}\n')
     assert refused.value.status == 400
     assert refused.value.detail.startswith("line 3: ")
     found = refused.value.learned
-    assert found is not None
     assert (found.lines, found.learned, found.bad, found.first_bad[0].line) == (2, 1, 1, 3)
 
 
@@ -184,7 +181,7 @@ def test_a_line_that_cannot_be_learned_says_why(line: bytes | str | None, reason
 
 def test_a_full_queue_refuses_what_has_not_begun_and_waits_for_what_has() -> None:
     lines = b'{"text":"a"}\n' * (BATCH_MESSAGES * 2)
-    with pytest.raises(RefusalError) as refused:
+    with pytest.raises(LearnedInPartError) as refused:
         learned(lines, busy=(1,))
     assert refused.value.status == 429
     assert refused.value.headers == {"Retry-After": "1"}

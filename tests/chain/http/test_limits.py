@@ -3,7 +3,7 @@
 import pytest
 
 from chaffinch.chain.http.limits import Rates
-from chaffinch.chain.http.problem import RefusalError
+from chaffinch.http.problem import RefusalError
 
 
 def test_a_token_has_its_rate_and_is_told_when_to_come_back() -> None:

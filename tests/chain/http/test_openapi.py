@@ -9,21 +9,20 @@ from pathlib import Path
 from chaffinch.chain.http.limits import (
     BATCH_BYTES,
     BATCH_MESSAGES,
-    HEAD_BYTES,
     JSON_BYTES,
     LINE_BYTES,
-    LINGERING,
     MOST_BAD,
     PATIENCE_SECONDS,
     TURN_LINES,
-    Bounds,
 )
 from chaffinch.chain.http.openapi import document
 from chaffinch.chain.http.wire import MOST_TRIES
 from chaffinch.config import ServeSettings
+from chaffinch.http.limits import HEAD_BYTES, LINGERING, Bounds
 from tests.chain.http.process import ENVIRONMENT, served
-from tests.chain.http.running import lines, request, sentences
+from tests.chain.http.running import lines, sentences
 from tests.chain.http.schemathesis_hooks import ROOM
+from tests.http.client import request
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -66,7 +65,7 @@ def test_the_page_has_every_operation_code_and_bound() -> None:
     for path, operations in described["paths"].items():
         for method in operations.keys() - {"parameters"}:
             assert f"`{method.upper()} {path}`" in page
-    sources = (ROOT / "src" / "chaffinch" / "chain" / "http").glob("*.py")
+    sources = [one for part in ("chain/http", "http") for one in (ROOT / "src/chaffinch" / part).glob("*.py")]
     refusal = re.compile(r'RefusalError\(\s*[\w ]+,\s*"(\w+)"')
     codes = {code for source in sources for code in refusal.findall(source.read_text())}
     assert {"busy", "slow", "bad_line", "malformed", "unknown_tenant", "stopping", "storage"} <= codes

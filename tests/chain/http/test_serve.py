@@ -15,7 +15,8 @@ from chaffinch.chain.http.serve import TOKENS_FILE, bound
 from chaffinch.config import ServeSettings
 from chaffinch.errors import InputError, RunError
 from tests.chain.http.process import ENVIRONMENT, answer_of, command, served
-from tests.chain.http.running import lines, request
+from tests.chain.http.running import lines
+from tests.http.client import request
 
 HEALTH = request("GET", "/healthz")
 

@@ -123,6 +123,26 @@ def test_plan_is_proved_by_a_run(tmp_path: Path) -> None:
     proof = json.loads(done.stdout)["proof"]
     assert proof["holds"]
     assert proof["measured"]["requests"] == 500
+    assert proof["measured"]["peak_bytes"] > proof["computed_bytes"] * 0.4  # all labels at full resolution are computed
     done = call(tmp_path, "plan", *given, "--target", "http://127.0.0.1:1")
     assert done.returncode == 1
     assert b"the target of --check answered nothing" in done.stderr
+
+
+def test_a_plan_that_just_fits_is_proved_and_one_that_does_not_is_not_tried(tmp_path: Path) -> None:
+    """The process that is measured has what a run has, and nothing else: not asyncio, for one."""
+    given = ("--labels", "10", "--concurrency", "10", "--duration", "10s", "--check", "--seconds", "1", "--json")
+    needed = json.loads(call(tmp_path, "plan", "--ram", "1G", *given).stdout)["fit"]
+    least = -(-(needed["process_bytes"] + needed["kernel_bytes"]) * 10 // 8)
+    fits = call(tmp_path, "plan", "--ram", str(least + 1), *given)
+    assert fits.returncode == 0, fits.stdout
+    proof = json.loads(fits.stdout)["proof"]
+    assert proof["holds"]
+    assert proof["measured"]["peak_bytes"] > 0.75 * proof["computed_bytes"]
+    assert "labels" not in proof["sentence"]  # it came to all of them
+    too_much = call(tmp_path, "plan", "--ram", str(least - 1000), *given)
+    assert too_much.returncode == 1
+    said = json.loads(too_much.stdout)
+    assert (said["fit"]["fits"], said["proof"]) == (False, None)
+    text = call(tmp_path, "plan", "--ram", str(least - 1000), *given[:-1]).stdout.decode()
+    assert "0.1 MB too much" in text.replace("\n", " ")

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaffinch.load import results
+from chaffinch.load import result_files
 from tests.cli.load.calling import Caller, call, command, environment
 
 SCENARIO = """
@@ -67,7 +67,7 @@ def test_the_reports_are_those_of_the_run(load: Caller, server: str, tmp_path: P
     page.write_text(SCENARIO.format(url=server, duration="1s"))
     files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "html", "csv")}
     done = load("run", page, *(word for kind, file in files.items() for word in (f"--{kind}", file)))
-    result = results.read(files["json"])
+    result = result_files.read(files["json"])
     assert result.requests == 200
     assert result.run.source == str(page)
     assert set(result.labels) >= {"shop/front", "shop/cart"}
@@ -82,7 +82,7 @@ def test_the_reports_are_those_of_the_run(load: Caller, server: str, tmp_path: P
 
 def test_json_alone_goes_to_stdout(load: Caller, server: str) -> None:
     done = load("run", server, "-n", "5", "--json", "-")
-    assert results.decode(done.out.encode(), "stdout").requests == 5
+    assert result_files.decode(done.out.encode(), "stdout").requests == 5
     assert "requests    5 in" in done.err
     assert load("run", server, "-n", "5", "--json", "-", "--quiet").err == ""
 
@@ -198,7 +198,7 @@ def test_a_signal_reports_what_ran(server: str, tmp_path: Path, number: signal.S
         out, err = run.communicate(timeout=10)
     assert run.returncode == code, err
     assert "these are the figures of what ran" in out
-    result = results.read(tmp_path / "out.json")
+    result = result_files.read(tmp_path / "out.json")
     assert not result.complete
     assert result.requests > 0
 
@@ -329,4 +329,4 @@ def test_a_run_never_takes_the_last_file(server: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert "so at most 36 connections will be made" in " ".join(done.stdout.split())
-    assert results.read(tmp_path / "out.json").failed == 0
+    assert result_files.read(tmp_path / "out.json").failed == 0

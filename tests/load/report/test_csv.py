@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from chaffinch.errors import RunError
-from chaffinch.load import results
+from chaffinch.load import polls
+from chaffinch.load.latencies import IntervalLatencies, Percentiles
+from chaffinch.load.polls import Interval
 from chaffinch.load.report.csv import COLUMNS, IntervalFile, row
-from chaffinch.load.results import Interval, IntervalLatencies, Percentiles
 from tests.load import running
 
 FULL = Interval(
@@ -56,7 +57,7 @@ def test_each_row_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("os.write", write)
     with IntervalFile(tmp_path / "a.csv") as intervals:
-        intervals.write(results.decode_progress(running.poll()).intervals)
+        intervals.write(polls.decode_progress(running.poll()).intervals)
     assert len(written) == 11
     assert all(data.endswith(b"\n") and data.count(b"\n") == 1 for data in written)
 
@@ -66,7 +67,7 @@ def test_a_killed_run_leaves_whole_rows(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from chaffinch.load.report.csv import IntervalFile\n"
-        "from chaffinch.load.results import Interval\n"
+        "from chaffinch.load.polls import Interval\n"
         "out = IntervalFile(pathlib.Path(sys.argv[1]))\n"
         "number = 0\n"
         "while True:\n"
@@ -105,7 +106,7 @@ def test_a_disk_that_takes_half_a_row_keeps_none_of_it_and_goes_on_when_there_is
     code = (
         "import resource, sys, pathlib\n"
         "from chaffinch.load.report.csv import IntervalFile\n"
-        "from chaffinch.load.results import Interval\n"
+        "from chaffinch.load.polls import Interval\n"
         "out = IntervalFile(pathlib.Path(sys.argv[1]))\n"
         "room = pathlib.Path(sys.argv[1]).stat().st_size\n"
         "def limit(n): resource.setrlimit(resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY))\n"

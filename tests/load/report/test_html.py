@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.load import results
+from chaffinch.load import polls, results
 from chaffinch.load.error_classes import CLASSES, explain
+from chaffinch.load.latencies import IntervalLatencies, Percentiles
+from chaffinch.load.polls import Interval, Label
 from chaffinch.load.report.html import render
-from chaffinch.load.results import GuardAction, Interval, IntervalLatencies, Label, Memory, Percentiles, Result
+from chaffinch.load.results import GuardAction, Memory, Result
 from chaffinch.load.thresholds import judged, parse_thresholds
 from tests.load import running
 
@@ -81,7 +83,7 @@ def full(**fields: Any) -> Result:
         "histograms": {"labels": 5, "bytes": 5000, "cap_bytes": 1 << 20, "resolution": 16, "percentiles": False},
         "cached": 6,
         "generator": {"saturated": True, "why": ["<i>busy</i>"], "cpu_share": [0.99], "late": 3, "late_ms": 5.0,
-                      "starved": 1, "bound": 2, "again": 4},
+                      "starved": 1, "bound": 2, "again": 4, "unasked": 5},
     }  # fmt: skip
     memory = Memory(
         peak_rss_bytes=70 << 20, bound_bytes=64 << 20, guard=(GuardAction(3.0, "halve", "<u>RSS</u> at 81%"),)
@@ -107,6 +109,7 @@ def test_a_report_tells_it_all() -> None:
         "70.0 MB of 64.0 MB promised (109.38%): NOT KEPT",
         "at 3s: halve (<u>RSS</u> at 81%)",
         "3 arrivals, by 5.00 ms in the mean",
+        "5 connections, because the target sent what no request had asked for",
         "percentiles of labels are off by 3.12% at most",
         "6 steps",
         explain("timeout").meaning,
@@ -202,7 +205,7 @@ def test_a_file_with_absurd_figures_has_a_report(
 
 @pytest.mark.parametrize("labels", [{}, {"a": running.label(0)}])
 def test_a_run_without_anything_has_a_report(labels: dict[str, Any]) -> None:
-    empty = results.Poll(labels=msgspec.convert(labels, dict[str, Label]))
+    empty = polls.Poll(labels=msgspec.convert(labels, dict[str, Label]))
     document = render(results.finished(empty, results.Run(), Memory()))
     text = " ".join(Checked(document).text)
     assert "No request was made: there is nothing to measure." in text

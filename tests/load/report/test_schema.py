@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 
 import chaffinch.load.report
-from chaffinch.load import results
+from chaffinch.load import polls, results
 from chaffinch.load.report import schema
 from chaffinch.load.thresholds import judged, parse_thresholds
 from tests.load import running
@@ -29,7 +29,7 @@ def test_results_are_what_it_says() -> None:
     labels = {name: running.label(5, 1) for name in running.HOSTILE}
     memory = results.Memory(peak_rss_bytes=1, guard=(results.GuardAction(1.0, "halve"),))
     result = judged(running.ran(labels=labels, memory=memory), parse_thresholds(["p99<1s", "label[x].p99<1s"]))
-    for one in (result, results.finished(results.Poll(), results.Run(), results.Memory())):
+    for one in (result, results.finished(polls.Poll(), results.Run(), results.Memory())):
         validator().validate(json.loads(one.to_json()))
 
 

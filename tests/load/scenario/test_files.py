@@ -43,7 +43,7 @@ memory: {limit: 64MB, warning: 70, critical: 85%, autoDisablePercentiles: false}
 scenarios:
   - name: buy
     weight: 3
-    config: {timeout: 10s, retryCount: 2, retryDelay: 250ms}
+    config: {timeout: 10s, retryCount: 2, retryDelay: 250ms, keepCookies: true}
     dataFile: {path: users.csv, format: csv, strategy: unique}
     steps:
       - name: login
@@ -124,7 +124,7 @@ def test_everything_arrives_in_the_plan(shop: Path) -> None:
         },
     }  # fmt: skip
     assert scenarios[0] == {
-        "name": "buy", "weight": 3.0, "timeout_ms": 10_000, "retries": 2, "retry_delay_ms": 250,
+        "name": "buy", "weight": 3.0, "timeout_ms": 10_000, "retries": 2, "retry_delay_ms": 250, "keep_cookies": True,
         "data": {"columns": ["id"], "rows": [["1"], ["2"]], "strategy": "unique"},
         "steps": [
             {
@@ -259,6 +259,14 @@ def test_a_replay_reads_its_file(tmp_path: Path) -> None:
         ),
         (("scenarios", "load: {model: replay, interval: 1s}\nscenarios"), "shop.yaml:3: field load: give the recorded"),
         (
+            ("scenarios", "memory: {warning: 0}\nscenarios"),
+            "shop.yaml:3: field memory.warning: a threshold of 0% is always crossed: give more",
+        ),
+        (
+            ("scenarios", "percentiles: {interval: 99ms}\nscenarios"),
+            "shop.yaml:3: field percentiles.interval: an interval of 99 ms is too short: give at least 100ms",
+        ),
+        (
             ("name: s", "name: s, dataFile: {path: /a.csv}"),
             "shop.yaml:3: field scenarios[0].dataFile.path: no file",
         ),
@@ -311,3 +319,32 @@ def test_headers_of_the_engine_are_left_out_and_said() -> None:
 
 def test_a_path_may_begin_with_a_variable() -> None:
     assert run(MINIMAL.replace("path: /", 'path: "${next}"')).plan.scenarios[0].steps[0].path == "${next}"
+
+
+LONG = "a" * 5000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('8080"', f'8080", tls: {{ca: {LONG}}}'),
+        ('8080"', f'8080", tls: {{ca: {LONG[:400]}}}'),
+        ('8080"', f'8080", resolveTargetAddr: "{LONG}:127.0.0.1:x"'),
+        ('8080"', f'8080", customHeaders: {{"{LONG} b": c}}'),
+        ('8080"', f'8080", {LONG}: 1'),
+        ("name: s", f"name: s, dataFile: {{path: {LONG}.csv}}"),
+        ("name: s", f"name: s, dataFile: {{path: {LONG[:400]}.csv}}"),
+        ("scenarios", f"load: {{model: replay, interval: 1s, path: {LONG}}}\nscenarios"),
+        ("scenarios", f"load: {{model: {LONG}}}\nscenarios"),
+        ("scenarios", f"load: *{LONG}\nscenarios"),
+        ("scenarios", f"load: !{LONG} x\nscenarios"),
+        ("scenarios", f'thresholds: ["p99<{LONG}"]\nscenarios'),
+        ("path: /}", f"path: /}}, extract: [{{type: {LONG}}}]"),
+        ("path: /}", f"path: /}}, extract: [{{type: jsonPath, name: '{LONG}!', path: x}}]"),
+    ],
+)
+def test_no_text_is_too_long_to_be_told_in_a_line(before: str, after: str, tmp_path: Path) -> None:
+    assert before in MINIMAL
+    said = sentence(MINIMAL.replace(before, after), tmp_path)
+    assert said.startswith("shop.yaml:")
+    assert max(map(len, said.split("\n"))) < 1000

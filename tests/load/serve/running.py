@@ -3,32 +3,18 @@
 import asyncio
 import contextlib
 import http.client
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from chaffinch.chain.http.limits import Bounds
+from chaffinch.http.limits import Bounds
 from chaffinch.load import load_text
 from chaffinch.load.loaded import Control, Loaded, Node
 from chaffinch.load.serve import serve as serving_module
 from chaffinch.load.serve.serve import Served, Serving
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the server said."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+from tests.http.client import Answer
 
 
 class Running:

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import logging
 import socket
 import threading
 import time
@@ -10,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaffinch.chain.http.limits import Bounds
 from chaffinch.errors import InputError
+from chaffinch.http.limits import Bounds
 from chaffinch.load.loaded import Control, Node
 from chaffinch.load.serve.serve import bound
 from chaffinch.metrics import memory
@@ -96,6 +97,28 @@ def test_another_scenario_takes_over_when_the_answers_of_the_first_have_come(sit
         server.until_state("ready")
         second = server.ask("GET", "/result").json
         assert second["requests"] + second["unsent"] == 10
+
+
+def test_a_test_of_another_client_is_replaced_and_both_sides_are_told(
+    site: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in the tool that users come from: whoever sends a scenario replaces what runs. Here that is said."""
+    caplog.set_level(logging.INFO)
+    with running(scenario(site, more="metadata: {tenant: web, run_id: first}\n")) as server:
+        answer = server.ask("POST", "/config", scenario(site, more="metadata: {tenant: mail}\n"))
+        assert answer.json == {"run": "2", "state": "running", "replaced": {"run": "first", "tenant": "web"}}
+        assert "load.replaced run=first tenant=web by=2 by_tenant=mail" in caplog.messages
+        server.until(lambda: any("load.ended run=first outcome=stopped" in said for said in caplog.messages))
+        assert not server.ask("GET", "/result").json["complete"]
+        assert server.health["tenant"] == "mail"
+        # A start replaces nothing, and what is refused neither.
+        answer = server.ask("POST", "/start")
+        assert (answer.status, "the test 2 runs already" in answer.json["detail"]) == (409, True)
+        assert server.ask("POST", "/config", "version: '7'").status == 400
+        assert server.health["run"] == "2"
+        server.ask("POST", "/stop")
+        assert "replaced" not in server.ask("POST", "/config", scenario(site)).json
+        assert len([said for said in caplog.messages if said.startswith("load.replaced")]) == 1
 
 
 def test_answers_that_do_not_come_are_given_up_after_five_seconds(site: Target) -> None:
@@ -355,7 +378,9 @@ def test_no_address_is_told_so() -> None:
 def test_what_is_not_there_is_told_in_the_same_shape() -> None:
     with running() as server:
         for method, path, status, code in (
-            ("GET", "/", 404, "no_such_path"),
+            ("GET", "/live.js", 404, "no_such_path"),
+            ("POST", "/", 405, "method"),
+            ("GET", "/?token=sesame", 400, "bad_query"),
             ("GET", "/v1/chains", 404, "no_such_path"),
             ("GET", "/config", 405, "method"),
             ("POST", "/health", 405, "method"),

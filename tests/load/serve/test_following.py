@@ -60,13 +60,38 @@ def test_another_load_is_taken_over_by_the_run_that_goes_on(site: Target, tmp_pa
         one.server.until(lambda: site.requests > before + 100, 10)
 
 
-def test_other_steps_drain_the_run_and_begin_a_new_one(site: Target, tmp_path: Path) -> None:
+def test_other_steps_are_taken_over_by_the_run_that_goes_on(site: Target, tmp_path: Path) -> None:
     with Followed(tmp_path / "a.yaml", scenario(site)) as one:
         one.write(scenario(site, steps="      - {name: b, request: {path: /missing}}\n"))
+        one.until_reloaded("changed")
+        assert one.server.health["run"] == "1"
+        one.server.until(lambda: values(one.server.page, "chaffinch_load_requests_total")['status="4xx"'] > 0)
+        one.server.ask("POST", "/stop")
+        result = one.server.ask("GET", "/result").json
+        assert [note.split(" at ")[0] for note in result["notes"]] == ["the scenarios were replaced"]
+        assert result["requests"] == sum(result["statuses"].values())
+
+
+def test_rows_of_a_data_file_are_taken_over_too(site: Target, tmp_path: Path) -> None:
+    data = tmp_path / "ids.csv"
+    data.write_text("id\nok\n")
+    steps = "      - {name: a, request: {path: '/${id}'}}\n"
+    text = scenario(site, steps=steps).replace("    steps:", "    dataFile: {path: ids.csv}\n    steps:")
+    with Followed(tmp_path / "a.yaml", text) as one:
+        data.write_text("id\nmissing\n")
+        one.until_reloaded("changed")
+        one.server.until(lambda: values(one.server.page, "chaffinch_load_requests_total")['status="4xx"'] > 0)
+        data.write_text("id\n")
+        one.until_reloaded("refused")
+        assert one.server.health["run"] == "1"
+
+
+def test_what_a_run_keeps_until_its_end_drains_it_and_begins_a_new_one(site: Target, tmp_path: Path) -> None:
+    with Followed(tmp_path / "a.yaml", scenario(site)) as one:
+        one.write(scenario(site, duration="77s"))
         one.until_reloaded("replaced")
         assert one.server.health["run"] == "2"
         assert not one.server.ask("GET", "/result").json["complete"]
-        one.server.until(lambda: values(one.server.page, "chaffinch_load_requests_total")['status="4xx"'] > 0)
 
 
 def test_a_broken_file_is_refused_logged_and_counted_and_the_old_one_runs_on(

@@ -1,10 +1,8 @@
 """Anything at all, over a connection or in a body: the control API is well after it, and what runs goes on."""
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 
@@ -12,55 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.chain.http.limits import Bounds
 from chaffinch.load.loaded import Control
+from tests.http.fuzzing import CUTS, LEAVINGS, QUICK, VALUES, attempt, examples, streams_of
 from tests.load.serve.running import Running, running, values
 from tests.load.serve.target import scenario, target
 
-EXAMPLES = 3000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 150
+EXAMPLES = examples(150)
 
-QUICK = Bounds(head_seconds=5, quiet_seconds=5, linger_seconds=0.2, sweep_seconds=0.05)
 TOKEN = "sesame-nobody-guesses"
 
-METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PUT", "get", "", "G\tT")
 TARGETS = (
-    *("/health", "/ready", "/config", "/start", "/stop", "/load", "/metrics", "/result", "*", "//health"),
-    *("/health/", "/Health", "/%68ealth", "http://a/health", "/health?a=b", "/stop?%ff", "/health#a", "/" + "x" * 3000),
+    *("/health", "/ready", "/config", "/start", "/stop", "/load", "/metrics", "/result", "//health"),
+    *("/", "/status", "/status?since=3", "/status?since=-1", "/status?since=%ff"),
+    *("/health/", "/Health", "/%68ealth", "http://a/health", "/health?a=b", "/stop?%ff", "/health#a"),
 )
-SAFE = (("POST", "/load"), ("GET", "/health"), ("GET", "/metrics"), ("GET", "/result"), ("GET", "/ready"))
-VERSIONS = (*("HTTP/1.1",) * 8, "HTTP/1.0", "HTTP/2.0", "HTTP/1.1 ", "")
-HEADERS = (
-    *("Host: a", "Content-Length: 3", "Content-Length: 7", "Content-Length: 99999999999", "Content-Length: x"),
-    *("Transfer-Encoding: chunked", "Transfer-Encoding: gzip", "Expect: 100-continue", "Connection: close"),
-    *("Connection: upgrade", "Upgrade: h2c", "Content-Type: application/json", "Accept: text/plain", "Origin: null"),
-    *("Content-Encoding: gzip", "X: \x00", "X: " + "y" * 20_000, "X", ": x", " folded"),
-)
-CREDENTIALS = (f"Authorization: Bearer {TOKEN}", "Authorization: Basic eA==", "Authorization: Bearer", "X: y")
-ENDS = (*("\r\n",) * 8, "\n", "\r", "")
-BODIES = (
-    *(b"", b"{}", b"abc", b"3\r\nabc\r\n0\r\n\r\n", b"ffffffff\r\n", b'{"rate": 5}', b"\x00" * 100),
-    b"0\r\n\r\nGET /health HTTP/1.1\r\n",
-)
+SAFE = (("POST", "/load"), *(("GET", path) for path in ("/health", "/metrics", "/result", "/ready", "/status")))
+SHOWN = (f"Authorization: Bearer {TOKEN}",)
+streams = streams_of(SAFE, TARGETS, SHOWN, (), (b'{"rate": 5}', b"0\r\n\r\nGET /health HTTP/1.1\r\n"))
 
-heads = st.builds(
-    lambda asked, version, headers, end: end.join([" ".join((*asked, version)), *headers, "", ""]),
-    st.one_of(st.sampled_from(SAFE), st.tuples(st.sampled_from(METHODS), st.sampled_from(TARGETS))),
-    st.sampled_from(VERSIONS),
-    st.tuples(st.sampled_from(CREDENTIALS), st.lists(st.sampled_from(HEADERS), max_size=3)).map(
-        lambda drawn: ["Host: a", drawn[0], *drawn[1]]
-    ),
-    st.sampled_from(ENDS),
-)
-requests = st.builds(
-    lambda head, body: head.encode("latin-1") + body, heads, st.one_of(st.sampled_from(BODIES), st.binary(max_size=60))
-)
-streams = st.one_of(st.lists(requests, min_size=1, max_size=4).map(b"".join), st.binary(max_size=300))
-
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=6,
-)
 KEYS = st.sampled_from(("load", "rate", "workers", "users", "tenant", "model", "target", "version", "config"))
 BODY = st.one_of(
     st.dictionaries(KEYS, VALUES, max_size=4).map(lambda value: json.dumps(value).encode()),
@@ -73,7 +40,10 @@ BODY = st.one_of(
 
 @pytest.fixture
 def server(caplog: pytest.LogCaptureFixture) -> Iterator[Running]:
-    with target() as site, running(scenario(site), control=Control(port=0, token=TOKEN), bounds=QUICK) as one:
+    with (
+        target() as site,
+        running(scenario(site, duration="24h"), control=Control(port=0, token=TOKEN), bounds=QUICK) as one,
+    ):
         yield one
         well(one)
         assert not [line for line in values(one.page, "chaffinch_load_http_requests_total") if 'status="500"' in line]
@@ -90,31 +60,13 @@ def well(server: Running) -> None:
         time.sleep(0.001)
 
 
-async def attempt(port: int, sent: bytes, cut: int, end: str) -> None:
-    """Send, then close one half, or all of it, or wait a little."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(sent[:cut])
-    await asyncio.sleep(0)
-    writer.write(sent[cut:])
-    if end == "abort":
-        writer.transport.abort()
-    elif end == "half":
-        writer.write_eof()
-    with contextlib.suppress(TimeoutError, OSError):
-        async with asyncio.timeout(0.02 if end == "wait" else 5):
-            assert TOKEN.encode() not in await reader.read()
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-
-
 def test_any_bytes_leave_the_server_alive(server: Running) -> None:
     with asyncio.Runner() as runner:
 
-        @given(streams, st.integers(0, 200), st.sampled_from(("half", "abort", "wait")))
+        @given(streams, CUTS, LEAVINGS)
         @settings(max_examples=EXAMPLES, deadline=None)
-        def fuzz(sent: bytes, cut: int, end: str) -> None:
-            runner.run(attempt(server.port, sent, cut, end))
+        def fuzz(sent: bytes, cut: int, leaving: str) -> None:
+            assert TOKEN.encode() not in runner.run(attempt(server.port, sent, cut, leaving))
             well(server)
 
         fuzz()

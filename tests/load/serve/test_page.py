@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from chaffinch.load.metrics import OPENMETRICS, TEXT
+from chaffinch.load.metrics.exposition import TEXT
+from chaffinch.metrics.exposition import CONTENT_TYPE as OPENMETRICS
 from tests.load.serve.running import Running, running
 from tests.load.serve.target import Target, scenario, target
 from tests.metrics.openmetrics import parse

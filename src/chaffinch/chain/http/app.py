@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import itertools
-import logging
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,27 +13,27 @@ from msgspec import UNSET
 
 from chaffinch.chain.http import wire
 from chaffinch.chain.http.auth import EVERY_TENANT, Right, Token, Tokens, require
-from chaffinch.chain.http.body import check_media_type, decode
-from chaffinch.chain.http.endpoint import Endpoint, Handler, json_response
+from chaffinch.chain.http.body import decode
 from chaffinch.chain.http.instant import milliseconds_of
 from chaffinch.chain.http.learning import Learning
 from chaffinch.chain.http.limits import JSON_BYTES, Rates
-from chaffinch.chain.http.message import CHAINS, Request, Response
-from chaffinch.chain.http.problem import RefusalError
-from chaffinch.chain.http.query import flag, query_of
+from chaffinch.chain.http.service import CHAINS, log, service_of, tenant_of
 from chaffinch.chain.names import MANIFEST, check_tenant, directory_of
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Reference, Said
 from chaffinch.chain.tenants import Tenants
 from chaffinch.config import ServeSettings
 from chaffinch.errors import InputError
+from chaffinch.http.body import check_media_type
+from chaffinch.http.endpoint import Endpoint, Handler
+from chaffinch.http.message import Request, Response, json_response
+from chaffinch.http.problem import RefusalError
+from chaffinch.http.query import flag, query_of
 from chaffinch.metrics.exposition import CONTENT_TYPE as METRICS_TYPE
 from chaffinch.metrics.registry import Registry
 
 NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 JSON: Final = ("application/json",)
-
-log = logging.getLogger("chaffinch.chain.http")
 
 T = TypeVar("T")
 Names = list[str]
@@ -55,6 +54,7 @@ class Api:
         self._settings = settings
         self._registry = registry
         self._rates = Rates(settings.requests_per_second)
+        self._service = service_of(registry)
         self._nothing = self._endpoint("none", {})
         self._pages = {
             "/v1/chains": self._endpoint("chains", {"GET": self.list}),
@@ -74,7 +74,7 @@ class Api:
         return await self._find(request.path)(request)
 
     def _endpoint(self, name: str, handlers: dict[str, Handler]) -> Endpoint:
-        return Endpoint(name, handlers, self._registry)
+        return Endpoint(name, handlers, self._service)
 
     def _find(self, path: str) -> Endpoint:
         if not path.startswith(CHAINS) or path == CHAINS:
@@ -216,7 +216,7 @@ class Api:
     def _admit(self, request: Request, right: Right) -> tuple[Token, str]:
         """The token and the tenant of the path, if the token has the right there."""
         token = self._known(request)
-        tenant = _tenant(_percent_decoded(request.tenant))
+        tenant = _tenant(_percent_decoded(tenant_of(request)))
         require(token, right, [tenant])
         return token, tenant
 

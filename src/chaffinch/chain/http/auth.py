@@ -22,9 +22,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from chaffinch.chain.http.problem import RefusalError
 from chaffinch.chain.names import check_tenant
 from chaffinch.errors import InputError, RunError
+from chaffinch.http.bearer import shown_token, unauthorized
+from chaffinch.http.problem import RefusalError
 
 Right = Literal["read", "write", "admin", "metrics"]
 
@@ -37,8 +38,6 @@ MOST_BYTES: Final = 16 << 20
 """The longest tokens file."""
 
 _SHAPE: Final = re.compile(r"cf_[A-Za-z0-9_-]{43}")
-
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="chaffinch"'}
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,16 +78,13 @@ class Tokens:
         The hash finds it, which tells a stranger nothing: he cannot choose what a hash begins with. The comparison that
         decides takes the same time wherever it ends.
         """
-        scheme, _, presented = authorization.partition(" ")
-        presented = presented.strip(" ")
-        if scheme.lower() == "bearer" and _SHAPE.fullmatch(presented):
+        presented = shown_token(authorization)
+        if _SHAPE.fullmatch(presented):
             digest = hash_of(presented)
             token = self._by_hash.get(digest)
             if token is not None and hmac.compare_digest(token.sha256, digest):
                 return token
-        raise RefusalError(
-            401, "unauthorized", "give a token that this server knows: `Authorization: Bearer cf_...`", _CHALLENGE
-        )
+        raise unauthorized("give a token that this server knows: `Authorization: Bearer cf_...`")
 
 
 def require(token: Token, right: Right, tenants: Sequence[str]) -> None:

@@ -1,22 +1,12 @@
-"""What a body is said to be, and what it is."""
+"""What a JSON body is."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from chaffinch.chain.http.problem import RefusalError
+from chaffinch.http.problem import RefusalError
 
 T = TypeVar("T")
-
-
-def check_media_type(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
-    """Raise `RefusalError` 415 unless the body is said to be one of these, and as it is."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in allowed:
-        raise RefusalError(415, "media_type", f"send the body with `Content-Type: {allowed[0]}`")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise RefusalError(415, "media_type", "send the body as it is, without Content-Encoding")
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

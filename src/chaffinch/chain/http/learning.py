@@ -18,10 +18,11 @@ from chaffinch.chain.http.limits import (
     PATIENCE_SECONDS,
     TURN_LINES,
 )
-from chaffinch.chain.http.problem import RefusalError, problem_of, stopping
+from chaffinch.chain.http.problem import LearnedInPartError, problem_of
 from chaffinch.chain.http.wire import BadLine, Learned, Line, name_fault
 from chaffinch.chain.results import Added, Message
 from chaffinch.errors import ChaffinchError
+from chaffinch.http.problem import RefusalError, stopping
 
 Add = Callable[[Sequence[Message]], Awaitable[Added]]
 
@@ -87,21 +88,18 @@ class Learning:
         self._added = Added()
 
     async def learn(self, body: AsyncIterator[bytes]) -> Learned:
-        """Learn all of it. Raises `RefusalError` that says what was learned before it, also when it is cancelled."""
+        """Learn all of it. Raises `LearnedInPartError`, also when it is cancelled."""
         try:
             async for data in body:
                 await self._learn(self._lines.feed(data))
             await self._learn(self._lines.finish())
             await self._flush()
         except ChaffinchError as error:
-            problem = problem_of(error)
-            problem.learned = self.learned()
-            raise problem from error
-        except RefusalError as problem:
-            problem.learned = self.learned()
-            raise
+            raise LearnedInPartError(problem_of(error), self.learned()) from error
+        except RefusalError as refused:
+            raise LearnedInPartError(refused, self.learned()) from refused.__cause__
         except asyncio.CancelledError:
-            raise stopping(self.learned()) from None
+            raise LearnedInPartError(stopping(), self.learned()) from None
         return self.learned()
 
     def learned(self) -> Learned:

@@ -1,46 +1,13 @@
-"""The bounds of what a peer can make the server hold or do, and the rate of each token.
+"""The bounds of what bodies of this API may have, and the rate of each token.
 
-Bounds that an operator may want otherwise are settings; these follow from the protocol.
+Bounds that an operator may want otherwise are settings; `chaffinch.http.limits` has those of any connection.
 """
 
 import time
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
-from chaffinch.chain.http.problem import RefusalError, retry_after
-
-HEAD_BYTES: Final = 16 << 10
-"""Request line and headers together."""
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """How long a peer may take, in seconds."""
-
-    head_seconds: float = 10.0
-    """From a connection's opening, or a request's first byte, to the end of its headers."""
-    idle_seconds: float = 30.0
-    """Between an answer and the next request."""
-    quiet_seconds: float = 10.0
-    """How long a body may pause."""
-    body_seconds: float = 600.0
-    """How long a body may take in all."""
-    write_seconds: float = 20.0
-    """How long a peer may take nothing of an answer."""
-    linger_seconds: float = 2.0
-    """How long a peer that is answered before its request was whole is still read, so that it sees its answer."""
-    sweep_seconds: float = 1.0
-    """How often all this is looked at: so much later a connection may end."""
-
-
-BOUNDS: Final = Bounds()
-
-LINGER_BYTES: Final = 1 << 20
-"""What is read of such a peer at most."""
-
-LINGERING: Final = 64
-"""Such peers at once; a further one is closed at once."""
+from chaffinch.http.problem import RefusalError, retry_after
 
 JSON_BYTES: Final = 256 << 10
 """A body that is one JSON value."""

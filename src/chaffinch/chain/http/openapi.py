@@ -7,8 +7,8 @@ import msgspec
 
 from chaffinch import __version__
 from chaffinch.chain.http import wire
-from chaffinch.chain.http.problem import CONTENT_TYPE
 from chaffinch.chain.results import Merged, Stats
+from chaffinch.http.problem import CONTENT_TYPE
 from chaffinch.metrics.exposition import CONTENT_TYPE as METRICS_TYPE
 
 Json = dict[str, Any]

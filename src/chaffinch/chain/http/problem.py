@@ -1,11 +1,6 @@
-"""What is refused, as RFC 9457 says it: a status, a code that programs can tell apart, and one sentence."""
-
-import math
-from http import HTTPStatus
-from typing import Final
+"""What the API refuses: the errors of the engine, and a body that was learned in part."""
 
 import msgspec
-from msgspec import UNSET
 
 from chaffinch.chain.errors import (
     BusyError,
@@ -16,32 +11,19 @@ from chaffinch.chain.errors import (
 )
 from chaffinch.chain.http.wire import Learned, ProblemBody
 from chaffinch.errors import ChaffinchError, InputError
+from chaffinch.http.problem import RefusalError, retry_after
 
-CONTENT_TYPE: Final = "application/problem+json"
 
+class LearnedInPartError(RefusalError):
+    """A refusal in the middle of a body; its answer says what was learned before it, which stays."""
 
-class RefusalError(Exception):
-    """A request that is refused; it becomes the answer."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        detail: str,
-        headers: dict[str, str] | None = None,
-        learned: Learned | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.headers = headers or {}
+    def __init__(self, refused: RefusalError, learned: Learned) -> None:
+        super().__init__(refused.status, refused.code, refused.detail, refused.headers)
         self.learned = learned
 
-    def body(self) -> bytes:
+    def body(self) -> ProblemBody:
         """The answer's body."""
-        title = HTTPStatus(self.status).phrase
-        return _encode(ProblemBody(title, self.status, self.code, self.detail, learned=self.learned or UNSET))
+        return ProblemBody(**msgspec.structs.asdict(super().body()), learned=self.learned)
 
 
 def problem_of(error: ChaffinchError) -> RefusalError:
@@ -72,17 +54,3 @@ def problem_of(error: ChaffinchError) -> RefusalError:
         case _:
             failed = "the server could not store or read this now: its log says why; send the request again later"
             return RefusalError(503, "storage", failed, retry_after(5))
-
-
-def stopping(learned: Learned | None = None) -> RefusalError:
-    """A request is interrupted, because the server stops or the peer has gone."""
-    detail = "the server is being stopped: try again later"
-    return RefusalError(503, "stopping", detail, retry_after(5), learned)
-
-
-def retry_after(seconds: float) -> dict[str, str]:
-    """The header that says when to come back: whole seconds, at least one."""
-    return {"Retry-After": str(max(1, math.ceil(seconds)))}
-
-
-_encode: Final = msgspec.json.Encoder().encode

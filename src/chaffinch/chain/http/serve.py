@@ -2,24 +2,22 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import resource
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Final
 
 from chaffinch.chain.http.app import Api
 from chaffinch.chain.http.auth import Tokens, load_tokens, make_tokens_file
-from chaffinch.chain.http.doors import Doors
-from chaffinch.chain.http.limits import LINGERING
-from chaffinch.chain.http.server import Server
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
 from chaffinch.config import LOG_FORMAT, ChainSettings, Config, ServeSettings
 from chaffinch.errors import InputError, RunError
+from chaffinch.http.doors import Doors
+from chaffinch.http.limits import LINGERING
+from chaffinch.http.listening import address_of, allow_files, is_loopback, shown_host
+from chaffinch.http.server import Server, tell
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
@@ -68,40 +66,28 @@ async def _serve(chain: ChainSettings, state: Path, path: Path, tokens: Tokens, 
 
 def bound(settings: ServeSettings) -> socket.socket:
     """The listening socket. Raises `InputError` for an address that is none, `RunError` when it cannot be had."""
+    address = address_of(settings.address, settings.port, "set chain.serve.address")
     try:
-        found = socket.getaddrinfo(settings.address, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"{settings.address!r} is no address here ({error}): set chain.serve.address") from None
-    family, kind, protocol, _, address = found[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(min(settings.connections, 4096))
-        listener.setblocking(False)
+        return address.listen(min(settings.connections, 4096))
     except OSError as error:
-        listener.close()
         why = error.strerror or error
         raise RunError(
             f"the API cannot listen on {settings.address} port {settings.port} ({why}): set chain.serve.port, "
             "or chain.serve.address"
         ) from None
-    return listener
 
 
 def _tokens(settings: ServeSettings, path: Path, listener: socket.socket) -> Tokens:
     """The tokens of the file; on loopback one is made if there is none and none is named."""
     if not settings.tokens_file and not path.exists():
-        if not _is_loopback(listener):
+        if not is_loopback(listener.getsockname()[0]):
             raise InputError(
                 f"{settings.address} can be reached from other machines, and there are no tokens: set "
                 "chain.serve.tokens_file, or serve on 127.0.0.1 once, which makes one"
             )
         plain = path.with_name(TOKEN_FILE)
         make_tokens_file(path, plain)
-        _tell(f"made {path} with one token, which may do everything and is in {plain}")
+        tell(f"made {path} with one token, which may do everything and is in {plain}")
     tokens = load_tokens(path)
     if not tokens:
         raise InputError(f"the tokens file {path} has no token: add one, docs/chain-http.md says how")
@@ -109,28 +95,17 @@ def _tokens(settings: ServeSettings, path: Path, listener: socket.socket) -> Tok
 
 
 def _allow_descriptors(chain: ChainSettings) -> None:
-    """Raise the soft limit of open files to the hard one. Raises `InputError` if that is not enough."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Raises `InputError` if this process may not open as many files as it needs."""
     needed = chain.serve.connections + LINGERING + 2 * chain.open_chains + SPARE_DESCRIPTORS
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise InputError(
-            f"this process may open {hard} files and needs {needed}: lower chain.serve.connections or "
-            "chain.open_chains, or raise the limit (`ulimit -n`)"
-        )
-
-
-def _is_loopback(listener: socket.socket) -> bool:
-    host = listener.getsockname()[0]
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    allow_files(needed, "lower chain.serve.connections or chain.open_chains, or raise the limit (`ulimit -n`)")
 
 
 def _announce(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    _tell(f"serving chains on http://{shown}:{port}; SIGTERM stops, SIGHUP reads the tokens file again")
-    if not _is_loopback(listener):
-        _tell(
+    shown = shown_host(host)
+    tell(f"serving chains on http://{shown}:{port}; SIGTERM stops, SIGHUP reads the tokens file again")
+    if not is_loopback(host):
+        tell(
             f"warning: {shown} can be reached from other machines, and tokens go over the network as they are: "
             "put a proxy with TLS in front, or set chain.serve.address to 127.0.0.1"
         )
@@ -141,12 +116,6 @@ def _reload(api: Api, path: Path) -> None:
     try:
         api.tokens = load_tokens(path)
     except InputError as error:
-        _tell(f"the tokens stay as they were: {error}")
+        tell(f"the tokens stay as they were: {error}")
     else:
-        _tell(f"read {path} again; tokens: {len(api.tokens)}")
-
-
-def _tell(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        tell(f"read {path} again; tokens: {len(api.tokens)}")

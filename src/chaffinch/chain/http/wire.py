@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from chaffinch.chain.engine import Asked
 from chaffinch.chain.http.instant import MOST
 from chaffinch.chain.results import Reference, Stats
+from chaffinch.http import problem
 
 TENANT_PATTERN: Final = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
 
@@ -190,17 +191,9 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-class ProblemBody(msgspec.Struct, frozen=True):
+class ProblemBody(problem.ProblemBody, frozen=True):
     """Why a request was refused."""
 
-    title: str
-    """The status in words."""
-    status: int
-    code: str
-    """What kind of refusal it is; never changes."""
-    detail: str
-    """One sentence: what is wrong, and what to do."""
-    type: str = "about:blank"
     learned: Learned | UnsetType = UNSET
     """What was learned before it went wrong, and stays."""
 

@@ -6,33 +6,13 @@
 import asyncio
 import contextlib
 import resource
-import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Final
-
-from chaffinch.errors import RunError
 
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 END: Final = b"\r\n\r\n"
 MOST_HEAD: Final = 64 << 10
 QUEUE: Final = 4096
-
-
-@contextlib.contextmanager
-def answering() -> Iterator[str]:
-    """The URL of a server that runs meanwhile. Raises `RunError` when it cannot start."""
-    command = [sys.executable, "-m", "chaffinch.cli.load.answerer"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - this program itself
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            url = process.stdout.readline().decode().strip()
-            if not url:
-                raise RunError("the server for --check did not start: name one of yours with --target")
-            yield url
-        finally:
-            process.stdin.close()
 
 
 class Answering(asyncio.Protocol):

@@ -29,6 +29,15 @@ def is_url(target: str) -> bool:
     return "://" in target
 
 
+def scenario_file(named: str) -> Path:
+    """The scenario file of that name. Raises `InputError` for what cannot be one."""
+    if not named:
+        raise InputError("the scenario file has an empty name: give one, or leave it out")
+    if is_url(named):
+        raise InputError(f"{named} is a URL, where a scenario file belongs: name a file")
+    return Path(named)
+
+
 def loaded(target: str | None, given: dict[str, Any], *, from_env: bool) -> Loaded:
     """The run that is asked for. Raises `InputError` with one sentence."""
     if target is None and not from_env:
@@ -65,7 +74,7 @@ def _of_file_or_environment(target: str | None, given: dict[str, Any], *, from_e
         return from_environment(environment)
     from chaffinch.load.scenario.files import load_file
 
-    path = Path(target)
+    path = scenario_file(target)
     if path.suffix.lower() not in _SUFFIXES and not path.exists():
         raise InputError(f"{target} is no file; if it is a host, write http://{target}")
     return load_file(path, environment)
@@ -128,20 +137,15 @@ def _body(given: dict[str, Any]) -> str | None:
     if given["body_file"] is None:
         body: str | None = given["body"]
         return body
+    from chaffinch.load.input_files import read_whole
     from chaffinch.load.scenario.steps import MOST_BODY
 
     path = Path(given["body_file"])
+    named = f"--body-file {path}"
     try:
-        with path.open("rb") as opened:
-            data = opened.read(MOST_BODY + 1)
-        if len(data) > MOST_BODY:
-            raise InputError(f"--body-file {path} is larger than {MOST_BODY >> 20} MiB")
-        return data.decode()
+        return read_whole(path, MOST_BODY, remedy="name a file", excess=": name a smaller one", name=named).decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"--body-file {path} is not UTF-8 at byte {error.start}: only text can be sent") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"--body-file {path} cannot be read ({reason}): name a file") from None
+        raise InputError(f"{named} is not UTF-8 at byte {error.start}: only text can be sent") from None
 
 
 def _check_end(plan: Plan) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from chaffinch.cli import options
-from chaffinch.cli.load import shown
+from chaffinch.cli.load import outputs, shown
 from chaffinch.errors import InputError
-from chaffinch.load import results
+from chaffinch.load import result_files
+from chaffinch.load.input_files import read_whole
 
 MOST_BYTES = 256 << 20
 """The largest file that is read."""
@@ -43,6 +44,7 @@ def command(
     sent. The file is yours to read and change before it is run.
     """
     _check(kind, host=bool(host), keep_cookies=keep_cookies, base_url=base_url is not None)
+    outputs.check([file], output=output)
     source = "standard input" if file == STDIO else file
     data = _read(file, source)
     if kind == "har":
@@ -51,10 +53,10 @@ def command(
         made = from_har(data, source, hosts=host, keep_cookies=keep_cookies)
     else:
         made = _of_text(kind, _text(data, source), source, base_url)
-    if output is None or output == STDIO:
+    if output is None or output == outputs.STDOUT:
         shown.tell(made)
         return
-    results.write(Path(output), made.encode())
+    result_files.write(Path(output), made.encode())
     shown.tell(f"{output}: run it with `chaffinch load run {output}`\n", err=True)
 
 
@@ -77,18 +79,9 @@ def _check(kind: str, **given: bool) -> None:
 
 
 def _read(file: str, source: str) -> bytes:
-    try:
-        if file == STDIO:
-            data = sys.stdin.buffer.read(MOST_BYTES + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                data = opened.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{source} cannot be read ({reason}): name a file, or - for standard input") from None
-    if len(data) > MOST_BYTES:
-        raise InputError(f"{source} is larger than {MOST_BYTES >> 20} MiB: cut it into parts")
-    return data
+    opened = sys.stdin.buffer if file == STDIO else Path(file)
+    remedy = "name a file, or - for standard input"
+    return read_whole(opened, MOST_BYTES, remedy=remedy, excess=": cut it into parts", name=source)
 
 
 def _text(data: bytes, source: str) -> str:

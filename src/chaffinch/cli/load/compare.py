@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from chaffinch.cli import options
+from chaffinch.cli.exits import exits
 from chaffinch.cli.load import asked, shown
-from chaffinch.load import compare, results
+from chaffinch.load import compare, result_files
 from chaffinch.load.scenario import units
 
 WORSE = 99
@@ -19,6 +20,7 @@ WORSE = 99
 @click.option("--fail-if-worse", is_flag=True, help=f"Exit {WORSE} when a measure of the whole got worse.")
 @options.as_json
 @options.placed
+@exits({0: "compared", 2: "bad input", WORSE: "with --fail-if-worse: a measure of the whole got worse"})
 def command(
     before: str, after: str, *, noise: str, fail_if_worse: bool, as_json: bool, state: str | None, config: str | None
 ) -> None:
@@ -29,7 +31,7 @@ def command(
     """
     share = asked.read("--noise", units.percent, noise)
     found = compare.compare(
-        results.read(Path(before)), results.read(Path(after)), compare.NOISE if share is None else share
+        result_files.read(Path(before)), result_files.read(Path(after)), compare.NOISE if share is None else share
     )
     shown.tell(found.to_json().decode() if as_json else compare.as_text(found))
     if fail_if_worse and found.is_worse:

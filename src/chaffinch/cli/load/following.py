@@ -10,7 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from chaffinch.cli.load import shown
-from chaffinch.load.results import Memory, Progress, Run
+from chaffinch.load.polls import Progress
+from chaffinch.load.results import Memory, Run
 from chaffinch.load.view import View
 
 MOST_HELD: Final = 100

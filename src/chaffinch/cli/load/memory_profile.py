@@ -7,7 +7,8 @@ from typing import Final
 
 from chaffinch.load import budget, figures
 from chaffinch.load.plan import Plan
-from chaffinch.load.results import Progress, Result
+from chaffinch.load.polls import Progress
+from chaffinch.load.results import Result
 from chaffinch.metrics import memory
 
 _KINDS: Final = ("Python's program", "the core", "other libraries", "heap", "stacks", "other memory", "other files")

@@ -3,22 +3,30 @@
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from chaffinch.errors import InputError, RunError
-from chaffinch.load import results
+from chaffinch.load import result_files
 from chaffinch.load.results import Result
 
 STDOUT: Final = "-"
 
 
-def check(**given: str | None) -> None:
-    """Refuse a file that cannot be written, by the name of its option. Raises `InputError`."""
+def check(read: Iterable[str | None] = (), **given: str | None) -> None:
+    """Refuse a file that cannot be written, or that is read, by the name of its option. Raises `InputError`."""
     taken: dict[str, str] = {}
+    inputs = {os.path.realpath(file) for file in read if file}
     for name, file in given.items():
         if file is None:
             continue
+        if file == STDOUT and name == "csv":
+            raise InputError("--csv -: intervals go to a file while the run goes on; name one")
+        if not file:
+            raise InputError(f"--{name} has an empty name: name a file, or leave it out")
+        if file != STDOUT and os.path.realpath(file) in inputs:
+            raise InputError(f"--{name} {file}: this is what is read; name another file")
         place = file if file == STDOUT else os.path.realpath(file)
         if place in taken:
             raise InputError(f"--{name} and --{taken[place]} both name {file}: give each a file of its own")
@@ -75,7 +83,7 @@ def _write(file: str, data: bytes) -> list[str]:
         if file == STDOUT:
             _to_stdout(data)
         else:
-            results.write(Path(file), data)
+            result_files.write(Path(file), data)
     except RunError as error:
         return [str(error)]
     return []

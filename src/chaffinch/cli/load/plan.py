@@ -1,12 +1,16 @@
 """`chaffinch load plan`: what fits into so much memory, and a short run that proves it."""
 
 import contextlib
+import subprocess
+import sys
 import textwrap
+from collections.abc import Iterator
 
 import click
 import msgspec
 
 from chaffinch.cli import options
+from chaffinch.cli.exits import exits
 from chaffinch.cli.load import asked, shown
 from chaffinch.errors import InputError, RunError
 from chaffinch.load import capacity
@@ -42,6 +46,13 @@ class Answer(msgspec.Struct, frozen=True):
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="How long --check runs.")
 @options.as_json
 @options.placed
+@exits(
+    {
+        0: "it fits, and the run of --check took no more than was computed",
+        DOES_NOT_FIT: "it does not fit, the run of --check took more, or it could not run",
+        2: "bad input",
+    }
+)
 def command(
     *,
     ram: str,
@@ -60,8 +71,7 @@ def command(
 ) -> None:
     """Say what fits into so much memory: the users, labels and intervals that it bounds.
 
-    What is given is planned for, and what is not is computed. Exits 1 when it does not fit, or when the run of --check
-    took more than was computed.
+    What is given is planned for, and what is not is computed.
     """
     if target is not None and not check:
         raise InputError("--target goes with --check: give both")
@@ -98,8 +108,6 @@ def _prove(fit: Fit, target: str | None, seconds: float) -> Proof:
         raise InputError(f"--check with {fit.asked.transport} needs a server of yours: name it with --target")
     with contextlib.ExitStack() as held:
         if target is None:
-            from chaffinch.cli.load.answerer import answering
-
             base_url = held.enter_context(answering())
         else:
             try:
@@ -110,8 +118,29 @@ def _prove(fit: Fit, target: str | None, seconds: float) -> Proof:
         return capacity.check(fit, base_url, lambda plan: _measured(plan, stopping), seconds)
 
 
+@contextlib.contextmanager
+def answering() -> Iterator[str]:
+    """The URL of a server that runs meanwhile. Raises `RunError` when it cannot start.
+
+    Its module is not imported here: it has asyncio, which would count in the process that is measured, and which no
+    `load run` has.
+    """
+    command = [sys.executable, "-m", "chaffinch.cli.load.answerer"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - this program itself
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().decode().strip()
+            if not url:
+                raise RunError("the server for --check did not start: name one of yours with --target")
+            yield url
+        finally:
+            process.stdin.close()
+
+
 def _measured(plan: Plan, stopping: Stopping) -> Measured:
     result = Runner(Loaded(plan=plan)).run(stopping)
     if not any(result.statuses.values()):
         raise RunError("the target of --check answered nothing, so that nothing is proved: see that it is up")
-    return Measured(result.memory.peak_rss_bytes, result.requests, result.duration_s)
+    notes = tuple(f"Note: {one}." for one in result.notes)
+    return Measured(result.memory.peak_rss_bytes, result.requests, result.duration_s, len(result.labels), notes)

@@ -1,6 +1,7 @@
 """`chaffinch load run`: send requests, and say how they were answered."""
 
 import functools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,7 @@ import click
 import msgspec
 
 from chaffinch.cli import options
+from chaffinch.cli.exits import exits
 from chaffinch.cli.load import asked, notice, outputs, shown, summary
 from chaffinch.cli.load.following import Following
 from chaffinch.cli.load.memory_profile import MemoryProfile
@@ -23,8 +25,21 @@ from chaffinch.load.stopping import Stopping
 
 FAILED: Final = 1
 CROSSED: Final = 99
+TOO_SHORT_S: Final = 0.25
+"""A run this short may have had no time to send anything to a target that is well."""
+
 SIGNALLED: Final = 128
 """To which the number of the signal is added."""
+
+EXITS: Final = {
+    0: "the run went as it was asked, whatever the answers were",
+    FAILED: "requests were made and not one was answered, the system refused, memory could not be held, or a report "
+    "could not be written",
+    2: "bad input; nothing was sent",
+    CROSSED: "a threshold was crossed, or there was nothing to measure it by; this decides over all but 2",
+    SIGNALLED + signal.SIGINT: "stopped by Ctrl-C; the figures are those of what ran",
+    SIGNALLED + signal.SIGTERM: "the same, by SIGTERM",
+}
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -122,18 +137,17 @@ def _of_the_figures(command: Callable[..., Any]) -> Callable[..., Any]:
 @_of_the_figures
 @click.option("--from-env", is_flag=True, help="Take the run from TARGET_URL and others, or lay them over FILE.")
 @options.placed
+@exits(EXITS)
 def command(target: str | None, *, from_env: bool, state: str | None, config: str | None, **given: Any) -> None:
     """Send requests to a URL, or those of a scenario FILE, and say how they were answered.
 
     With --rate an open model: requests begin when they are due, and a target that stalls does not make them fewer.
     Without it --concurrency users each ask again when they were answered. Ctrl-C ends the run and reports what ran; a
     second one waits for no answer any more.
-
-    Exits 99 when a threshold was crossed, else 130 after Ctrl-C (143 after SIGTERM), 1 when nothing was answered, the
-    run could not be held in its memory or a report could not be written, and 0 whatever the answers were.
     """
     to = Outputs(given["json"], given["html"], given["csv"], given["quiet"])
-    outputs.check(json=to.json, html=to.html, csv=to.csv)
+    read = [target, *(given[name] for name in ("body_file", "ca", "cert", "key"))]
+    outputs.check(read, json=to.json, html=to.html, csv=to.csv)
     bound = None if given["memory"] is None else asked.read("--memory", units.size, given["memory"])
     again = functools.partial(asked.loaded, target, given, from_env=from_env)
     loaded = again()
@@ -192,8 +206,9 @@ def _exit_code(result: Result, runner: Runner, stopping: Stopping, *, written: b
 
 def nothing_answered(result: Result) -> str:
     """A sentence when requests were made and not one was answered; else empty."""
-    tried = result.requests + result.unsent + result.unanswered
-    if not tried or any(result.statuses.values()):
+    sent = result.requests + result.unanswered
+    tried = sent + result.unsent
+    if not tried or any(result.statuses.values()) or (not sent and result.duration_s < TOO_SHORT_S):
         return ""
     said = f"not one of {figures.counted(tried, 'request')} was answered"
     if not result.errors:

@@ -54,8 +54,9 @@ def command(
     environment = configuration.environment() if from_env else None
     serving = server.Serving() if environment is None else server.serving_from(environment)
     loaded = None
-    if file is not None:
-        loaded = load_file(Path(file), environment)
+    path = None if file is None else asked.scenario_file(file)
+    if path is not None:
+        loaded = load_file(path, environment)
     elif environment is not None and environment.get("TARGET_URL"):
         loaded = from_environment(environment)
     limit = None if memory is None else asked.read("--memory", units.size, memory)
@@ -64,7 +65,7 @@ def command(
     control = serving.control
     if listen is not None:
         host, colon, port = listen.rpartition(":")
-        if not colon or not (port.isascii() and port.isdecimal()) or int(port[:6]) > 65535:
+        if not host or not colon or not (port.isascii() and port.isdecimal()) or int(port[:6]) > 65535:
             raise InputError(f"--listen is {listen[:80]!r}: write it like 127.0.0.1:8080")
         control = msgspec.structs.replace(control, host=host.strip("[]"), port=int(port))
     if token_file is not None:
@@ -72,7 +73,6 @@ def command(
     if notice.first_time(options.state_of(state)):
         shown.tell(notice.TEXT, err=True)
     serving = msgspec.structs.replace(serving, control=control, memory=limit)
-    path = None if file is None else Path(file)
     return server.serve(serving, loaded, file=path, environment=environment, begin=not no_start)
 
 
@@ -80,9 +80,11 @@ def _token(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as opened:
             token = opened.read(MOST_TOKEN + 1).strip()
+    except UnicodeDecodeError:
+        raise InputError(f"--token-file {path} is no text: write one line of printable characters into it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"--token-file {path} cannot be read ({reason})") from None
+        raise InputError(f"--token-file {path} cannot be read ({reason}): name a file with the token") from None
     if not token or len(token) > MOST_TOKEN or not token.isprintable():
         raise InputError(f"--token-file {path} holds no token: write one line of printable characters into it")
     return token

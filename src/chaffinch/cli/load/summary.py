@@ -6,12 +6,17 @@ from typing import Final
 
 from chaffinch.load import figures
 from chaffinch.load.error_classes import explain
-from chaffinch.load.results import OTHER, Label, Latencies, Result
+from chaffinch.load.latencies import Latencies
+from chaffinch.load.polls import OTHER, Label
+from chaffinch.load.results import Result
 
 COLUMNS: Final = 80
 MARGIN: Final = 12
 LABELS: Final = 10
 """Labels that are listed: those with the most requests."""
+
+NEARLY: Final = 0.8
+"""The share of the bound on labels from which on it is told how many there were."""
 
 _PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
 _HEADS: Final = ("p50", "p90", "p95", "p99", "p99.9", "max")
@@ -152,6 +157,10 @@ def _memory(result: Result) -> Iterator[str]:
         yield from _wrapped("", f"the memory guard acted: {words}{more}")
     if not result.histograms.percentiles:
         yield from _wrapped("", "percentiles of labels were off")
+    of = result.histograms
+    if not result.folded.labels and of.labels >= NEARLY * of.most_labels > 0 and len(result.labels) > 1:
+        told = f"{of.labels:,} of {of.most_labels:,} that are told apart; what comes after those counts as {OTHER}"
+        yield from _wrapped("labels", f"{told}: allow more with --labels")
     if result.folded.labels or result.folded.records:
         labels = figures.counted(result.folded.labels, "label")
         yield from _wrapped(

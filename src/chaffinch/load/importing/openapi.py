@@ -56,6 +56,8 @@ def _short(text: str) -> str:
 
 def _root(text: str, source: str) -> dict[str, Json]:
     root: Json
+    if not text.strip("\ufeff \t\r\n"):
+        raise InputError(f"{source} is empty: name an OpenAPI description")
     try:
         if _JSON.match(text):
             if len(text) > MOST_BYTES:

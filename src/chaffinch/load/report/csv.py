@@ -10,7 +10,8 @@ from typing import Final, Self
 
 from chaffinch.errors import RunError
 from chaffinch.load.error_classes import CLASSES
-from chaffinch.load.results import Interval, Percentiles
+from chaffinch.load.latencies import Percentiles
+from chaffinch.load.polls import Interval
 
 _LATENCIES: Final = ("p50", "p90", "p95", "p99", "p999", "max")
 _NONE: Final = Percentiles()

@@ -6,10 +6,12 @@ from typing import Final
 
 from chaffinch.load import figures
 from chaffinch.load.error_classes import ANSWERED
+from chaffinch.load.latencies import Percentiles
+from chaffinch.load.polls import OTHER, Interval
 from chaffinch.load.report import charts, tables
 from chaffinch.load.report.charts import Chart, Series
 from chaffinch.load.report.page import page
-from chaffinch.load.results import OTHER, Interval, Percentiles, Result
+from chaffinch.load.results import Result
 from chaffinch.load.timeline import MOST, thinned
 
 CORRECTED: Final = (
@@ -243,6 +245,9 @@ def _plan(result: Result) -> Iterator[tuple[str, str]]:
         yield "answered from the cache", figures.counted(result.cached, "step")
     if effort.again:
         yield "sent again", f"{effort.again:,}, because the target had closed a connection that it kept"
+    if effort.unasked:
+        closed = figures.counted(effort.unasked, "connection")
+        yield "closed", f"{closed}, because the target sent what no request had asked for"
 
 
 def _cpu(shares: Sequence[float]) -> str:

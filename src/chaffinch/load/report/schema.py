@@ -14,8 +14,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from chaffinch.load import results
-from chaffinch.load.results import Result
+from chaffinch.load.results import VERSION, Result
 
 ALWAYS: Final = (
     "version",
@@ -36,15 +35,15 @@ ALWAYS: Final = (
 def document() -> dict[str, Any]:
     """The schema. Fields that are not in it may be there: a newer version adds some."""
     (found,), definitions = msgspec.json.schema_components([Result], ref_template="#/$defs/{name}")
-    for name, definition in definitions.items():
-        meanings = meanings_of(getattr(results, name))
-        for field, inner in definition["properties"].items():
+    for struct in structs_of(Result):
+        meanings = meanings_of(struct)
+        for field, inner in definitions[struct.__name__]["properties"].items():
             if field in meanings:
                 inner["description"] = meanings[field]
     definitions["Result"]["required"] = list(ALWAYS)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"Results of chaffinch load, version {results.VERSION}",
+        "title": f"Results of chaffinch load, version {VERSION}",
         **found,
         "$defs": dict(sorted(definitions.items())),
     }
@@ -74,14 +73,11 @@ def meanings_of(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 def reference() -> str:
     """A table of each struct's fields."""
-    return "\n".join(_tables(Result, set())) + "\n"
+    return "\n".join(line for struct in structs_of(Result) for line in _table(struct)) + "\n"
 
 
-def _tables(struct: type[msgspec.Struct], seen: set[type]) -> Iterator[str]:
-    if struct in seen:
-        return
-    seen.add(struct)
-    meanings, within = meanings_of(struct), []
+def _table(struct: type[msgspec.Struct]) -> Iterator[str]:
+    meanings = meanings_of(struct)
     yield f"### {struct.__name__}"
     yield ""
     yield " ".join((struct.__doc__ or "").split())
@@ -90,17 +86,23 @@ def _tables(struct: type[msgspec.Struct], seen: set[type]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for field, hint in get_type_hints(struct).items():
         yield f"| `{field}` | {_named(hint)} | {meanings.get(field, '')} |"
-        within += list(_structs(hint))
     yield ""
-    for one in within:
-        yield from _tables(one, seen)
 
 
-def _structs(hint: Any) -> Iterator[type[msgspec.Struct]]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        yield hint
-    for one in get_args(hint):
-        yield from _structs(one)
+def structs_of(hint: Any) -> list[type[msgspec.Struct]]:
+    """The structs that a type has in it, however deep, each once: one before those of its fields."""
+    found: dict[type[msgspec.Struct], None] = {}
+
+    def look(at: Any) -> None:
+        if isinstance(at, type) and issubclass(at, msgspec.Struct) and at not in found:
+            found[at] = None
+            for inner in get_type_hints(at).values():
+                look(inner)
+        for inner in get_args(at):
+            look(inner)
+
+    look(hint)
+    return list(found)
 
 
 _WORDS: Final = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from chaffinch.load.latencies import PERCENTILES
 from chaffinch.load.report.charts import HEIGHT, LEFT, TOP, WIDTH, Chart, Series, drawing
 from chaffinch.load.report.page import COLOURED
-from chaffinch.load.results import PERCENTILES
 
 
 class Stall(msgspec.Struct, frozen=True):

@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 
 from chaffinch.load import figures
 from chaffinch.load.error_classes import explain
-from chaffinch.load.results import OTHER, Label, Latencies, Result
+from chaffinch.load.latencies import Latencies
+from chaffinch.load.polls import OTHER, Label
+from chaffinch.load.results import Result
 
 LABELS: Final = 200
 """Labels that the report lists; the others are counted."""

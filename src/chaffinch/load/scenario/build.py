@@ -1,5 +1,6 @@
 """A scenario file, as structs, to a run: everything that needs more than one field is checked here."""
 
+import os
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,6 +19,9 @@ Value = TypeVar("Value")
 MOST_STEPS: Final = 10_000
 """Steps of all scenarios."""
 
+SHORTEST_INTERVAL_MS: Final = 100
+"""The engine gathers what its threads recorded every 50 ms: shorter intervals would have their neighbours' requests."""
+
 DURATION_MS: Final = 2 * 3600 * 1000
 """How long a test lasts whose file says neither a duration nor a number of requests."""
 
@@ -34,10 +38,19 @@ def build(file: declared.ScenarioFile, faults: Faults, directory: Path | None, n
         node=Node(tenant=file.metadata.tenant or ""),
         notes=(*notes, *faults.notes),
         source=faults.source,
+        files=files_of(file, directory),
         lines=_lines(file, built.scenarios),
     )
     faults.check()
     return loaded
+
+
+def files_of(file: declared.ScenarioFile, directory: Path | None) -> tuple[Path, ...]:
+    """The data files and recorded rates that it names, each once."""
+    named = [one.data_file.path for one in file.scenarios if one.data_file is not None]
+    if isinstance(file.load, declared.ReplayLoad) and file.load.path:
+        named.append(file.load.path)
+    return () if directory is None else tuple(dict.fromkeys(directory / path for path in named))
 
 
 def _plan(file: declared.ScenarioFile, faults: Faults, directory: Path | None) -> plan.Plan:
@@ -75,7 +88,7 @@ def _plan(file: declared.ScenarioFile, faults: Faults, directory: Path | None) -
         drain_ms=config.drain,
         threads=config.threads,
         seed=config.seed,
-        percentiles=_percentiles(file.percentiles),
+        percentiles=_percentiles(file.percentiles, faults),
         scenarios=scenarios,
     )
 
@@ -147,13 +160,11 @@ def _pem(tls: declared.TlsPart, key: str, path: str | None, directory: Path | No
         return None
     try:
         found = beside(path, directory)
-        if found.is_file():
+        if os.path.isfile(found):
             return str(found)
         faults.at(tls.place.below(key), f"{found} is not a file")
     except InputError as error:
         faults.at(tls.place.below(key), str(error))
-    except (OSError, ValueError) as error:
-        faults.at(tls.place.below(key), f"this cannot be a file's name ({error})")
     return None
 
 
@@ -164,6 +175,7 @@ def _scenario(part: declared.ScenarioPart, base: Base, directory: Path | None, f
         timeout_ms=part.config.timeout,
         retries=part.config.retry_count,
         retry_delay_ms=part.config.retry_delay,
+        keep_cookies=part.config.keep_cookies,
         data=_data(part.data_file, directory, faults),
         steps=tuple(step(one, base, faults) for one in part.steps),
     )
@@ -179,8 +191,11 @@ def _data(part: declared.DataFilePart | None, directory: Path | None, faults: Fa
         return None
 
 
-def _percentiles(part: declared.PercentilesPart) -> plan.Percentiles:
+def _percentiles(part: declared.PercentilesPart, faults: Faults) -> plan.Percentiles:
     defaults = plan.Percentiles()
+    if part.interval is not None and part.interval < SHORTEST_INTERVAL_MS:
+        what = f"an interval of {part.interval} ms is too short: give at least {SHORTEST_INTERVAL_MS}ms"
+        faults.at(part.place.below("interval"), what)
     return plan.Percentiles(
         enabled=_or(part.enabled, defaults.enabled),
         sampling=_or(part.sampling, defaults.sampling),
@@ -201,6 +216,9 @@ def _guard(part: declared.MemoryPart, faults: Faults) -> Guard:
         critical=_or(part.critical, max(defaults.critical, warning)),
         auto_disable_percentiles=_or(part.auto_disable_percentiles, defaults.auto_disable_percentiles),
     )
+    for key, share in (("warning", guard.warning), ("critical", guard.critical)):
+        if not share:
+            faults.at(part.place.below(key), "a threshold of 0% is always crossed: give more")
     if guard.warning > guard.critical:
         text = f"the warning at {guard.warning:.0%} comes after the critical threshold at {guard.critical:.0%}"
         faults.at(part.place.below("warning"), f"{text}: lower it")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -9,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chaffinch.errors import InputError
+from chaffinch.load.input_files import read_whole
 from chaffinch.load.plan import Data
 from chaffinch.load.scenario.faults import shown
 from chaffinch.load.scenario.units import rate
@@ -53,23 +55,20 @@ def read_rates(path: Path) -> tuple[float, ...]:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise InputError(f"{path} is not a file: the path is relative to the scenario file")
-        with path.open("rb") as opened:
-            found = opened.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason})") from None
-    if len(found) > MOST_BYTES:
-        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB: split it")
-    return found
+    if not os.path.isfile(path):  # a name that no file can have raises nothing here
+        raise InputError(f"{path} is not a file: a path in a scenario file is relative to that file")
+    return read_whole(path, MOST_BYTES, remedy="name one that can", excess=": split it")
 
 
 def _text(path: Path) -> str:
     found = _bytes(path)
+    _check_text(found, path)
+    return found.decode("utf-8-sig")
+
+
+def _check_text(found: bytes, path: Path) -> None:
     try:
-        return found.decode("utf-8-sig")
+        found.decode()
     except UnicodeDecodeError as error:
         line = found.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: this is not UTF-8 (byte {error.start})") from None
@@ -103,7 +102,10 @@ class _Rows:
 
 
 def _csv(path: Path) -> tuple[tuple[str, ...], msgspec.Raw]:
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    found = _bytes(path)
+    _check_text(found, path)
+    # Line by line: as one text a file takes four bytes a character.
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(found), "utf-8-sig", newline=""), strict=True)
     try:
         columns = _columns([name.strip() for name in next(reader, [])], path, 1)
         rows = _Rows(path)

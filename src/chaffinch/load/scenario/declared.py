@@ -78,7 +78,10 @@ class PoolPart(Part, frozen=True, kw_only=True):
 class TlsPart(Part, frozen=True, kw_only=True):
     """Certificates: PEM files, relative to the scenario file."""
 
-    ca: Annotated[Text | None, Meta(description="Authorities that are trusted instead of the system's.")] = None
+    ca: Annotated[
+        Text | None,
+        Meta(description="Authorities, or servers' own certificates, that are trusted instead of the system's."),
+    ] = None
     certificate: Annotated[Text | None, also("cert", says="The client's certificate, with its chain.")] = None
     key: Annotated[Text | None, Meta(description="Its private key; both or neither.")] = None
 
@@ -89,7 +92,10 @@ class ConfigPart(Part, frozen=True, kw_only=True):
     base_url: Annotated[Text | None, Meta(description="`http://` or `https://`, host, port and a path in front.")] = (
         None
     )
-    timeout: Annotated[SomeMilliseconds | None, Meta(description="The longest that a request may take [30s].")] = None
+    timeout: Annotated[
+        SomeMilliseconds | None,
+        Meta(description="The longest that a request may take, from when it is to be sent [30s]."),
+    ] = None
     workers: Annotated[Annotated[int, Meta(ge=1, le=MOST_USERS)] | None, Meta(description="Users at once [10].")] = None
     duration: Annotated[SomeMilliseconds | None, Meta(description="How long requests are begun [2h].")] = None
     skip_tls_verify: Annotated[bool | None, Meta(description="Whether any certificate is taken [false].")] = None
@@ -201,7 +207,9 @@ class PercentilesPart(Part, frozen=True, kw_only=True):
         also("maxLabels", says="Labels with a histogram of their own; the others share `__other__` [1000]."),
     ] = None
     memory: Annotated[Size | None, Meta(description="Bytes that all histograms may hold [16MiB].")] = None
-    interval: Annotated[SomeMilliseconds | None, Meta(description="The length of an interval [1s].")] = None
+    interval: Annotated[
+        SomeMilliseconds | None, Meta(description="The length of an interval, at least 100ms [1s].")
+    ] = None
     intervals: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None, Meta(description="Intervals that are kept [600].")
     ] = None
@@ -224,6 +232,9 @@ class ScenarioConfig(Part, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=0, le=100)], also("retries", says="How often a failed request is sent again.")
     ] = 0
     retry_delay: Annotated[Milliseconds, Meta(description="The wait before that.")] = 0
+    keep_cookies: Annotated[
+        bool, Meta(description="Whether a user's cookies stay for its next iteration, as those of one visitor.")
+    ] = False
 
 
 class DataFilePart(Part, frozen=True, kw_only=True):

@@ -4,28 +4,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chaffinch.errors import InputError
+from chaffinch.load.input_files import read_whole
 from chaffinch.load.loaded import Loaded
-from chaffinch.load.scenario.build import build
+from chaffinch.load.scenario.build import build, files_of
 from chaffinch.load.scenario.nodes import MOST_BYTES
 from chaffinch.load.scenario.reader import read_scenario
 
 
 def load_file(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     """The run that a file says; variables of `environment` (None: none) go over it. Raises `InputError`."""
+    return load_text(_text(path), str(path), path.parent, environment)
+
+
+def files_named(path: Path) -> tuple[Path, ...]:
+    """The data files and recorded rates that a file names, which need not be there. Raises `InputError`."""
+    file, _faults = read_scenario(_text(path), str(path))
+    return files_of(file, path.parent)
+
+
+def _text(path: Path) -> str:
+    found = read_whole(path, MOST_BYTES, remedy="name a scenario file", excess=": move data into a data file")
     try:
-        with path.open("rb") as opened:
-            found = opened.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read ({reason}): name a scenario file") from None
-    if len(found) > MOST_BYTES:
-        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB: move data into a data file")
-    try:
-        text = found.decode("utf-8-sig")
+        return found.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = found.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: this is not UTF-8 (byte {error.start})") from None
-    return load_text(text, str(path), path.parent, environment)
 
 
 def load_text(

@@ -1,12 +1,16 @@
 """Load models of a file to models of the plan."""
 
 from pathlib import Path
+from typing import Final
 
 from chaffinch.errors import InputError
 from chaffinch.load import plan
 from chaffinch.load.scenario import declared
 from chaffinch.load.scenario.data import read_rates
 from chaffinch.load.scenario.faults import Faults
+
+MOST_NAME: Final = 500
+"""Characters of a file's name, which errors show."""
 
 
 def model(part: declared.LoadPart, duration_ms: int | None, directory: Path | None, faults: Faults) -> plan.Model:
@@ -67,4 +71,6 @@ def beside(path: str, directory: Path | None) -> Path:
     """The file that a scenario names. Raises `InputError` where files may not be named."""
     if directory is None:
         raise InputError("no file can be named here: this scenario did not come from one")
+    if len(path) > MOST_NAME:
+        raise InputError(f"the name of a file has {len(path):,} characters: at most {MOST_NAME} are allowed")
     return directory / path

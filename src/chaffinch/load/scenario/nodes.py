@@ -194,7 +194,7 @@ class _Composer:
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
-            raise self._error(event, f"the alias *{event.anchor} stands for nothing before it")
+            raise self._error(event, f"the alias *{event.anchor[:60]} stands for nothing before it")
         node, nodes, characters = self._anchors[event.anchor]
         self._count(event, nodes, characters)
         return node

@@ -4,11 +4,9 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Mapping
-from typing import Final
 
-from chaffinch.chain.http.problem import RefusalError
-
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="chaffinch"'}
+from chaffinch.http.bearer import shown_token, unauthorized
+from chaffinch.http.problem import RefusalError
 
 
 class Admission:
@@ -27,10 +25,9 @@ class Admission:
         if self._digest is None:
             self._refuse_pages(headers)
             return
-        scheme, _, presented = headers.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(presented.strip(" ").encode("latin-1")).digest()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(digest, self._digest):
-            raise RefusalError(401, "unauthorized", "give the token: `Authorization: Bearer ...`", _CHALLENGE)
+        presented = shown_token(headers.get("authorization", ""))
+        if not hmac.compare_digest(hashlib.sha256(presented.encode("latin-1")).digest(), self._digest):
+            raise unauthorized("give the token: `Authorization: Bearer ...`")
 
     @staticmethod
     def _refuse_pages(headers: Mapping[str, str]) -> None:

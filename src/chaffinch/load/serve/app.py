@@ -1,19 +1,25 @@
 """The control API: which path takes which method, and what is done."""
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
-from chaffinch.chain.http.message import Request, Response
-from chaffinch.chain.http.problem import RefusalError, retry_after
-from chaffinch.chain.http.query import query_of
-from chaffinch.load.metrics import OPENMETRICS, TEXT
+from chaffinch.http.body import check_encoding
+from chaffinch.http.endpoint import Endpoint, Handler
+from chaffinch.http.message import Request, Response, json_response
+from chaffinch.http.problem import RefusalError, stopping
+from chaffinch.http.query import query_of
+from chaffinch.load.metrics.exposition import TEXT
 from chaffinch.load.scenario.nodes import MOST_BYTES
 from chaffinch.load.serve.admission import Admission
 from chaffinch.load.serve.conductor import Conductor
-from chaffinch.load.serve.endpoint import Endpoint, Handler, json_response
+from chaffinch.load.serve.live import live_page
 from chaffinch.load.serve.page import Page
-from chaffinch.load.serve.wire import Begun, Changed, Ready, Stopped, StopRequest
+from chaffinch.load.serve.service import service_of
+from chaffinch.load.serve.status import since_of, status
+from chaffinch.load.serve.wire import Changed, Ready, Stopped, StopRequest
+from chaffinch.metrics.exposition import CONTENT_TYPE as OPENMETRICS
 from chaffinch.metrics.registry import Registry
 
 SMALL_BYTES: Final = 64 << 10
@@ -29,10 +35,13 @@ class Api:
         self._conductor = conductor
         self._page = page
         self._admission = admission
-        self._nothing = Endpoint("none", {}, registry)
+        self._registry = registry
+        service = service_of(registry)
+        self._nothing = Endpoint("none", {}, service)
         handlers: dict[str, dict[str, Handler]] = {
             "ready": {"GET": self.ready},
             "health": {"GET": self.health},
+            "status": {"GET": self.status},
             "config": {"POST": self.configure},
             "start": {"POST": self.start},
             "stop": {"POST": self.stop},
@@ -40,7 +49,8 @@ class Api:
             "result": {"GET": self.result},
             "metrics": {"GET": self.metrics},
         }
-        self._endpoints = {f"/{name}": Endpoint(name, found, registry) for name, found in handlers.items()}
+        self._endpoints = {f"/{name}": Endpoint(name, found, service) for name, found in handlers.items()}
+        self._endpoints["/"] = Endpoint("live", {"GET": self.live}, service)
 
     async def __call__(self, request: Request) -> Response | None:
         return await self._endpoints.get(request.path, self._nothing)(request)
@@ -49,7 +59,7 @@ class Api:
         """GET /ready"""
         self._admit(request, is_health=True)
         if self._conductor.is_closing:
-            raise RefusalError(503, "stopping", "the server is being stopped: try again later", retry_after(5))
+            raise stopping()
         return json_response(Ready())
 
     async def health(self, request: Request) -> Response:
@@ -57,19 +67,29 @@ class Api:
         self._admit(request, is_health=True)
         return json_response(self._conductor.health())
 
+    async def status(self, request: Request) -> Response:
+        """GET /status"""
+        found = self._admit(request, known=("since",))
+        return json_response(status(self._conductor, self._registry, since_of(found)))
+
+    async def live(self, request: Request) -> Response:
+        """GET /: the page alone, which is the same for everybody; what it shows it asks for with the token."""
+        query_of(request.query, ())
+        return live_page()
+
     async def configure(self, request: Request) -> Response:
         """POST /config"""
         self._admit(request)
         text = await _text(request, MOST_BYTES)
         if not text.strip():
             raise RefusalError(400, "bad_request", "the body is empty: send a scenario")
-        return json_response(Begun(await self._conductor.configure(text)))
+        return json_response(await self._conductor.configure(text))
 
     async def start(self, request: Request) -> Response:
         """POST /start"""
         self._admit(request)
         await request.body.all(SMALL_BYTES)
-        return json_response(Begun(await self._conductor.start()))
+        return json_response(await self._conductor.start())
 
     async def stop(self, request: Request) -> Response:
         """POST /stop"""
@@ -103,15 +123,15 @@ class Api:
         text = "text/plain" in accepted and "openmetrics" not in accepted
         return Response(200, await self._page.read(text=text), TEXT if text else OPENMETRICS)
 
-    def _admit(self, request: Request, *, is_health: bool = False) -> None:
+    def _admit(self, request: Request, *, is_health: bool = False, known: Collection[str] = ()) -> dict[str, str]:
+        """The parameters of a request that may be made."""
         if not is_health or self._admission.health_needs_token:
             self._admission.admit(request.headers)
-        query_of(request.query, ())
+        return query_of(request.query, known)
 
 
 async def _text(request: Request, most: int) -> str:
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise RefusalError(415, "media_type", "send the body as it is, without Content-Encoding")
+    check_encoding(request.headers)
     body = await request.body.all(most)
     try:
         return body.decode("utf-8-sig")

@@ -19,13 +19,16 @@ import msgspec
 from chaffinch.errors import ChaffinchError
 from chaffinch.load import budget, plan
 from chaffinch.load.loaded import Loaded, Node
-from chaffinch.load.metrics import Reading, RunName, Sums
+from chaffinch.load.metrics.families import RunName
+from chaffinch.load.metrics.reading import Reading
+from chaffinch.load.metrics.sums import Sums
 from chaffinch.load.reload import kept_back
 from chaffinch.load.results import Result
 from chaffinch.load.scenario.files import load_text
 from chaffinch.load.scenario.units import LONGEST_MS
 from chaffinch.load.serve.active import Active
-from chaffinch.load.serve.wire import Health, change_of
+from chaffinch.load.serve.wire import Begun, Health, Replaced, change_of
+from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 State = Literal["idle", "ready", "running", "standby"]
@@ -132,12 +135,12 @@ class Conductor:
         """Have a test ready that does not run yet. Raises `ConflictError` while one runs."""
         await self._alone(lambda: self._load(loaded), "load")
 
-    async def start(self) -> str:
-        """Begin what is loaded; the name of the run."""
+    async def start(self) -> Begun:
+        """Begin what is loaded."""
         return await self._alone(self._start, "start")
 
-    async def configure(self, text: str) -> str:
-        """Check a scenario whole, end what runs, begin it; the name of the run. Raises `InputError`: then all stays."""
+    async def configure(self, text: str) -> Begun:
+        """Check a scenario whole, end what runs, whosever it is, begin it. Raises `InputError`: then all stays."""
         loaded = await asyncio.to_thread(load_text, text, "the request")
         return await self._alone(lambda: self._replace(loaded), "configure")
 
@@ -158,8 +161,15 @@ class Conductor:
         log.info("load.changed run=%s model=%s users=%d", test.name.run, model.__struct_config__.tag, users)
         return test
 
+    def check_reading(self, count: int) -> None:
+        """Raise `InputError` if files of so many bytes cannot be read beside what runs."""
+        if self.active is not None:
+            self.active.check_reading(count)
+
     async def reload(self, path: Path, loaded: Loaded) -> str:
-        """Take a file that was written anew: `same`, `changed` (the load alone), `replaced`, or `loaded`."""
+        """Take a file that was written anew: `same`, `changed` (the test that runs does it from now on), `replaced` (by
+        a new test), or `loaded`.
+        """
         return await self._alone(lambda: self._reload(path, loaded), "reload")
 
     async def stop(self, tenant: str | None = None) -> bool:
@@ -228,7 +238,7 @@ class Conductor:
         await self._end_standby()
         self.loaded = loaded
 
-    async def _start(self) -> str:
+    async def _start(self) -> Begun:
         if self.running is not None:
             raise ConflictError(
                 f"the test {self.running.name.run} runs already: stop it first, or send another to /config"
@@ -237,14 +247,20 @@ class Conductor:
             raise ConflictError("no test is loaded: send one to /config")
         return await self._replace(self.loaded)
 
-    async def _replace(self, loaded: Loaded) -> str:
+    async def _replace(self, loaded: Loaded) -> Begun:
         """Make a test ready, end what runs, begin it."""
+        replaced: Replaced | msgspec.UnsetType = msgspec.UNSET
         stops = self._stops
         self._number += 1
         name = RunName(loaded.about.run_id or str(self._number), loaded.node.tenant or self._node.tenant)
         made = self._made(loaded, name)
         await asyncio.to_thread(made.prepare)
         try:
+            if self.running is not None and not self.running.is_draining:
+                before = self.running.name
+                ends = (before.run, before.tenant, name.run, name.tenant)
+                log.info("load.replaced run=%s tenant=%s by=%s by_tenant=%s", *ends)
+                replaced = Replaced(before.run, before.tenant)
             if self.active is not None:
                 await self._ended(self.active)
             if self._stops != stops:
@@ -255,7 +271,7 @@ class Conductor:
             made.close()
             raise
         log.info("load.began run=%s tenant=%s name=%r", name.run, name.tenant, loaded.about.name)
-        return name.run
+        return Begun(name.run, replaced=replaced)
 
     def _made(self, loaded: Loaded, name: RunName, *, is_standby: bool = False) -> Active:
         bounds = [bound for bound in (self._memory, loaded.guard.limit) if bound is not None]
@@ -269,11 +285,17 @@ class Conductor:
             await self._end_standby()
             self.loaded = loaded
             return "loaded"
-        if kept_back(test.loaded.plan, loaded.plan) or loaded.guard != test.loaded.guard:
+        if kept_back(test.given.plan, loaded.plan) or loaded.guard != test.given.guard:
             await self._replace(loaded)
             return "replaced"
-        test.check(loaded.plan.model, loaded.plan.users)
-        log.info("load.reloaded file=%s run=%s %s", path, test.name.run, test.take_over(loaded))
+        try:
+            said = await test.take_over_aside(loaded)
+        except ChaffinchError:
+            if _goes_on(test):
+                raise
+            self.loaded = loaded
+            return "loaded"
+        log.info("load.took_over file=%s run=%s %s", path, test.name.run, said)
         self.loaded = loaded
         return "changed"
 
@@ -296,6 +318,10 @@ class Conductor:
             self.active = None
             if result is not None:
                 self._keep(result, active)
+            # Not before the next run begins: what both hold together would be more than was added up.
+            del result
+            active.let_go()
+            await asyncio.to_thread(memory.give_back)
         self._settle()
 
     def _keep(self, result: Result, active: Active) -> None:
@@ -347,6 +373,11 @@ class Conductor:
                 self._carry(made)
             except ChaffinchError as error:
                 log.warning("load.no_standby why=%s", error)
+
+
+def _goes_on(test: Active) -> bool:
+    """Whether it has not come to its end meanwhile."""
+    return not test.is_draining
 
 
 def _constant(active: Active | None) -> float | None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,12 @@ log = logging.getLogger("chaffinch.load.serve")
 
 
 class Following:
-    """One file, with the environment that goes over it."""
+    """One file, with those that it names and the environment that goes over it."""
 
     def __init__(
         self,
         path: Path,
+        named: Iterable[Path],
         environment: Mapping[str, str] | None,
         conductor: Conductor,
         registry: Registry,
@@ -37,7 +38,7 @@ class Following:
         self._reloads = registry.counter("load_reloads", "outcome")
         for outcome in OUTCOMES:
             self._reloads.add(outcome, amount=0)
-        self._watched = Watched(path)
+        self._watched = Watched(path, named)
 
     async def follow(self) -> None:
         """Until cancelled."""
@@ -48,6 +49,7 @@ class Following:
 
     async def _reload(self) -> None:
         try:
+            self._conductor.check_reading(await asyncio.to_thread(self._watched.look_again))
             loaded = await asyncio.to_thread(load_file, self._path, self._environment)
             outcome = await self._conductor.reload(self._path, loaded)
         except ChaffinchError as error:

@@ -7,9 +7,12 @@ from typing import Final
 import msgspec
 
 from chaffinch import __version__
-from chaffinch.load import aliases, metrics
+from chaffinch.load import aliases
 from chaffinch.load.loaded import Node
-from chaffinch.load.metrics import Family, Reading, Shown
+from chaffinch.load.metrics.exposition import Family, render
+from chaffinch.load.metrics.families import from_snapshot, gauges, of_run, single, states
+from chaffinch.load.metrics.labels import Shown
+from chaffinch.load.metrics.reading import Reading
 from chaffinch.load.serve.active import Active
 from chaffinch.load.serve.conductor import STATES, Conductor
 from chaffinch.metrics import memory
@@ -46,36 +49,36 @@ class Page:
             sums = self._conductor.sums.copy()
             about = self._about(active)
 
-            def render() -> bytes:
+            def rendered() -> bytes:
                 if active is not None and reading is not None and not active.is_standby:
-                    families.extend(metrics.of_run(reading, active.name, active.shown, about))
+                    families.extend(of_run(reading, active.name, active.shown, about))
                 if around is not None:
                     shown = active.shown if active is not None else Shown()
                     families.extend(aliases.families(self._namespace, sums, reading, shown, around))
-                return metrics.render(families, text=text)
+                return render(families, text=text)
 
-            return await asyncio.to_thread(render)
+            return await asyncio.to_thread(rendered)
 
     def _now(self, snapshot: Snapshot, reading: Reading | None) -> list[Family]:
         """What there is of the server and of the run, whatever labels it has."""
         conductor = self._conductor
         sender = (("node", self._node.name), ("region", self._node.region), ("version", __version__))
         families = [
-            *metrics.from_snapshot(snapshot),
+            *from_snapshot(snapshot),
             *conductor.sums.families(reading),
-            *metrics.gauges(reading, conductor.users),
-            metrics.states("load_state", conductor.state, STATES),
-            metrics.single("load_info", 1, sender),
+            *gauges(reading, conductor.users),
+            states("load_state", conductor.state, STATES),
+            single("load_info", 1, sender),
         ]
         if conductor.running is not None and conductor.running.time_left_s is not None:
-            families.append(metrics.single("load_time_left_seconds", conductor.running.time_left_s))
+            families.append(single("load_time_left_seconds", conductor.running.time_left_s))
         return families
 
     @staticmethod
     def _about(active: Active | None) -> Labels:
         if active is None:
             return ()
-        return (("name", active.loaded.about.name), ("model", str(active.plan.model.__struct_config__.tag)))
+        return (("name", active.given.about.name), ("model", str(active.plan.model.__struct_config__.tag)))
 
     def _around(self, snapshot: Snapshot, active: Active | None) -> aliases.Around:
         conductor = self._conductor

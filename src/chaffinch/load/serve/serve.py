@@ -2,23 +2,21 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
-from chaffinch.chain.http.doors import Doors
-from chaffinch.chain.http.limits import BOUNDS, LINGERING, Bounds
-from chaffinch.chain.http.server import Server
 from chaffinch.config import LOG_FORMAT
 from chaffinch.errors import InputError, RunError
+from chaffinch.http.doors import Doors
+from chaffinch.http.limits import BOUNDS, LINGERING, Bounds
+from chaffinch.http.listening import address_of, allow_files, is_loopback, shown_host
+from chaffinch.http.server import Server, tell
 from chaffinch.load import budget
 from chaffinch.load.loaded import DEFAULT_NAMESPACE, Control, Loaded, Node
 from chaffinch.load.scenario.faults import Faults
@@ -137,7 +135,8 @@ class Served:
             if loaded is not None:
                 await self._first(loaded, begin=begin)
             if file is not None:
-                follower = Following(file, environment, self.conductor, self.registry)
+                named = loaded.files if loaded is not None else ()
+                follower = Following(file, named, environment, self.conductor, self.registry)
                 following = loop.create_task(follower.follow(), name="scenario file")
             _announce(listener, self.serving.control)
             ready()
@@ -173,61 +172,36 @@ class Served:
 
 def bound(control: Control) -> socket.socket:
     """The listening socket. Raises `InputError` for no address, or one that strangers reach without a token."""
-    try:
-        found = socket.getaddrinfo(control.host, control.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"{control.host!r} is no address here ({error}): give another to --listen") from None
-    family, kind, protocol, _, address = found[0]
-    if not control.token and not _is_loopback(str(address[0])):
+    address = address_of(control.host, control.port, "give another to --listen")
+    if not control.token and not address.is_loopback:
         raise InputError(
             f"{control.host} can be reached from other machines, and whoever reaches the control API decides what is "
             "sent where: set a token (--token-file, API_AUTH_TOKEN), or listen on 127.0.0.1"
         )
-    listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(128)
-        listener.setblocking(False)
+        return address.listen(128)
     except OSError as error:
-        listener.close()
         why = error.strerror or error
         raise RunError(f"the control API cannot listen on {control.host} port {control.port}: {why}") from None
-    return listener
-
-
-def _is_loopback(host: str) -> bool:
-    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def _allow_descriptors(serving: Serving, loaded: Loaded | None) -> None:
-    """Raise the soft limit of open files to the hard one: connections of tests take them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Connections of tests take files, too. Raises `InputError` if this process may not open as many as it needs."""
     needed = serving.connections + LINGERING + 64 + (loaded.plan.users if loaded else 0)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise InputError(f"this process may open {hard} files and needs {needed}: raise the limit (`ulimit -n`)")
+    allow_files(needed, "raise the limit (`ulimit -n`)")
 
 
 def _announce(listener: socket.socket, control: Control) -> None:
     host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    _tell(f"control API on http://{shown}:{port}; SIGTERM ends the test and stops")
-    if not _is_loopback(host):
-        _tell(
+    shown = shown_host(host)
+    tell(f"control API on http://{shown}:{port}; SIGTERM ends the test and stops")
+    if not is_loopback(host):
+        tell(
             f"warning: {shown} can be reached from other machines, and the token goes over the network as it is: put a "
             "proxy with TLS in front, or listen on 127.0.0.1"
         )
     elif not control.token:
-        _tell("no token is set: every program on this machine can start tests")
-
-
-def _tell(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        tell("no token is set: every program on this machine can start tests")
 
 
 class _AsJson(logging.Formatter):

@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from chaffinch.errors import InputError
 from chaffinch.load import plan
+from chaffinch.load.polls import Progress
+from chaffinch.load.results import Run
 from chaffinch.load.scenario import declared
 from chaffinch.load.scenario.faults import Faults
 from chaffinch.load.scenario.kinds import Rate
@@ -47,11 +49,51 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What the loaded test is called."""
 
 
+class MemoryNow(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of the process, and its guard."""
+
+    rss_bytes: int
+    peak_rss_bytes: int
+    """The most that was seen while the test ran; what is held now between tests."""
+    bound_bytes: int | None = None
+    """What it may take; null where nothing was promised."""
+    guard: str | None = None
+    """normal, warning or critical; null where no test runs."""
+    guard_bound_bytes: int | None = None
+    """What the guard holds it to: the promise, a cgroup's limit or the RAM."""
+    guard_in_force: tuple[str, ...] = ()
+    """What is given up just now."""
+    guard_actions: int = 0
+    """How often it acted in this run."""
+    guard_last: str = ""
+    """What it did last."""
+    guard_last_at_s: float | None = None
+
+
+class Status(Health, frozen=True, kw_only=True):
+    """How it goes, with all that a live view shows: more than strangers should see."""
+
+    about: Run | None = None
+    """What was asked for; null where no test runs."""
+    progress: Progress | None = None
+    """The test at this moment, without labels, with the intervals from `since` on; null where none runs."""
+    memory: MemoryNow
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """The test that was ended for another one."""
+
+    run: str
+    tenant: str
+
+
 class Begun(msgspec.Struct, frozen=True):
     """A test was begun."""
 
     run: str
     state: str = "running"
+    replaced: Replaced | msgspec.UnsetType = msgspec.UNSET
+    """The test that ran until then, whoever sent it; left out where none did."""
 
 
 class Stopped(msgspec.Struct, frozen=True):

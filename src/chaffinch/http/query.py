@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
-from chaffinch.chain.http.problem import RefusalError
+from chaffinch.http.problem import RefusalError
 
 
 def query_of(raw: bytes, known: Collection[str]) -> dict[str, str]:

@@ -5,14 +5,14 @@ import email.utils
 import logging
 from typing import TYPE_CHECKING
 
-from chaffinch.chain.http.limits import BOUNDS, LINGERING, Bounds
-from chaffinch.chain.http.phase import Phase
+from chaffinch.http.limits import BOUNDS, LINGERING, Bounds
+from chaffinch.http.phase import Phase
 from chaffinch.metrics.registry import Counter
 
 if TYPE_CHECKING:
-    from chaffinch.chain.http.protocol import Connection
+    from chaffinch.http.protocol import Connection
 
-log = logging.getLogger("chaffinch.chain.http")
+log = logging.getLogger("chaffinch.http")
 
 
 class Doors:

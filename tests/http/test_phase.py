@@ -7,9 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from chaffinch.chain.http.doors import Doors
-from chaffinch.chain.http.phase import MOVES, Phase
-from chaffinch.chain.http.protocol import Connection
+from chaffinch.http.doors import Doors
+from chaffinch.http.phase import MOVES, Phase
+from chaffinch.http.protocol import Connection
 
 
 def test_every_phase_is_reached_from_the_first_and_ends() -> None:

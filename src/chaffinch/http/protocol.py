@@ -12,17 +12,18 @@ from typing import Final, cast
 
 import h11
 
-from chaffinch.chain.http.doors import Doors, Unread
-from chaffinch.chain.http.head import head_of, malformed
-from chaffinch.chain.http.limits import HEAD_BYTES, LINGER_BYTES
-from chaffinch.chain.http.message import HELD_BYTES, Body, Request, Response, response_of
-from chaffinch.chain.http.phase import MOVES, Phase
-from chaffinch.chain.http.problem import RefusalError, retry_after
+from chaffinch.http.body import Body
+from chaffinch.http.doors import Doors, Unread
+from chaffinch.http.head import head_of, malformed
+from chaffinch.http.limits import HEAD_BYTES, HELD_BYTES, LINGER_BYTES
+from chaffinch.http.message import Request, Response, response_of
+from chaffinch.http.phase import MOVES, Phase
+from chaffinch.http.problem import RefusalError, retry_after
 
 Answer = Callable[[Request], Awaitable[Response | None]]
 """What answers requests; None if the peer has gone. It does not raise."""
 
-log = logging.getLogger("chaffinch.chain.http")
+log = logging.getLogger("chaffinch.http")
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 

@@ -1,19 +1,10 @@
-"""A request as handlers see it, its body while it still comes, and a response."""
+"""The body of a request while it still comes, and what it is said to be."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-import msgspec
-
-from chaffinch.chain.http.limits import BOUNDS, Bounds
-from chaffinch.chain.http.problem import CONTENT_TYPE, RefusalError
-
-CHAINS: Final = "/v1/chains/"
-"""What the path of a chain begins with; its tenant follows."""
-
-HELD_BYTES: Final = 64 << 10
-"""A body of which so much waits for its handler is not read on."""
+from chaffinch.http.limits import BOUNDS, Bounds
+from chaffinch.http.problem import RefusalError
 
 
 class GoneError(Exception):
@@ -106,35 +97,18 @@ class Body:
             self._waiter.set_result(None)
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One request. Names of headers are in lower case; one that came twice has both values, with a comma."""
-
-    method: str
-    path: str
-    """As it was sent: percent-encoded, without the query."""
-    query: bytes
-    headers: dict[str, str]
-    body: Body
-
-    @property
-    def tenant(self) -> str:
-        """The tenant that the path names, as it was sent; empty if it names none."""
-        return self.path[len(CHAINS) :].partition("/")[0] if self.path.startswith(CHAINS) else ""
+def check_media_type(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
+    """Raise `RefusalError` 415 unless the body is said to be one of these, and as it is."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in allowed:
+        raise RefusalError(415, "media_type", f"send the body with `Content-Type: {allowed[0]}`")
+    check_encoding(headers)
 
 
-class Response(msgspec.Struct, frozen=True):
-    """One answer, whole."""
-
-    status: int
-    body: bytes
-    kind: str = "application/json"
-    """Its media type."""
-    headers: dict[str, str] = {}
-
-
-def response_of(problem: RefusalError) -> Response:
-    """The answer that a refusal is."""
-    return Response(problem.status, problem.body(), CONTENT_TYPE, problem.headers)
+def check_encoding(headers: Mapping[str, str]) -> None:
+    """Raise `RefusalError` 415 unless the body is said to be as it is."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusalError(415, "media_type", "send the body as it is, without Content-Encoding")
 
 
 def _too_long(most: int) -> RefusalError:

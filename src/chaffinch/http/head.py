@@ -5,8 +5,8 @@ from typing import Final
 import h11
 import msgspec
 
-from chaffinch.chain.http.limits import HEAD_BYTES
-from chaffinch.chain.http.problem import RefusalError
+from chaffinch.http.limits import HEAD_BYTES
+from chaffinch.http.problem import RefusalError
 
 VERSIONS: Final = (b"1.1", b"1.0")
 
@@ -42,7 +42,7 @@ def head_of(event: h11.Request) -> Head:
 
 
 def malformed(error: h11.RemoteProtocolError) -> RefusalError:
-    """The refusal of what h11 cannot read. Each time a new one: what was learned before it is noted in it."""
+    """The refusal of what h11 cannot read."""
     if error.error_status_hint == 431:
         return _too_long()
     return RefusalError(400, "malformed", "this is not HTTP/1.1: send a whole request")

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import socket
+import sys
 from typing import Final
 
-from chaffinch.chain.http.doors import Doors
-from chaffinch.chain.http.protocol import Answer, Connection
+from chaffinch.http.doors import Doors
+from chaffinch.http.protocol import Answer, Connection
 
 LAST_WORDS_SECONDS: Final = 1.0
 """How long the answers to interrupted requests may take to be sent."""
@@ -60,3 +61,10 @@ class Server:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 while doors.open:
                     await asyncio.sleep(0.02)
+
+
+def tell(line: str) -> None:
+    """A line for whoever started the server."""
+    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
