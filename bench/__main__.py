@@ -1,4 +1,4 @@
-"""`make bench`: run every bench, show what it prints, and write docs/benchmarks.md with machine and commands."""
+"""`make bench`: run every bench, or those that are named, show what they print, and write it to docs/benchmarks.md."""
 
 import datetime
 import os
@@ -40,15 +40,33 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {kernel}, CPython {platform.python_version()}"
 
 
+def section(name: str, output: str) -> str:
+    """What the page says of a bench."""
+    module = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    about = module.partition('"""')[2].partition('"""')[0].strip().splitlines()[0]
+    today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+    return f"## {name}\n\n{about}\n\n`python -m bench.{name}`, {today}:\n\n```\n{output}\n```\n"
+
+
+def sections() -> dict[str, str]:
+    """Those of the page as it is, by the name of their bench."""
+    parts = PAGE.read_text(encoding="utf-8").split("\n## ")[1:] if PAGE.exists() else []
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
+
+
+def write(found: dict[str, str]) -> None:
+    """The page: what was measured now in place of what was there, and the rest as it was."""
+    told = sections() | found
+    head = (
+        f"# Benchmarks\n\nWritten by `make bench`, last on {machine()}.\n"
+        "Other work may have run beside it: read ratios, not digits. MB are millions of bytes.\n"
+    )
+    PAGE.write_text("\n".join([head, *(told[name] for name in BENCHES if name in told)]), encoding="utf-8")
+
+
 def main() -> int:
-    chosen = sys.argv[1:] or BENCHES
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `make bench` on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: {machine()}.",
-        "Other work may have run beside it: read ratios, not digits. MB are millions of bytes.",
-    ]
-    for name in chosen:
+    found = {}
+    for name in sys.argv[1:] or BENCHES:
         command = [sys.executable, "-m", f"bench.{name}"]
         print(f"== {name}", flush=True)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -56,11 +74,8 @@ def main() -> int:
         print(output, flush=True)
         if done.returncode != 0:
             return done.returncode
-        module = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-        about = module.partition('"""')[2].partition('"""')[0].strip().splitlines()[0]
-        lines += ["", f"## {name}", "", about, "", f"`python -m bench.{name}`", "", "```", output, "```"]
-    if tuple(chosen) == BENCHES:
-        PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        found[name] = section(name, output)
+        write(found)
     return 0
 
 

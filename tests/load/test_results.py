@@ -60,7 +60,7 @@ def test_a_plan_in_words() -> None:
 
 def test_a_stopped_run_is_told_by_its_own_time() -> None:
     stopped = results.finished(
-        polls.decode_poll(running.poll(Stall(), at=3.0)), running.run_of(), results.Memory(), complete=False
+        polls.decode_poll(running.poll(Stall(), at=3.0)), running.run_of(), results.Memory(), cut_short_s=3.0
     )
     assert stopped.duration_s == 3.0
     assert stopped.rate == pytest.approx(100.0)

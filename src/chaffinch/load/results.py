@@ -179,15 +179,20 @@ def finished(
     memory: Memory,
     intervals: tuple[Interval, ...] | None = None,
     *,
-    complete: bool = True,
+    cut_short_s: float | None = None,
     notes: tuple[str, ...] = (),
 ) -> Result:
-    """What is left of a run: its last poll, and all intervals (None: those of the poll)."""
+    """What is left of a run: its last poll, and all intervals (None: those of the poll).
+
+    `cut_short_s` is when it was stopped, if that was before its end: rates are of that long.
+    """
     duration = poll.elapsed_s if run.duration_s is None else min(poll.elapsed_s, run.duration_s)
+    if cut_short_s is not None:
+        duration = cut_short_s
     return Result(
         version=VERSION,
         run=run,
-        complete=complete,
+        complete=cut_short_s is None,
         requests=poll.requests,
         passed=poll.passed,
         failed=poll.failed,

@@ -15,7 +15,7 @@ from chaffinch.load.changes import Changes, translated
 from chaffinch.load.loaded import Loaded
 from chaffinch.load.open_files import within_files
 from chaffinch.load.plan import Model, Plan
-from chaffinch.load.polls import Interval, Poll, Progress
+from chaffinch.load.polls import Interval, Progress
 from chaffinch.load.relief import Relief
 from chaffinch.load.results import GuardAction, Memory, Result, Run
 from chaffinch.load.room import Room, check_reading
@@ -339,17 +339,15 @@ class Runner:
         self._write(self._timeline.add(last))
         self.close()
         memory = self.memory()
-        memory = msgspec.structs.replace(memory, peak_rss_bytes=max(memory.peak_rss_bytes, _peak_bytes()))
+        memory = msgspec.structs.replace(memory, peak_rss_bytes=max(memory.peak_rss_bytes, memory_of.peak_bytes()))
         found = results.finished(
             last,
             self.about,
             memory,
             self._timeline.intervals,
-            complete=self._is_complete,
+            cut_short_s=self._cut_short_s,
             notes=tuple(self._all_notes()),
         )
-        if not found.complete and self._stopped_at is not None:
-            found = _cut_short(found, last, self._stopped_at)
         return judged(found, self._changes.loaded.thresholds)
 
     def drop_intervals(self) -> None:
@@ -364,11 +362,12 @@ class Runner:
         self._core = None  # whose threads are joined where it is dropped
 
     @property
-    def _is_complete(self) -> bool:
-        plan = self.plan
-        if self._stopped_at is None:
-            return True
-        return plan.duration_ms is not None and self._stopped_at.elapsed_s * 1000 >= plan.duration_ms
+    def _cut_short_s(self) -> float | None:
+        """When it was stopped, where that was before its end."""
+        then, duration_ms = self._stopped_at, self.plan.duration_ms
+        if then is None or (duration_ms is not None and then.elapsed_s * 1000 >= duration_ms):
+            return None
+        return then.elapsed_s
 
     def _all_notes(self) -> list[str]:
         notes = [*self._notes, *self._changes.notes(), *self._given_up.values()]
@@ -383,32 +382,6 @@ class Runner:
             lost = figures.counted(self.lost_intervals, "interval")
             notes.append(f"{lost} could not be written to {self._csv_path}: the disk may be full")
         return notes
-
-
-def _cut_short(found: Result, last: Poll, then: Progress) -> Result:
-    """The result of a run in which requests were begun for less long than was asked."""
-    seconds = then.elapsed_s
-
-    def each_second(count: int) -> float:
-        return count / seconds if seconds > 0 else 0.0
-
-    return msgspec.structs.replace(
-        found,
-        duration_s=seconds,
-        drain_s=max(0.0, last.elapsed_s - seconds),
-        rate=each_second(found.requests),
-        asked_rate=None if last.asked is None else each_second(last.asked),
-        iteration_rate=each_second(found.iterations),
-    )
-
-
-def _peak_bytes() -> int:
-    """The most that this process ever held; 0 where that cannot be read."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="surrogateescape") as file:
-            return memory_of.parse_kib(file.read(), "VmHWM")
-    except OSError:
-        return 0
 
 
 def _now() -> str:

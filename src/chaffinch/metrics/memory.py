@@ -49,6 +49,14 @@ def resident_bytes(pid: int | None = None, proc: str = "/proc") -> int:
     return parse_statm(_text(f"{proc}/{pid or 'self'}/statm"), _PAGE)
 
 
+def peak_bytes() -> int:
+    """The most that this process ever held; 0 where that cannot be read."""
+    try:
+        return parse_kib(_text("/proc/self/status"), "VmHWM")
+    except OSError:
+        return 0
+
+
 def limit(pid: int | None = None, proc: str = "/proc") -> Limit:
     """What bounds the memory of a process: the least of its cgroups' limits and the machine's RAM."""
     found = [Limit(parse_kib(_text(f"{proc}/meminfo"), "MemTotal"), "RAM")]
