@@ -311,10 +311,13 @@ def eventually(is_so: object, seconds: float = 10) -> None:
 
 def test_a_changed_file_is_taken_over(server: str, tmp_path: Path) -> None:
     page = tmp_path / "page.yaml"
-    text = SCENARIO.format(url=server, duration="4s")
+    text = SCENARIO.format(url=server, duration="6s")
     page.write_text(text)
-    with running(tmp_path, page, "--watch", "--json", tmp_path / "out.json") as run:
-        time.sleep(1.5)
+    rows = tmp_path / "out.csv"
+    with running(tmp_path, page, "--watch", "--json", tmp_path / "out.json", "--csv", rows) as run:
+        while not rows.exists() or len(rows.read_bytes().splitlines()) < 2:
+            assert run.poll() is None
+            time.sleep(0.05)
         page.write_text(text.replace("target: 100", "target: 500"))
         _, err = run.communicate(timeout=20)
     assert "the load is now constant: 500/s" in err

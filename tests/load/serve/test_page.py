@@ -14,6 +14,7 @@ import pytest
 
 from chaffinch.load.metrics.exposition import TEXT
 from chaffinch.metrics.exposition import CONTENT_TYPE as OPENMETRICS
+from tests.clients.wire import free_port
 from tests.load.serve.running import Running, running
 from tests.load.serve.target import Target, scenario, target
 from tests.metrics.openmetrics import parse
@@ -82,7 +83,7 @@ def test_a_real_prometheus_reads_all_of_it(site: Target, tmp_path: Path) -> None
         jobs = {"global": {"scrape_interval": "1s"}, "scrape_configs": [{"job_name": "load", **own}]}
         config = tmp_path / "prometheus.yml"
         config.write_text(json.dumps(jobs), encoding="utf-8")
-        listen = "127.0.0.1:19377"
+        listen = f"127.0.0.1:{free_port()}"
         command = [
             program,
             f"--config.file={config}",
@@ -96,7 +97,7 @@ def test_a_real_prometheus_reads_all_of_it(site: Target, tmp_path: Path) -> None
                 labels = "chaffinch_load_label_latency_seconds{label='page/a',counted='corrected',quantile='0.99'}"
                 assert 0 < until_there(listen, labels) < 10
                 assert until_there(listen, "rust_loadtest_requests_total") > 0
-                assert until_there(listen, "rate(chaffinch_load_requests_total{status='2xx'}[5s])") > 0
+                assert until_there(listen, "rate(chaffinch_load_requests_total{status='2xx'}[30s])") > 0
             finally:
                 process.kill()
 

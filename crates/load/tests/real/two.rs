@@ -421,7 +421,12 @@ fn who_speaks_no_http2_is_told_so_and_not_hammered() {
     ];
     for (class, serve) in others {
         let peer = Peer::new(serve);
-        let told = asked(&peer, 4).with("timeout_ms", 300).times(4, 8).run();
+        // Long where something else is to come before it, on a busy machine too.
+        let timeout = if class == "timeout" { 300 } else { 5000 };
+        let told = asked(&peer, 4)
+            .with("timeout_ms", timeout)
+            .times(4, 8)
+            .run();
         told.all_failed(class, 8);
         assert!(
             peer.accepted() <= 8,
