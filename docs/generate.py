@@ -171,6 +171,12 @@ def workers() -> str:
         "up after `fleet.crash_limit` failures without a healthy interval. Its neighbours go on. Other packages add workers under the entry point group",
         "`chaffinch.workers`; `fleet.workers` names those to run.",
         "",
+        "`chaffinch stop`, `start` and `restart` with the name of a worker or a group act on that one alone. A service that was stopped refuses",
+        "connections, as a port does that nobody listens on; what comes while a service restarts waits at its port and is served after. What was",
+        "stopped stays so when its group begins anew, until it is started. A group whose workers are all stopped has no process. A worker that",
+        "does not return when it is to stop is cancelled after 0.8 of `fleet.drain_seconds`; one that ignores that too is shown as failed, and ends",
+        "with its group. Only the fleet's own user and root may ask (`SO_PEERCRED`, on a socket in the state directory).",
+        "",
         "| worker | group | faces attackers | does |",
         "| --- | --- | --- | --- |",
     ]

@@ -12,7 +12,9 @@ import click
 COMMANDS = {
     "up": "Bring up the fleet.",
     "status": "Show the fleet, its groups and workers.",
-    "stop": "Stop the fleet in order.",
+    "stop": "Stop the fleet in order, or one worker or group.",
+    "start": "Start a worker or group that was stopped.",
+    "restart": "Let a worker or group begin anew.",
     "hosts": "List the decoy hosts and what they run.",
     "sessions": "List who connected to what.",
     "events": "Show what was recorded.",

@@ -30,10 +30,11 @@ def command(as_json: bool, state: str | None, config: str | None) -> None:
         print(FULL)
     print()
     text.table(
-        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "CONFINED"),
+        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "BUDGET", "CPU", "CONFINED"),
         [
             (g.name, g.pid or "-", g.state, text.ago(g.since), g.restarts, text.size(g.pss_bytes),
-             text.size(g.private_bytes), g.confined)
+             text.size(g.private_bytes), text.size(g.budget_bytes) if g.budget_bytes else "-", f"{g.cpu_seconds:.1f} s",
+             g.confined)
             for g in status.groups
         ],
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""`chaffinch stop`: end the fleet in order."""
+"""`chaffinch stop`: end the fleet in order, or one worker or group of it."""
 
 import time
 
 import click
 import msgspec
 
-from chaffinch.cli import options
+from chaffinch.cli import deeds, options
 from chaffinch.errors import RunError
 from chaffinch.fleet import control
 from chaffinch.fleet.state import StateLock
@@ -14,10 +14,18 @@ PATIENCE_SECONDS = 30.0
 
 
 @click.command("stop")
+@click.argument("name", metavar="[WORKER|GROUP]", required=False)
 @options.placed
-def command(state: str | None, config: str | None) -> None:
-    """Stop the fleet: sessions end, the journal is flushed, every process is gone when this returns."""
+def command(name: str | None, state: str | None, config: str | None) -> None:
+    """Stop the fleet: sessions end, the journal is flushed, every process is gone when this returns.
+
+    With a name stop that worker, or all workers of that group, and nothing else: its ports refuse connections, and it
+    stays stopped, whatever begins anew, until `chaffinch start`.
+    """
     directory = options.state_of(state)
+    if name is not None:
+        print(deeds.do(directory, "stop", name))
+        return
     pid = msgspec.json.decode(control.ask(directory, "stop"))["pid"]
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:

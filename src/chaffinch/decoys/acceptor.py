@@ -126,6 +126,9 @@ class Acceptor:
                     return self._rest(error)
                 if error.errno in _GONE:
                     continue
+                if error.errno == errno.EINVAL:  # it listens no more: the service's owner stops it
+                    self._loop.remove_reader(listener.socket)
+                    return None
                 raise
             try:
                 sock.setblocking(False)

@@ -7,10 +7,12 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast, get_args
 
 import msgspec
 
-from chaffinch.errors import RunError
+from chaffinch.errors import ChaffinchError, RunError
+from chaffinch.fleet.messages import Deed
 from chaffinch.fleet.state import short_path
 
 NAME = "control.sock"
@@ -20,9 +22,10 @@ ANSWER_SECONDS = 1.0
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: `status` or `stop`."""
+    """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all."""
 
     do: str
+    name: str = ""
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
@@ -36,6 +39,7 @@ class GroupStatus(msgspec.Struct, frozen=True):
     pss_bytes: int
     private_bytes: int
     budget_bytes: int
+    cpu_seconds: float
     confined: str
 
 
@@ -86,8 +90,15 @@ def listen(state: Path) -> socket.socket:
     return sock
 
 
-def answer(listener: socket.socket, status: Callable[[], Status], stop: Callable[[], None]) -> None:
-    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end."""
+def answer(
+    listener: socket.socket,
+    status: Callable[[], Status],
+    stop: Callable[[], None],
+    act: Callable[[Deed, str], tuple[str, ...]],
+) -> None:
+    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end, and `act(do, name)` gives
+    the names of the workers that it concerns.
+    """
     try:
         caller, _ = listener.accept()
     except OSError:
@@ -95,13 +106,18 @@ def answer(listener: socket.socket, status: Callable[[], Status], stop: Callable
     with caller:
         caller.settimeout(ANSWER_SECONDS)
         try:
-            reply = _reply(caller, status, stop)
+            reply = _reply(caller, status, stop, act)
             caller.sendall(reply + b"\n")
         except OSError:
             return
 
 
-def _reply(caller: socket.socket, status: Callable[[], Status], stop: Callable[[], None]) -> bytes:
+def _reply(
+    caller: socket.socket,
+    status: Callable[[], Status],
+    stop: Callable[[], None],
+    act: Callable[[Deed, str], tuple[str, ...]],
+) -> bytes:
     if not _allowed(caller):
         return msgspec.json.encode({"error": "this fleet belongs to another user"})
     try:
@@ -110,10 +126,17 @@ def _reply(caller: socket.socket, status: Callable[[], Status], stop: Callable[[
         return msgspec.json.encode({"error": f"not understood: {error}"})
     if ask.do == "status":
         return msgspec.json.encode(status())
-    if ask.do == "stop":
+    if ask.do == "stop" and not ask.name:
         stop()
         return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
-    return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: status, stop"})
+    if ask.do in get_args(Deed) and ask.name:
+        try:
+            return msgspec.json.encode({"workers": act(cast(Deed, ask.do), ask.name)})
+        except ChaffinchError as error:
+            return msgspec.json.encode({"error": str(error)})
+    return msgspec.json.encode(
+        {"error": f"{ask.do!r} cannot be asked; there are: status, stop, and start, stop or restart of a name"}
+    )
 
 
 def _allowed(caller: socket.socket) -> bool:
@@ -121,7 +144,7 @@ def _allowed(caller: socket.socket) -> bool:
     return uid in (0, os.getuid())
 
 
-def ask(state: Path, do: str) -> bytes:
+def ask(state: Path, do: str, name: str = "") -> bytes:
     """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses."""
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
@@ -131,7 +154,7 @@ def ask(state: Path, do: str) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(PATIENCE_SECONDS)
             sock.connect(short_path(state / NAME, directory))
-            sock.sendall(msgspec.json.encode(Ask(do)) + b"\n")
+            sock.sendall(msgspec.json.encode(Ask(do, name)) + b"\n")
             reply = _read_line(sock, MOST_BYTES)
     except (FileNotFoundError, ConnectionRefusedError):
         raise RunError(_none(state)) from None

@@ -6,7 +6,6 @@ import logging
 import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,12 @@ import msgspec
 
 from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
-from chaffinch.events import Event, WorkerFailed, now
 from chaffinch.fleet import messages
-from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop, WorkerState
+from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker, run_of
+from chaffinch.fleet.workers import Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
@@ -37,9 +35,6 @@ log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
 
-MOST_ERROR = 500
-"""Characters of an error that are shown and recorded."""
-
 
 class Parts(msgspec.Struct, frozen=True):
     """What the supervisor made before it forked, and every group uses."""
@@ -49,59 +44,6 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
-
-
-class Running:
-    """One worker's place in its group: its context, its state, its restart loop."""
-
-    def __init__(self, worker: Worker, context: Context) -> None:
-        self.worker = worker
-        self.context = context
-        self.backoff = Backoff.of(context.config.fleet)
-        self.state = WorkerState(worker.name, "starting", time.time())
-
-    def become(self, state: str, **changes: object) -> None:
-        """Change the shown state; the restart count and the last error stay."""
-        self.state = msgspec.structs.replace(self.state, state=state, since=time.time(), **changes)
-
-    async def supervise(self) -> None:
-        """Run the worker until it is to stop; start it again after a failure, and give it up after a crash loop."""
-        while not self.context.stopping.is_set():
-            began = time.monotonic()
-            error = await self._run_once()
-            if error is None and self.context.stopping.is_set():
-                break
-            wait = self.backoff.after_failure(time.monotonic() - began)
-            self._report(error or "it returned although it was not asked to stop", given_up=wait is None)
-            if wait is None:
-                await self.context.stopping.wait()  # its group goes on, so that it stays given up
-                return
-            await self.context.pause(wait)
-        self.become("stopped")
-
-    async def _run_once(self) -> str | None:
-        """The error that ended the worker, as one line, or None when it returned."""
-        try:
-            run = run_of(self.worker)
-            self.become("running")
-            await run(self.context)
-        except Exception as error:  # the boundary of one worker: its fault is its own, never its neighbours'
-            log.exception("worker.failed worker=%s", self.worker.name)
-            return traceback.format_exception_only(error)[-1].strip()[:MOST_ERROR]
-        return None
-
-    def _report(self, error: str, *, given_up: bool) -> None:
-        self.become("failed" if given_up else "waiting", restarts=self.state.restarts + (not given_up), error=error)
-        if given_up:
-            log.error("worker.given_up worker=%s error=%s", self.worker.name, error)
-        fact = WorkerFailed(
-            worker=self.worker.name,
-            group=self.context.group,
-            error=error,
-            restarts=self.state.restarts,
-            given_up=given_up,
-        )
-        self.context.journal.publish(Event(time=now(), fact=fact))
 
 
 class Group:
@@ -114,6 +56,7 @@ class Group:
         parts: Parts,
         channel: socket.socket,
         budget_bytes: int,
+        off: frozenset[str],
         confined: str,
     ) -> None:
         self.name = name
@@ -127,10 +70,11 @@ class Group:
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[bytes] | None = None
         self._last_beat: Beat | None = None
+        self._is_telling = False
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self._export_journal()
-        self.running = [Running(worker, self._context(worker)) for worker in workers]
+        self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
 
     def _context(self, worker: Worker) -> Context:
         return Context(
@@ -171,7 +115,7 @@ class Group:
         try:
             async with asyncio.TaskGroup() as tasks:
                 beating = tasks.create_task(self._beat(), name="beat")
-                await asyncio.gather(*(one.supervise() for one in self.running))
+                await asyncio.gather(*(one.live() for one in self.running))
                 beating.cancel()
         finally:
             self._say_beat()
@@ -180,7 +124,17 @@ class Group:
     def stop(self) -> None:
         """Ask every worker to return."""
         for one in self.running:
-            one.context.stopping.set()
+            one.end()
+
+    def _tell(self) -> None:
+        """A worker changed: its owner may be waiting to see it. Several changes of one moment are one beat."""
+        if not self._is_telling:
+            self._is_telling = True
+            self._loop.call_soon(self._told)
+
+    def _told(self) -> None:
+        self._is_telling = False
+        self._say_beat()
 
     def _close(self) -> None:
         if self._store is not None:
@@ -208,6 +162,7 @@ class Group:
             pss_bytes=reading.pss_bytes,
             private_bytes=reading.private_bytes,
             metrics=self.metrics.snapshot_bytes(),
+            cpu_seconds=time.process_time(),
             confined=self._confined,
         )
 
@@ -232,6 +187,10 @@ class Group:
         message = messages.decode(data)
         if isinstance(message, Stop):
             return self.stop()
+        if isinstance(message, Act):
+            for one in self.running:
+                if one.worker.name in message.workers:
+                    one.act(message.do)
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None
@@ -263,11 +222,12 @@ def main(
     parts: Parts,
     channel: socket.socket,
     budget_bytes: int,
+    off: frozenset[str],
     confine: Callable[[], str],
 ) -> None:
-    """The whole life of a group's process after the fork."""
+    """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
     confined = confine()
-    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, confined)))
+    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 
 
 async def _main(make: Callable[[], Group]) -> None:

@@ -2,7 +2,12 @@
 MessagePack.
 """
 
+from typing import Literal
+
 import msgspec
+
+Deed = Literal["start", "stop", "restart"]
+"""What an owner may do with a worker or a group."""
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""
@@ -13,8 +18,8 @@ class Message(msgspec.Struct, frozen=True, tag_field="say"):
 
 
 class WorkerState(msgspec.Struct, frozen=True):
-    """One worker as `status` shows it. `state`: `starting`, `running`, `waiting` (to start again), `failed`,
-    `stopped`.
+    """One worker as `status` shows it. `state`: `starting`, `running`, `stopping`, `waiting` (to start again),
+    `failed`, `stopped`.
     """
 
     name: str
@@ -33,6 +38,8 @@ class Beat(Message, tag="beat", frozen=True):
     pss_bytes: int
     private_bytes: int
     metrics: bytes
+    cpu_seconds: float = 0.0
+    """Processor time that the process has used, in user and system mode."""
     confined: str = ""
 
 
@@ -50,6 +57,13 @@ class Stop(Message, tag="stop", frozen=True):
     """The group is to drain and end."""
 
 
+class Act(Message, tag="act", frozen=True):
+    """Workers of the group are to start, stop, or begin anew; the others go on."""
+
+    do: Deed
+    workers: tuple[str, ...]
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop).decode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act).decode
 """Both ends are ours, and of one version: what does not decode is a fault, and raises."""

@@ -6,6 +6,7 @@ Everything that groups share is imported and made before the first fork, and fro
 """
 
 import contextlib
+import difflib
 import gc
 import logging
 import os
@@ -18,12 +19,15 @@ from typing import NoReturn
 
 import msgspec
 
-from chaffinch.errors import ChaffinchError
+from chaffinch.decoys.worker import PREFIX
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import control, group, messages
 from chaffinch.fleet.backoff import Backoff
-from chaffinch.fleet.control import GroupStatus, Status, WorkerStatus
+from chaffinch.fleet.control import Status
 from chaffinch.fleet.group import Parts
-from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.group_process import GroupProcess
+from chaffinch.fleet.messages import Act, AskMetrics, Beat, Deed, Metrics, Stop
+from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
 from chaffinch.fleet.workers import Worker
@@ -34,30 +38,6 @@ log = logging.getLogger("chaffinch.fleet")
 
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
-
-
-class GroupProcess:
-    """A group as its supervisor sees it."""
-
-    def __init__(self, name: str, workers: tuple[Worker, ...], backoff: Backoff, budget_bytes: int) -> None:
-        self.name = name
-        self.workers = workers
-        self.backoff = backoff
-        self.budget_bytes = budget_bytes
-        self.pid = 0
-        self.state = "starting"
-        self.since = time.time()
-        self.began = 0.0
-        self.heard = 0.0
-        self.restarts = 0
-        self.restart_at: float | None = None
-        self.channel: socket.socket | None = None
-        self.beat: Beat | None = None
-        self.snapshot: Snapshot | None = None
-
-    def become(self, state: str) -> None:
-        self.state = state
-        self.since = time.time()
 
 
 class Supervisor:
@@ -74,6 +54,7 @@ class Supervisor:
             name: GroupProcess(name, workers, Backoff.of(self.settings), share) for name, workers in groups.items()
         }
         self._on_turn = on_turn
+        self._notifier = Notifier.of(os.environ)
         self._selector = selectors.DefaultSelector()
         self._control: socket.socket | None = None
         self._stopping_since: float | None = None
@@ -104,9 +85,73 @@ class Supervisor:
         """Begin to end: every group is asked to drain; what is left at the deadline is killed."""
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
+            self._notifier.stopping()
             for one in self.groups.values():
                 one.restart_at = None
                 self._say(one, Stop())
+
+    def act(self, do: Deed, name: str) -> tuple[str, ...]:
+        """Start, stop or restart a worker, or all workers of a group; their names.
+
+        Raises `InputError` for a name that nothing has, and `RunError` once the fleet stops.
+        """
+        if self._stopping():
+            raise RunError("the fleet is stopping")
+        one, names = self._named(name)
+        if do == "restart" and name == one.name:
+            names = tuple(worker for worker in names if worker not in one.off)
+            self._again(one)
+            return names
+        if do == "stop":
+            one.off.update(names)
+        else:
+            one.off.difference_update(names)
+        if one.is_off:
+            self._end(one)
+        elif not one.pid or one.draining_since is not None:
+            self._again(one)
+        else:
+            self._say(one, Act(do, names))
+        self._open_doors(one)
+        return names
+
+    def _named(self, name: str) -> tuple[GroupProcess, tuple[str, ...]]:
+        """The group of that name with all its workers, or the group of the worker of that name."""
+        if one := self.groups.get(name):
+            return one, tuple(worker.name for worker in one.workers)
+        for one in self.groups.values():
+            if any(worker.name == name for worker in one.workers):
+                return one, (name,)
+        known = [*self.groups, *(worker.name for one in self.groups.values() for worker in one.workers)]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(dict.fromkeys(known))}"
+        raise InputError(f"no worker or group of this fleet is called {name!r}; {hint}")
+
+    def _end(self, one: GroupProcess) -> None:
+        """The group's process is to end, and not to begin again."""
+        one.restart_at, one.is_again = None, False
+        if not one.pid:
+            one.become("stopped")
+        elif one.draining_since is None:
+            one.draining_since = time.monotonic()
+            one.become("stopping")
+            self._say(one, Stop())
+
+    def _again(self, one: GroupProcess) -> None:
+        """The group's process begins anew, at once when there is none."""
+        self._end(one)
+        one.backoff = Backoff.of(self.settings)
+        if one.pid:
+            one.is_again = True
+        elif not one.is_off:
+            self._start(one)
+
+    def _open_doors(self, one: GroupProcess) -> None:
+        """A service that its owner stopped refuses connections, as a port does that nobody listens on."""
+        for listener in self.parts.listeners:
+            name = f"{PREFIX}{listener.plan.service}"
+            if any(worker.name == name for worker in one.workers):
+                listener.refuse() if name in one.off else listener.listen(self.parts.plan.backlog)
 
     def _drain(self) -> None:
         """A fault of ours ends the fleet, but in order: groups get their time to close what is open."""
@@ -129,8 +174,13 @@ class Supervisor:
                 log.error("group.stuck group=%s pid=%d", one.name, one.pid)
                 one.heard = now
                 os.kill(one.pid, signal.SIGKILL)
+            elif one.draining_since is not None and now - one.draining_since > self.settings.drain_seconds:
+                self._kill(one, "the drain deadline has passed")
         if self._stopping_since is not None and now - self._stopping_since > self.settings.drain_seconds:
             self._kill_the_rest()
+        self._notifier.alive()
+        if all(one.serves for one in self.groups.values()):
+            self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
         self._show()
 
     def _forgive(self, gap: float) -> None:
@@ -188,7 +238,8 @@ class Supervisor:
         code = 1
         try:
             self._leave()
-            group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, lambda: self._confine(one))
+            off = frozenset(one.off)
+            group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, lambda: self._confine(one))
             code = 0
         except Exception:  # the boundary of a process that must not return into the supervisor's code
             log.exception("group.failed group=%s", one.name)
@@ -238,7 +289,14 @@ class Supervisor:
         one.pid, one.channel = 0, None
         if one.snapshot is not None:
             one.snapshot = one.snapshot.counters()
-        if self._stopping_since is not None:
+        is_again, one.is_again = one.is_again, False
+        was_asked, one.draining_since = one.draining_since is not None, None
+        if self._stopping_since is not None or one.is_off:
+            return one.become("stopped")
+        if is_again:
+            log.info("group.restarted group=%s", one.name)
+            return self._start(one)
+        if was_asked:
             return one.become("stopped")
         wait = one.backoff.after_failure(time.monotonic() - one.began)
         why = signal.Signals(-code).name if code < 0 else f"exit {code}"
@@ -253,9 +311,12 @@ class Supervisor:
     def _kill_the_rest(self) -> None:
         for one in self.groups.values():
             if one.pid and one.pid not in self._killed:
-                log.error("group.killed group=%s pid=%d why=the drain deadline has passed", one.name, one.pid)
                 self._killed.add(one.pid)
-                os.kill(one.pid, signal.SIGKILL)
+                self._kill(one, "the drain deadline has passed")
+
+    def _kill(self, one: GroupProcess, why: str) -> None:
+        log.error("group.killed group=%s pid=%d why=%s", one.name, one.pid, why)
+        os.kill(one.pid, signal.SIGKILL)
 
     # Messages ------------------------------------------------------------------------------------------------------
 
@@ -314,8 +375,8 @@ class Supervisor:
             events=int(snapshot.total("events_recorded")),
             journal_lost=int(snapshot.total("journal_lost")),
             journal_full=snapshot.total("journal_full") > 0,
-            groups=tuple(_group_status(one) for one in self.groups.values()),
-            workers=tuple(row for one in self.groups.values() for row in _worker_rows(one)),
+            groups=tuple(one.status() for one in self.groups.values()),
+            workers=tuple(row for one in self.groups.values() for row in one.rows()),
         )
 
     # Opening and closing
@@ -329,7 +390,7 @@ class Supervisor:
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
         self._control = control.listen(self.parts.state)
         self._selector.register(
-            self._control, selectors.EVENT_READ, lambda: control.answer(self._control, self.status, self.stop)
+            self._control, selectors.EVENT_READ, lambda: control.answer(self._control, self.status, self.stop, self.act)
         )
 
     def _woken(self) -> None:
@@ -350,29 +411,6 @@ class Supervisor:
         self._selector.close()
         for end in self._wake:
             os.close(end)
-
-
-def _group_status(one: GroupProcess) -> GroupStatus:
-    return GroupStatus(
-        name=one.name,
-        pid=one.pid,
-        state=one.state,
-        since=one.since,
-        restarts=one.restarts,
-        pss_bytes=one.beat.pss_bytes if one.beat and one.pid else 0,
-        private_bytes=one.beat.private_bytes if one.beat and one.pid else 0,
-        budget_bytes=one.budget_bytes,
-        confined=one.beat.confined if one.beat else "",
-    )
-
-
-def _worker_rows(one: GroupProcess) -> list[WorkerStatus]:
-    if one.beat is None or not one.pid:
-        return [WorkerStatus(worker.name, one.name, one.state, one.since, 0, 0, "") for worker in one.workers]
-    return [
-        WorkerStatus(row.name, one.name, row.state, row.since, row.restarts, row.lag, row.error)
-        for row in one.beat.workers
-    ]
 
 
 def run(

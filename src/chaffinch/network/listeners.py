@@ -26,6 +26,20 @@ class Listener(msgspec.Struct, frozen=True):
     socket: socket.socket
     silent: bool
 
+    def refuse(self) -> None:
+        """Refuse connections, as a port does that nobody listens on; it stays bound. Datagrams are left unread."""
+        if self.plan.transport == "tcp" and self._listens:
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def listen(self, backlog: int) -> None:
+        """Take connections again."""
+        if self.plan.transport == "tcp" and not self._listens:
+            self.socket.listen(backlog)
+
+    @property
+    def _listens(self) -> bool:
+        return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
 
 def open_all(plan: Plan) -> tuple[Listener, ...]:
     """Bind every port of the plan, before any privilege is dropped.

@@ -1,0 +1,82 @@
+"""A group as its supervisor sees it: its process, what it said last, and what is wanted of it."""
+
+import time
+from typing import TYPE_CHECKING
+
+from chaffinch.fleet.backoff import Backoff
+from chaffinch.fleet.control import GroupStatus, WorkerStatus
+from chaffinch.fleet.workers import Worker
+
+if TYPE_CHECKING:
+    import socket
+
+    from chaffinch.fleet.messages import Beat
+    from chaffinch.metrics.registry import Snapshot
+
+
+class GroupProcess:
+    """One group. `backoff` is for failures; what its owner asks for is none."""
+
+    def __init__(self, name: str, workers: tuple[Worker, ...], backoff: Backoff, budget_bytes: int) -> None:
+        self.name = name
+        self.workers = workers
+        self.backoff = backoff
+        self.budget_bytes = budget_bytes
+        self.pid = 0
+        self.state = "starting"
+        self.since = time.time()
+        self.began = 0.0
+        self.heard = 0.0
+        self.restarts = 0
+        self.restart_at: float | None = None
+        self.off: set[str] = set()
+        """Workers that their owner stopped: they stay so when the group begins anew."""
+        self.draining_since: float | None = None
+        """Since when it is to end, alone."""
+        self.is_again = False
+        """It begins anew when it has ended, which is no failure."""
+        self.channel: socket.socket | None = None
+        self.beat: Beat | None = None
+        self.snapshot: Snapshot | None = None
+
+    def become(self, state: str) -> None:
+        self.state = state
+        self.since = time.time()
+
+    @property
+    def is_off(self) -> bool:
+        """Nothing in it is to run."""
+        return all(worker.name in self.off for worker in self.workers)
+
+    @property
+    def serves(self) -> bool:
+        """Each of its workers has begun."""
+        return self.beat is not None and all(row.state != "starting" for row in self.beat.workers)
+
+    def status(self) -> GroupStatus:
+        """What `chaffinch status` shows of it."""
+        beat = self.beat if self.pid else None
+        return GroupStatus(
+            name=self.name,
+            pid=self.pid,
+            state=self.state,
+            since=self.since,
+            restarts=self.restarts,
+            pss_bytes=beat.pss_bytes if beat else 0,
+            private_bytes=beat.private_bytes if beat else 0,
+            budget_bytes=self.budget_bytes,
+            cpu_seconds=beat.cpu_seconds if beat else 0.0,
+            confined=self.beat.confined if self.beat else "",
+        )
+
+    def rows(self) -> list[WorkerStatus]:
+        """What it shows of its workers: what the group said last, or its own state where no process has any."""
+        if self.beat is not None and self.pid:
+            return [
+                WorkerStatus(row.name, self.name, row.state, row.since, row.restarts, row.lag, row.error)
+                for row in self.beat.workers
+            ]
+        return [self._row(worker.name) for worker in self.workers]
+
+    def _row(self, name: str) -> WorkerStatus:
+        return WorkerStatus(name, self.name, "stopped" if name in self.off else self.state, self.since, 0, 0, "")
