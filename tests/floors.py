@@ -39,6 +39,8 @@ FLOORS = (
     Floor("up", "from chaffinch.cli import cli; cli.get_command(None, 'up')", 28 * MB, HEAVY),
     Floor("status", "from chaffinch.cli import cli; cli.get_command(None, 'status')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("start", "from chaffinch.cli import cli; cli.get_command(None, 'start')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("restart", "from chaffinch.cli import cli; cli.get_command(None, 'restart')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("logs", "from chaffinch.cli import cli; cli.get_command(None, 'logs')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("init", "from chaffinch.cli import cli; cli.get_command(None, 'init')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("chain train", "from chaffinch.cli.chain import command; command.get_command(None, 'train')", 20 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
@@ -53,5 +55,6 @@ FLOORS = (
     Floor("memory guard", "import chaffinch.metrics.guard", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
     Floor("load API", "import chaffinch.load.serve.serve", 25 * MB, (*(n for n in HEAVY if n not in ("http", "email")), "apsw", "click", "yaml")),
     Floor("load capacity", "import chaffinch.load.capacity", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
+    Floor("floor", "from chaffinch.cli import cli; cli.get_command(None, 'floor')", 14 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
     Floor("doctor", "from chaffinch.cli import cli; cli.get_command(None, 'doctor')", 26 * MB, HEAVY),
 )  # fmt: skip

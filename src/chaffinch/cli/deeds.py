@@ -8,8 +8,7 @@ import msgspec
 
 from chaffinch.errors import RunError
 from chaffinch.fleet import control
-from chaffinch.fleet.control import Status, WorkerStatus
-from chaffinch.fleet.messages import Deed
+from chaffinch.fleet.control import Deed, Status, WorkerStatus
 
 PATIENCE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.02

@@ -7,18 +7,21 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 import msgspec
 
 from chaffinch.errors import ChaffinchError, RunError
-from chaffinch.fleet.messages import Deed
 from chaffinch.fleet.state import short_path
 
 NAME = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
 ANSWER_SECONDS = 1.0
+
+
+Deed = Literal["start", "stop", "restart"]
+"""What an owner may do with a worker or a group."""
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,12 +2,9 @@
 MessagePack.
 """
 
-from typing import Literal
-
 import msgspec
 
-Deed = Literal["start", "stop", "restart"]
-"""What an owner may do with a worker or a group."""
+from chaffinch.fleet.control import Deed
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""

@@ -11,7 +11,8 @@ import msgspec
 from chaffinch.events import Event, WorkerFailed, now
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import Deed, WorkerState
+from chaffinch.fleet.control import Deed
+from chaffinch.fleet.messages import WorkerState
 from chaffinch.fleet.workers import Worker, run_of
 
 log = logging.getLogger("chaffinch.fleet")

@@ -23,10 +23,10 @@ from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import control, group, messages
 from chaffinch.fleet.backoff import Backoff
-from chaffinch.fleet.control import Status
+from chaffinch.fleet.control import Deed, Status
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
-from chaffinch.fleet.messages import Act, AskMetrics, Beat, Deed, Metrics, Stop
+from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
 from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
