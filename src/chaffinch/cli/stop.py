@@ -5,7 +5,7 @@ import time
 import click
 import msgspec
 
-from chaffinch.cli import deeds, options
+from chaffinch.cli import options
 from chaffinch.errors import RunError
 from chaffinch.fleet import control
 from chaffinch.fleet.state import StateLock
@@ -24,6 +24,8 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
     """
     directory = options.state_of(state)
     if name is not None:
+        from chaffinch.cli import deeds
+
         print(deeds.do(directory, "stop", name))
         return
     pid = msgspec.json.decode(control.ask(directory, "stop"))["pid"]
