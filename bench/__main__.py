@@ -9,6 +9,7 @@ from pathlib import Path
 
 BENCHES = (
     "startup",
+    "floor",
     "fleet",
     "accounting",
     "journal",

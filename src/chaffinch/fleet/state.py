@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from pathlib import Path
 
 from chaffinch.errors import InputError, RunError
@@ -92,7 +91,7 @@ def seed(state: Path, configured: str) -> bytes:
             "gets another identity"
         ) from None
     try:
-        write_private(path, secrets.token_bytes(SEED_BYTES).hex().encode(), replace=False)
+        write_private(path, os.urandom(SEED_BYTES).hex().encode(), replace=False)
         return _read_seed(path)
     except OSError as error:
         raise RunError(f"the fleet's seed cannot be written to {path} ({error.strerror})") from None
