@@ -15,7 +15,7 @@ from chaffinch.floor import entry, measure
 from chaffinch.floor.findings import Asked, Report, report
 from tests.floor.packages import entry_in, reported, written
 
-PEERS = ("hypothesis", "schemathesis", "starlette.applications", "uvicorn", "msgspec", "markovify", "yaml", "asyncio",
+PEERS = ("hypothesis", "schemathesis", "werkzeug.serving", "requests", "msgspec", "markovify", "yaml", "asyncio",
          "http.server", "email.mime.text")  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -245,6 +246,19 @@ def test_headers_that_do_not_come_are_not_waited_for() -> None:
         assert (await closed_with(slow)).status == 408
         assert await rest(silent) == b""
         assert server.counted("chain_http_connections_refused") == {("slow_head",): 1}
+
+    play(scene, bounds=SHORT)
+
+
+def test_time_that_the_server_slept_is_not_held_against_its_peers() -> None:
+    async def scene(server: Bare) -> None:
+        reader, writer = await server.connect()
+        while not server.doors.taken:
+            await asyncio.sleep(0.001)
+        time.sleep(2 * SHORT.head_seconds)  # noqa: ASYNC251 (the loop of the server stands still, and its peer goes on)
+        await asyncio.sleep(0)
+        writer.write(request("GET", "/healthz"))
+        assert (await read_answer(reader)).status == 200
 
     play(scene, bounds=SHORT)
 

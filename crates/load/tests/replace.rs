@@ -5,33 +5,14 @@ mod servers;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chaffinch_load::View;
-use chaffinch_load::engine::Run;
-use chaffinch_load::plan::Plan;
 use serde_json::{Value, json};
 use servers::{
-    Peer, Server, assert_all_asked, constant, ended, plan, prepared, scenario, started, step, text,
+    Peer, Server, assert_all_asked, constant, ended, pause, plan, prepared, replace, scenario,
+    started, step, text, until, with,
 };
-
-fn pause(ms: u64) {
-    thread::sleep(Duration::from_millis(ms));
-}
-
-fn replace(run: &Run, plan: &Value) -> Result<(), String> {
-    let plan = Plan::from_json(&plan.to_string()).map_err(|error| error.to_string())?;
-    run.replace(plan).map_err(|error| error.to_string())
-}
-
-/// A plan with other fields.
-fn with(plan: &Value, other: &Value) -> Value {
-    let mut plan = plan.clone();
-    for (name, value) in other.as_object().unwrap() {
-        plan[name] = value.clone();
-    }
-    plan
-}
 
 /// Steps to these paths, named after them.
 fn steps(paths: &[&str]) -> Value {
@@ -40,14 +21,6 @@ fn steps(paths: &[&str]) -> Value {
         .map(|path| step(path.trim_matches('/'), path, &json!({})))
         .collect();
     json!([scenario(&steps)])
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
-        pause(5);
-    }
 }
 
 /// The paths that were asked for, in order, each a little later answered than asked.

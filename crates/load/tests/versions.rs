@@ -5,41 +5,15 @@ mod servers;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chaffinch_load::engine::Run;
-use chaffinch_load::plan::Plan;
-use serde_json::{Value, json};
-use servers::{Server, constant, ended, plan, scenario, started, step, text};
+use serde_json::json;
+use servers::{
+    Server, constant, ended, pause, plan, replace, scenario, started, step, text, until, with,
+};
 
 /// Held by each test: one of them weighs the process.
 static ALONE: Mutex<()> = Mutex::new(());
-
-fn pause(ms: u64) {
-    thread::sleep(Duration::from_millis(ms));
-}
-
-fn replace(run: &Run, plan: &Value) -> Result<(), String> {
-    let plan = Plan::from_json(&plan.to_string()).map_err(|error| error.to_string())?;
-    run.replace(plan).map_err(|error| error.to_string())
-}
-
-/// A plan with other fields.
-fn with(plan: &Value, other: &Value) -> Value {
-    let mut plan = plan.clone();
-    for (name, value) in other.as_object().unwrap() {
-        plan[name] = value.clone();
-    }
-    plan
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
-        pause(5);
-    }
-}
 
 #[test]
 fn a_version_is_held_as_long_as_somebody_is_in_the_middle_of_it() {

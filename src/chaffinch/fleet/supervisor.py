@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import msgspec
 
+from chaffinch.config import environment
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import control, group, messages
@@ -54,7 +55,7 @@ class Supervisor:
             name: GroupProcess(name, workers, Backoff.of(self.settings), share) for name, workers in groups.items()
         }
         self._on_turn = on_turn
-        self._notifier = Notifier.of(os.environ)
+        self._notifier = Notifier.of(environment())
         self._selector = selectors.DefaultSelector()
         self._control: socket.socket | None = None
         self._stopping_since: float | None = None

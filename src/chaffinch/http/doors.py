@@ -39,11 +39,21 @@ class Doors:
         return len(self.open) - self.taken < LINGERING and not self.stopping
 
     async def watch(self) -> None:
-        """End what is too slow, until cancelled."""
+        """End what is too slow, until cancelled.
+
+        A round that comes late is passed over, though never two in a row: where this process slept, what its peers
+        sent meanwhile waits to be read, and they are not to blame.
+        """
+        loop = asyncio.get_running_loop()
+        late = False
         while True:
+            due = loop.time() + self.bounds.sweep_seconds
             await asyncio.sleep(self.bounds.sweep_seconds)
             self.date = _date()
-            now = asyncio.get_running_loop().time()
+            now = loop.time()
+            late = not late and now - due > self.bounds.sweep_seconds
+            if late:
+                continue
             for connection in list(self.open):
                 try:
                     connection.sweep(now)

@@ -340,6 +340,25 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        thread::sleep(Duration::from_millis(5));
+        pause(5);
     }
+}
+
+pub fn pause(ms: u64) {
+    thread::sleep(Duration::from_millis(ms));
+}
+
+/// Has a run go on with another plan; the sentence where it is refused.
+pub fn replace(run: &Run, plan: &Value) -> Result<(), String> {
+    let plan = Plan::from_json(&plan.to_string()).map_err(|error| error.to_string())?;
+    run.replace(plan).map_err(|error| error.to_string())
+}
+
+/// A plan with other fields.
+pub fn with(plan: &Value, other: &Value) -> Value {
+    let mut plan = plan.clone();
+    for (name, value) in other.as_object().unwrap() {
+        plan[name] = value.clone();
+    }
+    plan
 }
