@@ -7,6 +7,7 @@ Everything that groups share is imported and made before the first fork, and fro
 
 import contextlib
 import difflib
+import functools
 import gc
 import logging
 import os
@@ -22,7 +23,7 @@ import msgspec
 from chaffinch.config import environment
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import ChaffinchError, InputError, RunError
-from chaffinch.fleet import control, group, messages
+from chaffinch.fleet import control, group, last_words, messages, processes
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.control import Deed, Status
 from chaffinch.fleet.group import Parts
@@ -39,6 +40,9 @@ log = logging.getLogger("chaffinch.fleet")
 
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
+
+MOST_HEARD = 64
+"""Messages taken from a group at once: one that never stops talking keeps the others waiting no longer than that."""
 
 
 class Supervisor:
@@ -60,6 +64,8 @@ class Supervisor:
         self._control: socket.socket | None = None
         self._stopping_since: float | None = None
         self._killed: set[int] = set()
+        self._is_short = False
+        """A group could not end as it should."""
         self._turned = time.monotonic()
         self._wake: tuple[int, int] = (-1, -1)
 
@@ -80,7 +86,7 @@ class Supervisor:
             raise
         finally:
             self._close()
-        return 1 if self._killed else 0
+        return 1 if self._killed or self._is_short else 0
 
     def stop(self) -> None:
         """Begin to end: every group is asked to drain; what is left at the deadline is killed."""
@@ -172,9 +178,7 @@ class Supervisor:
             if one.restart_at is not None and now >= one.restart_at and self._stopping_since is None:
                 self._start(one)
             elif one.pid and now - one.heard > self.settings.silent_seconds:
-                log.error("group.stuck group=%s pid=%d", one.name, one.pid)
-                one.heard = now
-                os.kill(one.pid, signal.SIGKILL)
+                self._end_stuck(one)
             elif one.draining_since is not None and now - one.draining_since > self.settings.drain_seconds:
                 self._kill(one, "the drain deadline has passed")
         if self._stopping_since is not None and now - self._stopping_since > self.settings.drain_seconds:
@@ -210,17 +214,18 @@ class Supervisor:
     def _start(self, one: GroupProcess) -> None:
         if self._stopping():
             return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, messages.MOST_BYTES * 2)
         one.restart_at = None
+        try:
+            ours, theirs = messages.channel()
+        except OSError as error:
+            self._not_begun(one, error)
+            return
         try:
             pid = os.fork()
         except OSError as error:
-            log.error("group.fork_failed group=%s why=%s", one.name, error.strerror)
             ours.close()
             theirs.close()
-            one.restart_at = time.monotonic() + 1.0
+            self._not_begun(one, error)
             return
         if pid == 0:
             ours.close()
@@ -228,24 +233,33 @@ class Supervisor:
         theirs.close()
         ours.setblocking(False)
         one.pid, one.channel, one.began = pid, ours, time.monotonic()
-        one.heard = one.began
+        one.heard, one.beat = one.began, None
         one.become("running")
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(one))
         if self._stopping():  # the signal came while we forked
             self._say(one, Stop())
 
+    def _not_begun(self, one: GroupProcess, error: OSError) -> None:
+        """The machine has no process or descriptor for it now: it is tried again until there is one."""
+        log.error("group.not_begun group=%s why=%s", one.name, error.strerror)
+        one.error = f"its process could not be made ({error.strerror}); it is tried again"
+        one.restart_at = time.monotonic() + 1.0
+        one.become("waiting")
+
     def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
         """In the child: leave the supervisor's things behind and be the group."""
-        code = 1
+        code, supervisor = 1, processes.lead()
         try:
             self._leave()
+            one.last_words.listen()
             off = frozenset(one.off)
-            group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, lambda: self._confine(one))
-            code = 0
-        except Exception:  # the boundary of a process that must not return into the supervisor's code
+            confine = functools.partial(self._confine, one)
+            code = group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, confine)
+        except BaseException:  # the boundary of a process that must not return into the supervisor's code
             log.exception("group.failed group=%s", one.name)
         finally:
             logging.shutdown()
+            processes.end_alone(supervisor)
             os._exit(code)
 
     def _confine(self, one: GroupProcess) -> str:
@@ -271,36 +285,33 @@ class Supervisor:
                 other.channel.close()
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for one in self.groups.values():
-                if one.pid == pid:
-                    self._ended(one, os.waitstatus_to_exitcode(status))
+        while pid := processes.ended_child():
+            one = next((one for one in self.groups.values() if one.pid == pid), None)
+            if one is not None:
+                processes.kill_children(pid)
+            _, status = os.waitpid(pid, 0)
+            if one is not None:
+                self._ended(one, os.waitstatus_to_exitcode(status))
 
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
-        if one.channel is not None:
-            self._selector.unregister(one.channel)
-            one.channel.close()
-        one.pid, one.channel = 0, None
+        self._hang_up(one)
+        why = one.cause_of_end(code)
+        one.pid = 0
         if one.snapshot is not None:
             one.snapshot = one.snapshot.counters()
         is_again, one.is_again = one.is_again, False
         was_asked, one.draining_since = one.draining_since is not None, None
         if self._stopping_since is not None or one.is_off:
+            self._is_short = self._is_short or (self._stopping() and code != 0)
             return one.become("stopped")
         if is_again:
             log.info("group.restarted group=%s", one.name)
             return self._start(one)
         if was_asked:
             return one.become("stopped")
+        one.error = why
         wait = one.backoff.after_failure(time.monotonic() - one.began)
-        why = signal.Signals(-code).name if code < 0 else f"exit {code}"
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")
@@ -308,6 +319,15 @@ class Supervisor:
         one.restarts += 1
         one.restart_at = time.monotonic() + wait
         return one.become("waiting")
+
+    def _end_stuck(self, one: GroupProcess) -> None:
+        """It is asked where it hangs, and killed a turn later, so that it can say."""
+        one.heard += TURN_SECONDS
+        if one.asked_where:
+            self._kill(one, one.doom)
+        else:
+            one.asked_where, one.doom = True, f"it said nothing for {self.settings.silent_seconds:.0f} s"
+            os.kill(one.pid, last_words.ASK)
 
     def _kill_the_rest(self) -> None:
         for one in self.groups.values():
@@ -317,33 +337,42 @@ class Supervisor:
 
     def _kill(self, one: GroupProcess, why: str) -> None:
         log.error("group.killed group=%s pid=%d why=%s", one.name, one.pid, why)
+        one.doom = why
         os.kill(one.pid, signal.SIGKILL)
 
     # Messages ------------------------------------------------------------------------------------------------------
 
     def _hear(self, one: GroupProcess) -> None:
-        while one.channel is not None:
+        for _ in range(MOST_HEARD):
+            if one.channel is None:
+                return
             try:
                 data = one.channel.recv(messages.MOST_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
-            if not data:
+            if not data:  # it ends; or it closed its channel, and is killed for its silence
+                self._hang_up(one)
                 return
-            one.heard = time.monotonic()
+            one.hear()
             try:
                 message = messages.decode(data)
                 if isinstance(message, Beat):
                     one.beat, one.snapshot = message, Snapshot.from_bytes(message.metrics)
             except (msgspec.MsgspecError, UnicodeDecodeError, ChaffinchError) as error:
-                log.error("group.garbled group=%s why=%s", one.name, error)
-                os.kill(one.pid, signal.SIGKILL)
+                self._kill(one, f"it said what cannot be understood: {error}")
                 return
             if isinstance(message, Beat):
                 continue
             if isinstance(message, AskMetrics):
                 self._say(one, Metrics(self.snapshot().to_bytes()))
+
+    def _hang_up(self, one: GroupProcess) -> None:
+        if one.channel is not None:
+            self._selector.unregister(one.channel)
+            one.channel.close()
+            one.channel = None
 
     def _say(self, one: GroupProcess, message: messages.Message) -> None:
         if one.channel is None:
@@ -402,7 +431,9 @@ class Supervisor:
         for one in self.groups.values():
             if one.pid:
                 os.kill(one.pid, signal.SIGKILL)
+                processes.kill_children(one.pid)
                 os.waitpid(one.pid, 0)
+            one.last_words.close()
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()
