@@ -154,7 +154,7 @@ class Writer:
             )
 
     def close(self, timeout: float) -> int:
-        """Refuse more, drain for at most `timeout` seconds, stop the thread. How much could not be kept: it is logged."""
+        """Refuse more, drain for at most `timeout` seconds, stop the thread. What could not be kept is logged."""
         with self._changed:
             self._closing_until = time.monotonic() + timeout
             thread = self._thread
