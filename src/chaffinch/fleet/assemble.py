@@ -11,6 +11,7 @@ from chaffinch.errors import InputError
 from chaffinch.fleet import workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
+from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
@@ -53,11 +54,15 @@ def describe(config: Config, seed: bytes) -> Described:
 
 
 def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
+    """Bind the listeners and arrange the workers in groups.
+
+    Raises `RunError` when a port cannot be bound, or when the journal is not one of this release.
+    """
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    SqliteJournal(state / "journal", config.journal).close()  # once for all groups: it refuses what is not ours
     listeners = open_all(described.plan)
     return Parts(config, state, described.plan, described.personas, listeners), groups
 

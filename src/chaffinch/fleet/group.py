@@ -67,7 +67,7 @@ class Group:
         self.name = name
         self.budget_bytes = budget_bytes
         self.parts = parts
-        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
+        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal, is_known=True)
         self.metrics = Registry(name)
         memory.export(self.metrics)
         self._channel = channel

@@ -250,7 +250,7 @@ class Supervisor:
         """In the child: leave the supervisor's things behind and be the group."""
         code, supervisor = 1, processes.lead()
         try:
-            self._leave()
+            self._leave(one)
             one.last_words.listen()
             off = frozenset(one.off)
             confine = functools.partial(self._confine, one)
@@ -269,7 +269,7 @@ class Supervisor:
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
 
-    def _leave(self) -> None:
+    def _leave(self, one: GroupProcess) -> None:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -281,6 +281,8 @@ class Supervisor:
         for end in self._wake:
             os.close(end)
         for other in self.groups.values():
+            if other is not one:
+                other.last_words.close()
             if other.channel is not None:
                 other.channel.close()
 
