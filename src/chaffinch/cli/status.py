@@ -38,6 +38,9 @@ def command(as_json: bool, state: str | None, config: str | None) -> None:
             for g in status.groups
         ],
     )  # fmt: skip
+    for group in status.groups:
+        if group.given_up:
+            print(f"{group.name} is short of memory and has given up: {', '.join(group.given_up)}")
     print()
     text.table(
         ("WORKER", "GROUP", "STATE", "SINCE", "RESTARTS", "LAG", "LAST ERROR"),

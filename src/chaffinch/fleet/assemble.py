@@ -8,7 +8,7 @@ import msgspec
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.journal.sqlite import SqliteJournal
@@ -53,18 +53,20 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups.
-
-    Raises `RunError` when a port cannot be bound, or when the journal is not one of this release.
-    """
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
-    SqliteJournal(state / "journal", config.journal).close()  # once for all groups: it refuses what is not ours
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    budget.divide(budget.stated(config.fleet.memory), groups)
+    return groups
+
+
+def parts(config: Config, state: Path, described: Described) -> Parts:
+    """Bind the listeners. Raises `RunError` when a port cannot be bound, or when the journal is not of this release."""
+    SqliteJournal(state / "journal", config.journal).close()  # once for all groups
+    return Parts(config, state, described.plan, described.personas, open_all(described.plan))
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

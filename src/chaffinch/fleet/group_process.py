@@ -10,6 +10,7 @@ from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.control import GroupStatus, WorkerStatus
 from chaffinch.fleet.last_words import LastWords
 from chaffinch.fleet.workers import Worker
+from chaffinch.metrics import memory
 
 if TYPE_CHECKING:
     import socket
@@ -35,19 +36,21 @@ class GroupProcess:
         self.heard = 0.0
         self.restarts = 0
         self.restart_at: float | None = None
-        self.error = ""
-        """Why its last process ended, or could not begin."""
-        self.doom = ""
-        """Why the supervisor kills the process that it has."""
         self.off: set[str] = set()
         """Workers that their owner stopped: they stay so when the group begins anew."""
         self.draining_since: float | None = None
         """Since when it is to end, alone."""
         self.is_again = False
         """It begins anew when it has ended, which is no failure."""
+        self.ending = ""
+        """Why the supervisor ends it, where it does."""
+        self.error = ""
+        """Why it ended last, where nobody asked for it."""
         self.asked_where = False
         """It is silent, and was asked where it hangs."""
         self.last_words = LastWords(name)
+        self.over_since: float | None = None
+        """Since when it holds more than its share."""
         self.channel: socket.socket | None = None
         self.beat: Beat | None = None
         self.snapshot: Snapshot | None = None
@@ -71,17 +74,29 @@ class GroupProcess:
         self.heard = time.monotonic()
         if self.asked_where:
             log.warning("group.was_stuck group=%s\n%s", self.name, self.last_words.take().rstrip())
-            self.asked_where, self.doom = False, ""
+            self.asked_where, self.ending = False, ""
 
     def cause_of_end(self, code: int) -> str:
-        """Why its process ended, and where it was; what the supervisor killed it for stands first."""
+        """Why its process ended, and where it was; what the supervisor ended it for stands first."""
         text = self.last_words.take()
         if text:
             log.error("group.last_words group=%s\n%s", self.name, text.rstrip())
-        why = self.doom or (f"it ended with {signal.Signals(-code).name if code < 0 else f'exit {code}'}")
-        self.doom, self.asked_where = "", False
+        why = self.ending or (signal.Signals(-code).name if code < 0 else f"exit {code}")
+        self.ending, self.asked_where = "", False
         where = last_words.place(text)
         return f"{why} (at {where})" if where else why
+
+    def private_bytes(self) -> int:
+        """What it holds alone, now: what it shares changes little, and it says how much that is with each beat.
+
+        Read from outside, so that a group that says nothing is seen, too. 0 when it has no process.
+        """
+        if not self.pid or self.beat is None:
+            return 0
+        try:
+            return max(0, memory.resident_bytes(self.pid) - self.beat.shared_bytes)
+        except OSError:
+            return 0  # it ends just now
 
     def status(self) -> GroupStatus:
         """What `chaffinch status` shows of it."""
@@ -98,6 +113,7 @@ class GroupProcess:
             cpu_seconds=beat.cpu_seconds if beat else 0.0,
             confined=self.beat.confined if self.beat else "",
             error=self.error,
+            given_up=beat.given_up if beat else (),
         )
 
     def rows(self) -> list[WorkerStatus]:
