@@ -1,6 +1,7 @@
 """What an owner waits for: a start to the first connection, a stop (idle, and with 2,000 open sessions), a restart.
 
-The median and the longest of ten (or of as many as the argument says), each from a cold process: the command line's own start is part of every figure.
+The median and the longest of ten (or of as many as the argument says), each from a cold process: the command line's own
+start is part of every figure.
 """
 
 import contextlib

@@ -52,8 +52,8 @@ def test_a_budget_that_cannot_work_is_refused_with_the_arithmetic(tmp_path: Path
         done = fleet.call(*flags, *fleet.flags)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
-        assert "a budget of 33.6 MB cannot hold this fleet, which takes at least 65.8 MB: 31.4 MB what" in done.stderr
-        assert "20.0 MB decoys + 14.4 MB back; give --memory 63M, or use fewer groups" in done.stderr
+        assert "a budget of 33.6 MB cannot hold this fleet, which takes at least 66.7 MB: 31.4 MB what" in done.stderr
+        assert "21.1 MB decoys + 14.1 MB back; give --memory 64M, or use fewer groups" in done.stderr
     assert not (tmp_path / "control.sock").exists()
 
 

@@ -15,8 +15,8 @@ from chaffinch.fleet.workers import MB, Worker
 from chaffinch.metrics import memory
 
 COMMON_BYTES: Final = 29 * MB
-"""The supervisor with all that its groups share, and room for the answers that it gives. 18 to 21 MB of it are there when
-it serves, 27 MB where it had to compile its sources (tests/fleet/test_budget.py measures it, and the next two).
+"""The supervisor with all that its groups share, and room for the answers that it gives. 18 to 21 MB of it are there
+when it serves, 27 MB where it had to compile its sources (tests/fleet/test_budget.py measures it, and the next two).
 """
 
 COMMON_GROUP_BYTES: Final = 1_200_000
@@ -24,7 +24,7 @@ COMMON_GROUP_BYTES: Final = 1_200_000
 libraries that several groups load later.
 """
 
-GROUP_BYTES: Final = 7_600_000
+GROUP_BYTES: Final = 7_400_000
 """What a process holds privately before its workers run: pages of the common part that it wrote to, its event loop, its
 journal, and what workers of one kind have in common.
 """

@@ -83,6 +83,9 @@ KEPT: Final = (
 )  # fmt: skip
 """Places that are kept for workers to come: nobody else may take their names."""
 
+DECOY_IDLE: Final = {"redis": 1_800_000}
+"""Of services whose workers hold more than others before anybody comes: redis has a table of all its commands."""
+
 _STRANGER_NEEDS: Final[tuple[Need, ...]] = ("own port", "outbound")
 """What another package's worker may need: nothing is known of it."""
 
@@ -90,7 +93,8 @@ _STRANGER_NEEDS: Final[tuple[Need, ...]] = ("own port", "outbound")
 def decoy_worker(service: str) -> Worker:
     """The row of a decoy service's worker."""
     does = f"serves {service} on every decoy host that runs it"
-    return Worker(f"{PREFIX}{service}", "chaffinch.decoys.worker", DECOYS, does, ("decoy ports",), 800_000, 4)
+    idle = DECOY_IDLE.get(service, 800_000)
+    return Worker(f"{PREFIX}{service}", "chaffinch.decoys.worker", DECOYS, does, ("decoy ports",), idle, 4)
 
 
 def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, ...]:
