@@ -1,9 +1,9 @@
-"""Random processes of a fleet are killed with SIGKILL under load: what was acknowledged is there, once; how soon it is whole.
+"""Random processes of a fleet are killed under load: nothing acknowledged is lost or twice there; how soon it is whole.
 
-For ten minutes, or for as many seconds as the argument says. Clients speak to redis and http decoys, a word of its own
-in each session; a reader follows the journal from outside of the fleet. Acknowledged is what that reader was shown, and
-each session that was answered and ended longer than `FLUSH_SECONDS` before the next kill. Ends with 1 when any of that is
-missing or there twice, or when the fleet was not whole again in time.
+For ten minutes, or for as many seconds as the argument says, each by SIGKILL. Clients speak to redis and http decoys, a
+word of its own in each session; a reader follows the journal from outside of the fleet. Acknowledged is what that reader
+was shown, and each session that was answered and over longer than `FLUSH_SECONDS` before the first kill after its
+beginning. Ends with 1 when any of that is missing or there twice, or when the fleet was not whole again in time.
 """
 
 import collections
@@ -45,9 +45,10 @@ FLAGS = ("--port-offset", str(OFFSET), "--metrics-port", "0")
 
 
 class Told(NamedTuple):
-    """A session that was answered: its word, and when it ended (monotonic)."""
+    """A session that was answered: its word, and when it began and ended (monotonic)."""
 
     word: str
+    began: float
     at: float
 
 
@@ -72,7 +73,7 @@ class Client(threading.Thread):
             except OSError:
                 self.failed += 1
             else:
-                self.told.append(Told(word, time.monotonic()))
+                self.told.append(Told(word, began, time.monotonic()))
             if self.ending.wait(max(0.0, 1 / RATE - (time.monotonic() - began))):
                 return
 
@@ -191,8 +192,9 @@ def answers(where: tuple[str, int]) -> bool:
 def acknowledged(clients: list[Client], kills: list[Kill]) -> Iterator[tuple[str, str]]:
     """The words of sessions that were over long enough before the next kill, and when that was."""
     for client in clients:
-        for word, at in client.told:
-            following = next((kill for kill in kills if kill.at > at), None)
+        for word, began, at in client.told:
+            # What a killed process had answered before may still be read after.
+            following = next((kill for kill in kills if kill.at > began), None)
             if following is None or following.at - at > FLUSH_SECONDS:
                 last = next((kill for kill in reversed(kills) if kill.at <= at), None)
                 when = f"{at - last.at:.2f} s after a kill of {last.who}" if last else "before any kill"
@@ -277,7 +279,9 @@ def verdict(state: Path, reader: Reader, clients: list[Client], kills: list[Kill
     print(f"{len(kills)} kills in {SECONDS:.0f} s: {', '.join(f'{name} {count}' for name, count in who.most_common())}")
     print(f"{answered:,} sessions were answered, {failed} were cut by a kill", flush=True)
     found = list(faults(state, reader, dict(acknowledged(clients, kills))))
-    print("\n".join(f"FAULT: {fault}" for fault in found) or "nothing acknowledged is missing, and nothing is there twice")
+    print(
+        "\n".join(f"FAULT: {fault}" for fault in found) or "nothing acknowledged is missing, and nothing is there twice"
+    )
     for name in ("a group", "the supervisor"):
         took = [kill.whole_s for kill in kills if (kill.who == "supervisor") == (name == "the supervisor")]
         if took:

@@ -197,9 +197,13 @@ def told(
         whole = whole and not probe.unanswered
     status = fleet.status()
     restarts = sum(one["restarts"] for one in status["groups"])
-    print(f"sessions seen {status['sessions_seen'] - before:,}, lost events {status['journal_lost']}, restarts {restarts}")
+    print(
+        f"sessions seen {status['sessions_seen'] - before:,}, lost events {status['journal_lost']}, restarts {restarts}"
+    )
     for group in status["groups"]:
-        print(f"  {group['name']}: {group['pss_bytes'] / 1e6:.1f} MB, given up {group['given_up']}, {group['error'] or 'no error'}")
+        print(
+            f"  {group['name']}: {group['pss_bytes'] / 1e6:.1f} MB, given up {group['given_up']}, {group['error'] or 'no error'}"
+        )
     return whole and not status["journal_lost"] and not restarts
 
 

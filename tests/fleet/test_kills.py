@@ -28,7 +28,8 @@ def test_who_is_killed_often_while_it_serves_is_never_given_up(tmp_path: Path) -
         for count in range(1, 7):
             os.kill(fleet.group("decoys")["pid"], signal.SIGKILL)
             eventually(
-                lambda count=count: fleet.group("decoys")["restarts"] == count
-                and fleet.worker("decoy-redis")["state"] == "running"
+                lambda count=count: (
+                    fleet.group("decoys")["restarts"] == count and fleet.worker("decoy-redis")["state"] == "running"
+                )
             )
             assert ping(fleet) == b"+PONG\r\n"

@@ -48,9 +48,9 @@ class GroupStatus(msgspec.Struct, frozen=True):
     budget_bytes: int
     cpu_seconds: float
     confined: str
-    error: str = ""
+    error: str
     """Why its last process ended that was to go on; empty when none did."""
-    given_up: tuple[str, ...] = ()
+    given_up: tuple[str, ...]
     """What its guard has given up so that it stays within its budget."""
 
 

@@ -37,13 +37,13 @@ log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
 
+STACK_BYTES = 1 << 20
+"""Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
+
 SPARE_SECONDS = 1.0
 """Of the time in which a group has to end: what is left when the journal gives up a disk that takes nothing, so that
 the group can say what it could not keep.
 """
-
-STACK_BYTES = 1 << 20
-"""Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -36,21 +36,21 @@ class GroupProcess:
         self.heard = 0.0
         self.restarts = 0
         self.restart_at: float | None = None
+        self.error = ""
+        """Why its last process ended, or could not begin."""
+        self.doom = ""
+        """Why the supervisor ends the process that it has, for a fault."""
         self.off: set[str] = set()
         """Workers that their owner stopped: they stay so when the group begins anew."""
         self.draining_since: float | None = None
         """Since when it is to end, alone."""
         self.is_again = False
         """It begins anew when it has ended, which is no failure."""
-        self.ending = ""
-        """Why the supervisor ends it, where it does."""
-        self.error = ""
-        """Why it ended last, where nobody asked for it."""
+        self.over_since: float | None = None
+        """Since when it holds more than its share."""
         self.asked_where = False
         """It is silent, and was asked where it hangs."""
         self.last_words = LastWords(name)
-        self.over_since: float | None = None
-        """Since when it holds more than its share."""
         self.channel: socket.socket | None = None
         self.beat: Beat | None = None
         self.snapshot: Snapshot | None = None
@@ -69,23 +69,6 @@ class GroupProcess:
         """Each of its workers has begun."""
         return self.beat is not None and all(row.state != "starting" for row in self.beat.workers)
 
-    def hear(self) -> None:
-        """It said something. If it was thought to be stuck it was not: where it was then is of no use later."""
-        self.heard = time.monotonic()
-        if self.asked_where:
-            log.warning("group.was_stuck group=%s\n%s", self.name, self.last_words.take().rstrip())
-            self.asked_where, self.ending = False, ""
-
-    def cause_of_end(self, code: int) -> str:
-        """Why its process ended, and where it was; what the supervisor ended it for stands first."""
-        text = self.last_words.take()
-        if text:
-            log.error("group.last_words group=%s\n%s", self.name, text.rstrip())
-        why = self.ending or (signal.Signals(-code).name if code < 0 else f"exit {code}")
-        self.ending, self.asked_where = "", False
-        where = last_words.place(text)
-        return f"{why} (at {where})" if where else why
-
     def private_bytes(self) -> int:
         """What it holds alone, now: what it shares changes little, and it says how much that is with each beat.
 
@@ -97,6 +80,23 @@ class GroupProcess:
             return max(0, memory.resident_bytes(self.pid) - self.beat.shared_bytes)
         except OSError:
             return 0  # it ends just now
+
+    def hear(self) -> None:
+        """It said something. If it was thought to be stuck it was not: where it was then is of no use later."""
+        self.heard = time.monotonic()
+        if self.asked_where:
+            log.warning("group.was_stuck group=%s\n%s", self.name, self.last_words.take().rstrip())
+            self.asked_where, self.doom = False, ""
+
+    def cause_of_end(self, code: int) -> str:
+        """Why its process ended, and where it was; what the supervisor killed it for stands first."""
+        text = self.last_words.take()
+        if text:
+            log.error("group.last_words group=%s\n%s", self.name, text.rstrip())
+        why = self.doom or (f"it ended with {signal.Signals(-code).name if code < 0 else f'exit {code}'}")
+        self.doom, self.asked_where = "", False
+        where = last_words.place(text)
+        return f"{why} (at {where})" if where else why
 
     def status(self) -> GroupStatus:
         """What `chaffinch status` shows of it."""

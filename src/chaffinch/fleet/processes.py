@@ -18,7 +18,7 @@ import msgspec
 
 from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
-from chaffinch.fleet import budget, group, last_words, messages, process_group
+from chaffinch.fleet import budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
@@ -54,7 +54,7 @@ class Processes:
         self.stopping_since: float | None = None
         """Since when the whole fleet ends; from then on nothing is started."""
         self.is_short = False
-        """A group could not end as it should: it says why in the log."""
+        """A group could not end as it should, when the fleet ended."""
         self.division = budget.divide(budget.stated(self.settings.memory), groups)
         self.groups = {
             name: GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
@@ -135,7 +135,7 @@ class Processes:
     def replace(self, one: GroupProcess, why: str) -> None:
         """End the group's process in order, for a fault: it counts as a failure, and begins anew."""
         log.error("group.replaced group=%s pid=%d why=%s", one.name, one.pid, why)
-        one.ending = why
+        one.doom = why
         one.draining_since = time.monotonic()
         one.become("stopping")
         self.say(one, Stop())
@@ -143,16 +143,8 @@ class Processes:
     def kill(self, one: GroupProcess, why: str) -> None:
         """End the group's process now; `why` stands in the log and in `status`."""
         log.error("group.killed group=%s pid=%d why=%s", one.name, one.pid, why)
-        one.ending = one.ending or why
+        one.doom = one.doom or why
         os.kill(one.pid, signal.SIGKILL)
-
-    def kill_stuck(self, one: GroupProcess, why: str) -> None:
-        """To be called twice, a turn apart: it is asked where it hangs, and then killed."""
-        if one.asked_where:
-            self.kill(one, why)
-        else:
-            one.asked_where, one.ending = True, one.ending or why
-            os.kill(one.pid, last_words.ASK)
 
     def budget(self, division: budget.Division) -> None:
         """From now on these shares hold; no process begins anew for it."""
@@ -163,36 +155,28 @@ class Processes:
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
-        while pid := process_group.ended_child():
+        while pid := descendants.ended_child():
             one = next((one for one in self.groups.values() if one.pid == pid), None)
             if one is not None:
-                process_group.kill_rest(pid)
+                descendants.kill_children(pid)
             _, status = os.waitpid(pid, 0)
             if one is not None:
                 self._ended(one, os.waitstatus_to_exitcode(status))
 
-    def close(self) -> None:
-        """Leave nothing behind, whatever happened."""
-        for one in self.groups.values():
-            if one.pid:
-                os.kill(one.pid, signal.SIGKILL)
-                process_group.kill_rest(one.pid)
-                os.waitpid(one.pid, 0)
-            one.last_words.close()
-
     def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
         """In the child: leave the supervisor's things behind and be the group."""
-        code, supervisor = 1, process_group.lead()
+        code, supervisor = 1, descendants.lead()
         try:
             self._leave(one)
             one.last_words.listen()
-            off, confine = frozenset(one.off), functools.partial(self._confine, one)
+            off = frozenset(one.off)
+            confine = functools.partial(self._confine, one)
             code = group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, confine)
         except BaseException:  # the boundary of a process that must not return into the supervisor's code
             log.exception("group.failed group=%s", one.name)
         finally:
             logging.shutdown()
-            process_group.end_alone(supervisor)
+            descendants.end_alone(supervisor)
             os._exit(code)
 
     def _confine(self, one: GroupProcess) -> str:
@@ -220,13 +204,13 @@ class Processes:
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
         self._hang_up(one)
-        one.pid = 0
+        is_fault = bool(one.doom)
+        why = one.cause_of_end(code)
+        one.pid, one.over_since = 0, None
         if one.snapshot is not None:
             one.snapshot = one.snapshot.counters()
         is_again, one.is_again = one.is_again, False
         was_asked, one.draining_since = one.draining_since is not None, None
-        is_fault, one.over_since = bool(one.ending), None
-        why = one.cause_of_end(code)
         if self.is_stopping() or one.is_off:
             self.is_short = self.is_short or (self.is_stopping() and code != 0)
             return one.become("stopped")
@@ -235,10 +219,10 @@ class Processes:
             return self.start(one)
         if was_asked and not is_fault:
             return one.become("stopped")
+        one.error = why
         # One that served and was killed by somebody else has no fault: it is no step to a crash loop.
         was_killed = code == -signal.SIGKILL and not is_fault and one.serves
         wait = one.backoff.after_failure(math.inf if was_killed else time.monotonic() - one.began)
-        one.error = why
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")
@@ -268,7 +252,7 @@ class Processes:
                 if isinstance(message, Beat):
                     one.beat, one.snapshot = message, Snapshot.from_bytes(message.metrics)
             except (msgspec.MsgspecError, UnicodeDecodeError, ChaffinchError) as error:
-                self.kill(one, f"what it said was garbled: {error}")
+                self.kill(one, f"it said what cannot be understood: {error}")
                 return
             if isinstance(message, Beat):
                 continue

@@ -29,7 +29,7 @@ def ended_child() -> int:
     return found.si_pid if found else 0
 
 
-def kill_rest(leader: int) -> None:
+def kill_children(leader: int) -> None:
     """Kill what is left of a group's process group, before its leader was waited for."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
