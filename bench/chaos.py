@@ -1,9 +1,9 @@
 """Random processes of a fleet are killed under load: nothing acknowledged is lost or twice there; how soon it is whole.
 
-For ten minutes, or for as many seconds as the argument says, each by SIGKILL. Clients speak to redis and http decoys, a
-word of its own in each session; a reader follows the journal from outside of the fleet. Acknowledged is what that reader
-was shown, and each session that was answered and over longer than `FLUSH_SECONDS` before the first kill after its
-beginning. Ends with 1 when any of that is missing or there twice, or when the fleet was not whole again in time.
+For ten minutes, or for as many seconds as the argument says, each by SIGKILL. Clients speak to redis and http decoys,
+a word of its own in each session; a reader follows the journal from outside of the fleet. Acknowledged is what that
+reader was shown, and each session that was answered and over longer than `FLUSH_SECONDS` before the first kill after
+its beginning. Ends with 1 when any of that is missing or there twice, or when the fleet was not whole again in time.
 """
 
 import collections
@@ -33,14 +33,15 @@ from chaffinch.fleet.control import Status
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
 CLIENTS = 8
-"""Each has an address and at most `RATE` sessions a second: below the rate at which a source's records are collapsed."""
+"""Each has an address, and `RATE` sessions a second at most: below the rate at which a source is collapsed."""
 RATE = 60.0
 PAUSES = (0.3, 4.0)
 """Seconds from a whole fleet to the next kill."""
 SUPERVISOR_SHARE = 0.15
 FLUSH_SECONDS = 1.0
-"""Events wait for the disk for `journal.flush_ms`, and a commit takes some: far more than both, on a busy machine too."""
+"""Events wait for the disk for `journal.flush_ms`, and a commit takes some: far more than both, on a busy machine."""
 WHOLE_SECONDS = 10.0
+WELL = "nothing acknowledged is missing, and nothing is there twice"
 FLAGS = ("--port-offset", str(OFFSET), "--metrics-port", "0")
 
 
@@ -279,9 +280,7 @@ def verdict(state: Path, reader: Reader, clients: list[Client], kills: list[Kill
     print(f"{len(kills)} kills in {SECONDS:.0f} s: {', '.join(f'{name} {count}' for name, count in who.most_common())}")
     print(f"{answered:,} sessions were answered, {failed} were cut by a kill", flush=True)
     found = list(faults(state, reader, dict(acknowledged(clients, kills))))
-    print(
-        "\n".join(f"FAULT: {fault}" for fault in found) or "nothing acknowledged is missing, and nothing is there twice"
-    )
+    print("\n".join(f"FAULT: {fault}" for fault in found) or WELL)
     for name in ("a group", "the supervisor"):
         took = [kill.whole_s for kill in kills if (kill.who == "supervisor") == (name == "the supervisor")]
         if took:

@@ -1,6 +1,7 @@
 """Redis clients in a process of their own, for `bench.storm`: one short session after another, each counted.
 
-`python -m bench.storm_redis CLIENTS ADDRESS:PORT...`, until SIGTERM; then prints what was connected and answered as JSON.
+`python -m bench.storm_redis CLIENTS ADDRESS:PORT...`, until SIGTERM; then prints what was connected and answered, as
+JSON.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import json
 import signal
 import sys
 
-TALK = b"PING\r\nSET storm:%d value\r\nGET storm:%d\r\n"
+TALK = b"PING\r\nSET storm:%d value\r\nGET storm:%d\r\nQUIT\r\n"
 TIMEOUT_SECONDS = 30.0
 
 
@@ -39,9 +40,8 @@ async def client(counts: Counts, number: int, places: list[tuple[str, int]], end
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 writer.write(TALK % (number, number))
-                got = await reader.readuntil(b"+PONG\r\n")
-                counts.answered += got.endswith(b"+PONG\r\n")
-                writer.write(b"QUIT\r\n")
+                await reader.readuntil(b"\r\n")
+                counts.answered += 1
                 await reader.read(-1)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             counts.refused += 1
