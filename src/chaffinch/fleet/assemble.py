@@ -57,9 +57,14 @@ def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dic
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    arranged = groups(config, described)
     listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    return Parts(config, state, described.plan, described.personas, listeners), arranged
+
+
+def groups(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """Which workers there are, by group."""
+    return workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

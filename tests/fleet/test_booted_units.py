@@ -1,0 +1,102 @@
+"""The units under a real systemd: the fleet serves with all that they deny, and they do what they say."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from chaffinch.config import Config
+from tests.fleet.booted import SYSTEMD, WHERE, Machine, booted
+from tests.fleet.running import eventually
+from tests.fleet.test_units import settings, written
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.getuid() != 0 or not SYSTEMD, reason="needs root and systemd"),
+]
+
+
+def status(machine: Machine) -> dict[str, list[dict[str, object]]]:
+    done = machine.chaffinch("status", "--json")
+    return json.loads(done.stdout) if done.returncode == 0 else {"groups": [], "workers": []}
+
+
+def capabilities(machine: Machine, pid: object) -> str:
+    """Those in effect, as the kernel shows them."""
+    text = machine.run("cat", f"/proc/{pid}/status").stdout
+    return next(line.split()[1] for line in text.splitlines() if line.startswith("CapEff"))
+
+
+def visited(machine: Machine, offset: int) -> None:
+    """Real clients find the services, ssh up to its key exchange, and what they did is recorded."""
+    hosts = {
+        name: json.loads(machine.chaffinch("hosts", "--service", name, "--limit", "1", "--json").stdout)[0]["address"]
+        for name in ("http", "ssh", "redis")
+    }
+    page = machine.run("curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}",
+                       f"http://{hosts['http']}:{offset + 80}/")  # fmt: skip
+    assert page.stdout in ("200", "301", "302", "401", "403"), page
+    keys = machine.run("ssh-keyscan", "-T", "20", "-p", str(offset + 22), hosts["ssh"])
+    assert "ssh-" in keys.stdout, keys
+    pong = machine.run("redis-cli", "-h", hosts["redis"], "-p", str(offset + 6379), "ping")
+    assert "PONG" in pong.stdout or "NOAUTH" in pong.stdout, pong
+    seen = eventually(
+        lambda: (
+            {row["service"] for row in json.loads(machine.chaffinch("sessions", "--json").stdout or "[]")}
+            >= {"http", "ssh", "redis"}
+        )
+    )
+    assert seen
+
+
+def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
+    with booted(tmp_path, written(Config(), WHERE)) as machine:
+        began = time.monotonic()
+        done = machine.run("systemctl", "start", "chaffinch")
+        took = time.monotonic() - began
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        assert took < 10, "systemctl returns when the fleet has said that it serves"
+        assert machine.shows("chaffinch", "StatusText") == "65536 decoy hosts"
+        visited(machine, 20000)
+        main = machine.shows("chaffinch", "MainPID")
+        groups = {one["name"]: one for one in status(machine)["groups"]}
+        assert capabilities(machine, main) == "0" * 16
+        assert "landlock" in str(groups["decoys"]["confined"]), "what the unit denies leaves Landlock to the groups"
+        machine.run("kill", "-9", str(groups["decoys"]["pid"]))
+        eventually(lambda: any(one["name"] == "decoys" and one["restarts"] for one in status(machine)["groups"]))
+        assert machine.shows("chaffinch", "MainPID") == main
+        machine.run("kill", "-9", main)
+        eventually(lambda: machine.shows("chaffinch", "NRestarts") == "1", 15)
+        eventually(lambda: machine.shows("chaffinch", "ActiveState") == "active", 15)
+        visited(machine, 20000)
+        assert machine.run("systemctl", "stop", "chaffinch").returncode == 0
+        assert machine.shows("chaffinch", "Result") == "success"
+        log = machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout
+        assert "beat.stale" not in log
+        assert "Traceback" not in log
+
+
+def test_real_ports_are_bound_and_the_groups_give_the_capability_up(tmp_path: Path) -> None:
+    config = settings(tmp_path, "[network]\nport_offset = 0\n")
+    environment = "Environment=CHAFFINCH_NETWORK_PORT_OFFSET=0\n"
+    text = written(config, WHERE)["chaffinch.service"].replace("[Service]\n", f"[Service]\n{environment}")
+    with booted(tmp_path, {"chaffinch.service": text}) as machine:
+        done = machine.run("systemctl", "start", "chaffinch")
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        visited(machine, 0)
+        assert capabilities(machine, machine.shows("chaffinch", "MainPID")) == f"{1 << 10:016x}"
+        for group in status(machine)["groups"]:
+            assert capabilities(machine, group["pid"]) == "0" * 16, group
+
+
+def test_what_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
+    text = written(Config(), WHERE)["chaffinch.service"]
+    text = text.replace("[Service]\n", "[Service]\nEnvironment=CHAFFINCH_NETWORK_HOSTS=10.0.0.0/8\n")
+    with booted(tmp_path, {"chaffinch.service": text}) as machine:
+        assert machine.run("systemctl", "start", "chaffinch").returncode == 1
+        time.sleep(2)
+        assert machine.shows("chaffinch", "ActiveState") == "failed"
+        assert machine.shows("chaffinch", "NRestarts") == "0"
+        assert machine.shows("chaffinch", "ExecMainStatus") == "2"
