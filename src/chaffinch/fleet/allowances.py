@@ -70,7 +70,7 @@ def _memory(budget: int, sessions: int) -> tuple[int, tuple[str, ...]]:
     why = (
         f"fleet.memory is {budget} bytes ({budget / MB:.0f} MB): what the fleet itself keeps within.",
         f"A cgroup also counts what the kernel holds: {KERNEL_BYTES} bytes for each of the {fitting} sessions that fit",
-        f"({SESSION_BYTES} bytes each of what {IDLE_BYTES // MB} MB at idle leave, at most {sessions} by decoys.sessions),",
+        f"({SESSION_BYTES} bytes each of what {IDLE_BYTES // MB} MB at idle leave, at most {sessions} in all),",
         f"and not under {KERNEL_LEAST // MB} MB: {kernel / MB:.0f} MB.",
         f"Past their sum, {high / MB:.0f} MB, the kernel reclaims; past an eighth more it kills the largest process.",
     )
