@@ -100,3 +100,24 @@ def test_what_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
         assert machine.shows("chaffinch", "ActiveState") == "failed"
         assert machine.shows("chaffinch", "NRestarts") == "0"
         assert machine.shows("chaffinch", "ExecMainStatus") == "2"
+
+
+def test_each_group_is_a_unit_of_its_own(tmp_path: Path) -> None:
+    with booted(tmp_path, written(Config(), WHERE, split=True)) as machine:
+        decoys, back = "chaffinch@decoys.service", "chaffinch@back.service"
+        done = machine.run("systemctl", "start", decoys, back)
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        visited(machine, 20000)
+        page = ("curl", "-s", "-m", "10", "http://127.0.0.1:9477/metrics")
+        # What the other unit counts is in it.
+        eventually(lambda: 'chaffinch_sessions_opened_total{service="http"} 1' in machine.run(*page).stdout)
+        main = machine.shows(decoys, "MainPID")
+        assert machine.run("systemctl", "restart", back).returncode == 0
+        assert machine.shows(decoys, "MainPID") == main
+        machine.run("kill", "-9", main)
+        eventually(lambda: machine.shows(decoys, "NRestarts") == "1", 15)
+        eventually(lambda: machine.shows(decoys, "ActiveState") == "active", 15)
+        assert machine.shows(back, "NRestarts") == "0"
+        assert {one["name"] for one in status(machine)["groups"]} == {"decoys", "back"}
+        assert machine.chaffinch("stop").stdout == "stopped\n"
+        eventually(lambda: machine.shows(decoys, "ActiveState") == machine.shows(back, "ActiveState") == "inactive")

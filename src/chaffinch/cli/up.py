@@ -27,19 +27,23 @@ from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
 @options.setting("metrics.port", "--metrics-port")
+@click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
 @options.placed
-def command(detach: bool, state: str | None, config: str | None, **given: object) -> int:
+def command(only: str, detach: bool, state: str | None, config: str | None, **given: object) -> int:
     """Bring up the fleet: decoy hosts on every address of --hosts.
 
-    Runs until ^C or `chaffinch stop`.
+    Runs until ^C or `chaffinch stop`. With --only it is one group of it, with the ports of that group's services: for a
+    service manager that starts each group by itself. The other commands speak to all of them.
     """
     settings = options.load(config, options.flags_given(given))
     directory = options.state_of(state)
     prepare(directory)
-    lock = StateLock(directory)
-    lock.take()
     described = assemble.describe(settings, seed(directory, settings.fleet.seed))
+    if only:
+        assemble.refuse_unknown_group(only, assemble.groups(settings, described))
+    lock = StateLock(directory, only)
+    lock.take()
     if detach:
         return _detached(settings, directory, lock, described)
     return _run(settings, directory, lock, described, live.watcher())
@@ -51,7 +55,7 @@ def _run(
     """The fleet's whole life in this process."""
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
-    parts, groups = assemble.parts(settings, directory, described)
+    parts, groups = assemble.parts(settings, directory, described, lock.only)
     write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
     hand_over(settings.fleet.user, directory)
     gc.collect()

@@ -1,5 +1,6 @@
 """From the configuration to a fleet that can be started: the plan, the personas, the listeners, the worker table."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import msgspec
 
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
+from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 from chaffinch.fleet import workers
 from chaffinch.fleet.group import Parts
@@ -52,14 +54,39 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
-    for name in described.services:
+def parts(
+    config: Config, state: Path, described: Described, only: str = ""
+) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
+    """Bind the listeners and arrange the workers in groups: all, or the group `only`, with an equal part of the budget.
+
+    Raises `RunError` when a port cannot be bound, and `InputError` for a group that the configuration does not have.
+    """
+    arranged = groups(config, described)
+    services = described.services
+    if only:
+        refuse_unknown_group(only, arranged)
+        fleet = msgspec.structs.replace(config.fleet, memory=config.fleet.memory // len(arranged))
+        config = msgspec.structs.replace(config, fleet=fleet)
+        arranged = {only: arranged[only]}
+        services = tuple(name for name in services if any(one.name == f"{PREFIX}{name}" for one in arranged[only]))
+    for name in services:
         registry.find(name)
         registry.refuse_missing(name)
-    arranged = groups(config, described)
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), arranged
+    listeners = open_all(_narrowed(described.plan, services))
+    return Parts(config, state, described.plan, described.personas, listeners, only), arranged
+
+
+def refuse_unknown_group(only: str, arranged: Mapping[str, tuple[Worker, ...]]) -> None:
+    """Raises `InputError` for a group that is not there."""
+    if only not in arranged:
+        raise InputError(f"the configuration has no group {only!r}; there are: {', '.join(arranged)}")
+
+
+def _narrowed(plan: Plan, services: tuple[str, ...]) -> Plan:
+    """The plan with the ports of these services alone."""
+    narrowed = copy.copy(plan)
+    narrowed.ports = tuple(port for port in plan.ports if port.service in services)
+    return narrowed
 
 
 def groups(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:

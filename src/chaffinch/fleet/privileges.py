@@ -48,7 +48,8 @@ def hand_over(user: str, state: Path) -> None:
     for name in DIRECTORIES:
         os.chown(state / name, entry.pw_uid, entry.pw_gid)
         for inside in (state / name).iterdir():
-            os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # another group's, which runs already
+                os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 def account(user: str) -> pwd.struct_passwd:

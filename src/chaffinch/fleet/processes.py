@@ -16,7 +16,7 @@ import msgspec
 
 from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
-from chaffinch.fleet import group, messages
+from chaffinch.fleet import asking, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
@@ -218,7 +218,7 @@ class Processes:
             if isinstance(message, Beat):
                 continue
             if isinstance(message, AskMetrics):
-                self.say(one, Metrics(self.snapshot().to_bytes()))
+                self.say(one, Metrics(self._whole_snapshot().to_bytes()))
 
     def say(self, one: GroupProcess, message: messages.Message) -> None:
         """Tell the group. One without a process is told nothing."""
@@ -232,3 +232,10 @@ class Processes:
     def snapshot(self) -> Snapshot:
         """The metrics of all groups, merged."""
         return merge([one.snapshot for one in self.groups.values() if one.snapshot is not None])
+
+    def _whole_snapshot(self) -> Snapshot:
+        """That of the whole fleet, also where other supervisors have the other groups."""
+        if not self.parts.only:
+            return self.snapshot()
+        others = asking.snapshots(self.parts.state, self.parts.only)
+        return merge([self.snapshot(), *(Snapshot.from_bytes(one) for one in others)])

@@ -111,6 +111,8 @@ def _service(config: Config, where: Installation, limits: Allowances, only: str)
     yield "RestartSec=1"
     yield "# What cannot be by its configuration cannot be the next time either."
     yield f"RestartPreventExitStatus={BAD_INPUT}"
+    yield "# What it prints is for people; its log goes to standard error, and to fleet.log in the state directory."
+    yield "StandardOutput=null"
     yield "# The supervisor asks its groups to end; they do not hear of it twice."
     yield "KillMode=mixed"
     yield f"# fleet.drain_seconds is {config.fleet.drain_seconds:g}."
