@@ -160,6 +160,12 @@ def test_a_budget_is_divided_between_supervisors(tmp_path: Path) -> None:
     back = Fleet(tmp_path, "--only", "back", "--memory", "128M")
     back.start()
     try:
-        assert back.status()["budget_bytes"] == 64 << 20
+        status = back.status()
+        assert status["pss_bytes"] < status["budget_bytes"] < 64 << 20
+        assert 10e6 < status["groups"][0]["budget_bytes"] < status["budget_bytes"]
+        done = back.call("up", "--only", "decoys", "--memory", "64M")
+        assert done.returncode == 2
+        assert "cannot hold a supervisor for each group, which takes at least" in done.stderr
+        assert "MB decoys + " in done.stderr
     finally:
         back.stop()

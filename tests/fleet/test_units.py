@@ -31,7 +31,7 @@ def settings(folder: Path, text: str) -> Config:
 def written(config: Config, where: Installation = OPT, *, split: bool = False) -> dict[str, str]:
     described = assemble.describe(config, bytes(32))
     make = units.split if split else units.one
-    return make(config, described.plan, assemble.groups(config, described), where)
+    return make(config, described.plan, assemble.arranged(config, described), where)
 
 
 def unit(config: Config, where: Installation = OPT) -> str:

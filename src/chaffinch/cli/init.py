@@ -64,14 +64,16 @@ def _write(texts: dict[Path, str], *, force: bool) -> None:
 
 def _units(folder: Path, config: str | None, *, split: bool, force: bool) -> None:
     """Write them, and say what their owner does next."""
-    from chaffinch.fleet import assemble, installation, units
+    from chaffinch.fleet import alone, assemble, installation, units
 
     file = _file_of_a_unit(config)
     # The unit's process has another environment than whoever writes it.
     settings = configuration.load(file, None, {})
     where = installation.found(file, can_reload="reload" in COMMANDS)
     described = assemble.describe(settings, bytes(32))
-    groups = assemble.groups(settings, described)
+    groups = assemble.arranged(settings, described)
+    for name in groups if split else ():
+        alone.configured(settings, groups, name)
     make = units.split if split else units.one
     texts = {folder / name: text for name, text in make(settings, described.plan, groups, where).items()}
     _write(texts, force=force)

@@ -1,6 +1,5 @@
 """From the configuration to a fleet that can be started: the plan, the personas, the listeners, the worker table."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import msgspec
 
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
-from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
@@ -54,44 +52,25 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(
-    config: Config, state: Path, described: Described, only: str = ""
-) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups: all, or the group `only`, with an equal part of the budget.
-
-    Raises `RunError` when a port cannot be bound, and `InputError` for a group that the configuration does not have.
-    """
-    arranged = groups(config, described)
-    services = described.services
-    if only:
-        refuse_unknown_group(only, arranged)
-        fleet = msgspec.structs.replace(config.fleet, memory=config.fleet.memory // len(arranged))
-        config = msgspec.structs.replace(config, fleet=fleet)
-        arranged = {only: arranged[only]}
-        services = tuple(name for name in services if any(one.name == f"{PREFIX}{name}" for one in arranged[only]))
-    for name in services:
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
+    for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    listeners = open_all(_narrowed(described.plan, services))
-    return Parts(config, state, described.plan, described.personas, listeners, only), arranged
+    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    budget.divide(budget.stated(config.fleet.memory), groups)
+    return groups
 
 
-def refuse_unknown_group(only: str, arranged: Mapping[str, tuple[Worker, ...]]) -> None:
-    """Raises `InputError` for a group that is not there."""
-    if only not in arranged:
-        raise InputError(f"the configuration has no group {only!r}; there are: {', '.join(arranged)}")
-
-
-def _narrowed(plan: Plan, services: tuple[str, ...]) -> Plan:
-    """The plan with the ports of these services alone."""
-    narrowed = copy.copy(plan)
-    narrowed.ports = tuple(port for port in plan.ports if port.service in services)
-    return narrowed
-
-
-def groups(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
-    """Which workers there are, by group."""
-    return workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+def parts(
+    config: Config, state: Path, described: Described, groups: Mapping[str, tuple[Worker, ...]], only: str = ""
+) -> Parts:
+    """Bind the listeners, all or those of the group `only`. Raises `RunError` when a port cannot be bound."""
+    plan = described.plan
+    if only:
+        config = alone.configured(config, groups, only)
+        plan = alone.ports_of(plan, groups[only])
+    return Parts(config, state, described.plan, described.personas, open_all(plan), only)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -48,6 +48,9 @@ class GroupStatus(msgspec.Struct, frozen=True):
     budget_bytes: int
     cpu_seconds: float
     confined: str
+    error: str = ""
+    given_up: tuple[str, ...] = ()
+    """What its guard has given up so that it stays within its budget."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import functools
 import logging
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.holdings import Holdings
+from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import Worker
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
+
+STACK_BYTES = 1 << 20
+"""Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -62,11 +67,11 @@ class Group:
         confined: str,
     ) -> None:
         self.name = name
-        self.budget_bytes = budget_bytes
         self.parts = parts
         self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
         self.metrics = Registry(name)
         memory.export(self.metrics)
+        self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
         self._loop = asyncio.get_running_loop()
@@ -90,7 +95,7 @@ class Group:
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
-            budget_bytes=self.budget_bytes,
+            budget_bytes=self.holdings.share_bytes,
         )
 
     def _make_store(self) -> "Store":
@@ -116,9 +121,10 @@ class Group:
         self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
         try:
             async with asyncio.TaskGroup() as tasks:
-                beating = tasks.create_task(self._beat(), name="beat")
+                own = [tasks.create_task(self._beat(), name="beat"), tasks.create_task(self._guard(), name="guard")]
                 await asyncio.gather(*(one.live() for one in self.running))
-                beating.cancel()
+                for task in own:
+                    task.cancel()
         finally:
             self._say_beat()
             await asyncio.to_thread(self._close)
@@ -148,6 +154,11 @@ class Group:
             self._say_beat()
             await asyncio.sleep(BEAT_SECONDS)
 
+    async def _guard(self) -> None:
+        while True:
+            self.holdings.look()
+            await asyncio.sleep(self.holdings.next_seconds)
+
     def _say_beat(self) -> None:
         try:
             self._last_beat = self._beat_now()
@@ -157,15 +168,17 @@ class Group:
             self._say(self._last_beat)
 
     def _beat_now(self) -> Beat:
-        reading = memory.read()
+        reading = self.holdings.measure()
         return Beat(
             group=self.name,
             workers=tuple(msgspec.structs.replace(one.state, lag=one.context.lag()) for one in self.running),
             pss_bytes=reading.pss_bytes,
             private_bytes=reading.private_bytes,
+            shared_bytes=reading.rss_bytes - reading.private_bytes,
             metrics=self.metrics.snapshot_bytes(),
             cpu_seconds=time.process_time(),
             confined=self._confined,
+            given_up=self.holdings.in_force,
         )
 
     def _say(self, message: messages.Message) -> None:
@@ -193,6 +206,8 @@ class Group:
             for one in self.running:
                 if one.worker.name in message.workers:
                     one.act(message.do)
+        if isinstance(message, Share):
+            self.holdings.limit_to(message.share_bytes)
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None
@@ -229,6 +244,7 @@ def main(
 ) -> None:
     """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
     confined = confine()
+    threading.stack_size(STACK_BYTES)
     asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.control import GroupStatus, WorkerStatus
 from chaffinch.fleet.workers import Worker
+from chaffinch.metrics import memory
 
 if TYPE_CHECKING:
     import socket
@@ -35,6 +36,12 @@ class GroupProcess:
         """Since when it is to end, alone."""
         self.is_again = False
         """It begins anew when it has ended, which is no failure."""
+        self.ending = ""
+        """Why the supervisor ends it, where it does."""
+        self.error = ""
+        """Why it ended last, where nobody asked for it."""
+        self.over_since: float | None = None
+        """Since when it holds more than its share."""
         self.channel: socket.socket | None = None
         self.beat: Beat | None = None
         self.snapshot: Snapshot | None = None
@@ -53,6 +60,18 @@ class GroupProcess:
         """Each of its workers has begun."""
         return self.beat is not None and all(row.state != "starting" for row in self.beat.workers)
 
+    def private_bytes(self) -> int:
+        """What it holds alone, now: what it shares changes little, and it says how much that is with each beat.
+
+        Read from outside, so that a group that says nothing is seen, too. 0 when it has no process.
+        """
+        if not self.pid or self.beat is None:
+            return 0
+        try:
+            return max(0, memory.resident_bytes(self.pid) - self.beat.shared_bytes)
+        except OSError:
+            return 0  # it ends just now
+
     def status(self) -> GroupStatus:
         """What `chaffinch status` shows of it."""
         beat = self.beat if self.pid else None
@@ -67,6 +86,8 @@ class GroupProcess:
             budget_bytes=self.budget_bytes,
             cpu_seconds=beat.cpu_seconds if beat else 0.0,
             confined=self.beat.confined if self.beat else "",
+            error=self.error,
+            given_up=beat.given_up if beat else (),
         )
 
     def rows(self) -> list[WorkerStatus]:

@@ -34,10 +34,14 @@ class Beat(Message, tag="beat", frozen=True):
     workers: tuple[WorkerState, ...]
     pss_bytes: int
     private_bytes: int
+    shared_bytes: int
+    """RSS beyond what is private."""
     metrics: bytes
     cpu_seconds: float = 0.0
     """Processor time that the process has used, in user and system mode."""
     confined: str = ""
+    given_up: tuple[str, ...] = ()
+    """What its guard has given up so that it stays within its share, in order."""
 
 
 class AskMetrics(Message, tag="ask_metrics", frozen=True):
@@ -61,6 +65,12 @@ class Act(Message, tag="act", frozen=True):
     workers: tuple[str, ...]
 
 
+class Share(Message, tag="share", frozen=True):
+    """The group may hold this much from now on, in bytes of private memory; 0 is no bound."""
+
+    share_bytes: int
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act).decode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Share).decode
 """Both ends are ours, and of one version: what does not decode is a fault, and raises."""

@@ -16,11 +16,11 @@ import msgspec
 
 from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
-from chaffinch.fleet import asking, group, messages
+from chaffinch.fleet import asking, budget, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
-from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
 from chaffinch.fleet.workers import Worker
@@ -48,9 +48,10 @@ class Processes:
         self.parts = parts
         self.stopping_since: float | None = None
         """Since when the whole fleet ends; from then on nothing is started."""
-        share = self.settings.memory // (len(groups) + 1)
+        self.division = budget.divide(budget.stated(self.settings.memory), groups)
         self.groups = {
-            name: GroupProcess(name, workers, Backoff.of(self.settings), share) for name, workers in groups.items()
+            name: GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
+            for name, workers in groups.items()
         }
         self._selector = selector
         self._leave_supervisor = leave
@@ -116,10 +117,26 @@ class Processes:
         elif not one.is_off:
             self.start(one)
 
+    def replace(self, one: GroupProcess, why: str) -> None:
+        """End the group's process in order, for a fault: it counts as a failure, and begins anew."""
+        log.error("group.replaced group=%s pid=%d why=%s", one.name, one.pid, why)
+        one.ending = why
+        one.draining_since = time.monotonic()
+        one.become("stopping")
+        self.say(one, Stop())
+
     def kill(self, one: GroupProcess, why: str) -> None:
-        """End the group's process now; `why` stands in the log."""
+        """End the group's process now; `why` stands in the log and in `status`."""
         log.error("group.killed group=%s pid=%d why=%s", one.name, one.pid, why)
+        one.ending = one.ending or why
         os.kill(one.pid, signal.SIGKILL)
+
+    def budget(self, division: budget.Division) -> None:
+        """From now on these shares hold; no process begins anew for it."""
+        self.division = division
+        for one in self.groups.values():
+            one.budget_bytes = division.share_of(one.name)
+            self.say(one, Share(one.budget_bytes))
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
@@ -153,7 +170,8 @@ class Processes:
         state = self.parts.state
         alone = all(worker.faces_attackers for worker in one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
-        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
+        connect = any(worker.connects for worker in one.workers)
+        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
 
     def _leave(self) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
@@ -177,15 +195,16 @@ class Processes:
             one.snapshot = one.snapshot.counters()
         is_again, one.is_again = one.is_again, False
         was_asked, one.draining_since = one.draining_since is not None, None
+        ending, one.ending, one.over_since = one.ending, "", None
         if self.is_stopping() or one.is_off:
             return one.become("stopped")
         if is_again:
             log.info("group.restarted group=%s", one.name)
             return self.start(one)
-        if was_asked:
+        if was_asked and not ending:
             return one.become("stopped")
         wait = one.backoff.after_failure(time.monotonic() - one.began)
-        why = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        why = one.error = ending or (signal.Signals(-code).name if code < 0 else f"exit {code}")
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")
@@ -212,8 +231,7 @@ class Processes:
                 if isinstance(message, Beat):
                     one.beat, one.snapshot = message, Snapshot.from_bytes(message.metrics)
             except (msgspec.MsgspecError, UnicodeDecodeError, ChaffinchError) as error:
-                log.error("group.garbled group=%s why=%s", one.name, error)
-                os.kill(one.pid, signal.SIGKILL)
+                self.kill(one, f"what it said was garbled: {error}")
                 return
             if isinstance(message, Beat):
                 continue

@@ -114,6 +114,9 @@ class Running:
         except Exception as error:  # the boundary of one worker: its fault is its own, never its neighbours'
             log.exception("worker.failed worker=%s", self.worker.name)
             return traceback.format_exception_only(error)[-1].strip()[:MOST_ERROR]
+        finally:
+            if self._task is not None and self._task.done():
+                self._task = None  # its error holds all that its frames held
         return None
 
     async def _until_ended(self, task: "asyncio.Future[None]") -> None:

@@ -35,6 +35,9 @@ log = logging.getLogger("chaffinch.fleet")
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
 
+OVER_SECONDS = 3.0
+"""How long a group may hold more than its share: its guard looks every 50 ms then, and has given up all it can."""
+
 
 class Supervisor:
     """All groups of one fleet. `run` returns the exit code."""
@@ -119,14 +122,26 @@ class Supervisor:
             if one.restart_at is not None and now >= one.restart_at and not self._processes.is_stopping():
                 self._processes.start(one)
             elif one.pid and now - one.heard > self.settings.silent_seconds:
-                log.error("group.stuck group=%s pid=%d", one.name, one.pid)
                 one.heard = now
-                os.kill(one.pid, signal.SIGKILL)
+                self._processes.kill(one, f"it was stuck: it said nothing for {self.settings.silent_seconds:g} s")
             elif one.draining_since is not None and now - one.draining_since > self.settings.drain_seconds:
                 self._processes.kill(one, "the drain deadline has passed")
+            elif one.pid and one.budget_bytes and one.draining_since is None:
+                self._bound(one, now)
         since = self._processes.stopping_since
         if since is not None and now - since > self.settings.drain_seconds:
             self._kill_the_rest()
+
+    def _bound(self, one: GroupProcess, now: float) -> None:
+        """A group that stays over its share is replaced. How far over it can get is the group's (`fleet.holdings`)."""
+        held = one.private_bytes()
+        if held <= one.budget_bytes:
+            one.over_since = None
+            return
+        if one.over_since is None:
+            one.over_since = now
+        elif now - one.over_since >= OVER_SECONDS:
+            self._processes.replace(one, f"it held {held / 1e6:.1f} MB of its {one.budget_bytes / 1e6:.1f} MB")
 
     def _forgive(self, gap: float) -> None:
         """After this process was itself suspended, its groups get the time to speak that it did not listen."""
@@ -160,7 +175,7 @@ class Supervisor:
             since=self.since,
             hosts=self.parts.plan.hosts,
             port_offset=self.parts.plan.port_offset,
-            budget_bytes=self.settings.memory,
+            budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
             sessions_open=int(snapshot.total("sessions_open")),
