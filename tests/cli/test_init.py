@@ -25,7 +25,7 @@ def test_a_unit_is_written_for_the_file_and_not_for_the_environment(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "units" / "chaffinch.service").read_text(encoding="utf-8")
     assert f"up --state %S/chaffinch --config {file}\n" in text
-    assert "(96 MB)" in text
+    assert "(96 MiB)" in text
     assert "AmbientCapabilities" not in text
     assert "enable --now chaffinch.service" in done.stdout
     assert f"note: {file} is in a directory for temporary files" in done.stderr

@@ -4,13 +4,14 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaffinch.config import Config
 from tests.fleet.booted import SYSTEMD, WHERE, Machine, booted
 from tests.fleet.running import eventually
-from tests.fleet.test_units import settings, written
+from tests.fleet.test_units import PAGE, settings, written
 
 pytestmark = [
     pytest.mark.root,
@@ -18,7 +19,7 @@ pytestmark = [
 ]
 
 
-def status(machine: Machine) -> dict[str, list[dict[str, object]]]:
+def status(machine: Machine) -> dict[str, Any]:
     done = machine.chaffinch("status", "--json")
     return json.loads(done.stdout) if done.returncode == 0 else {"groups": [], "workers": []}
 
@@ -51,8 +52,15 @@ def visited(machine: Machine, offset: int) -> None:
     assert seen
 
 
+def with_environment(texts: dict[str, str], *variables: str) -> dict[str, str]:
+    """The units with what their configuration files would say."""
+    lines = "".join(f"Environment={variable}\n" for variable in variables)
+    return {name: text.replace("[Service]\n", f"[Service]\n{lines}") for name, text in texts.items()}
+
+
 def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
-    with booted(tmp_path, written(Config(), WHERE)) as machine:
+    texts = written(settings(tmp_path, "[fleet]\nmemory = '128M'\n"), WHERE)
+    with booted(tmp_path, with_environment(texts, "CHAFFINCH_FLEET_MEMORY=128M")) as machine:
         began = time.monotonic()
         done = machine.run("systemctl", "start", "chaffinch")
         took = time.monotonic() - began
@@ -64,6 +72,9 @@ def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
         groups = {one["name"]: one for one in status(machine)["groups"]}
         assert capabilities(machine, main) == "0" * 16
         assert "landlock" in str(groups["decoys"]["confined"]), "what the unit denies leaves Landlock to the groups"
+        limits = machine.run("cat", f"/proc/{groups['decoys']['pid']}/limits").stdout
+        bound = next(line.split()[3] for line in limits.splitlines() if line.startswith("Max data size"))
+        assert int(bound) > int(str(groups["decoys"]["budget_bytes"])) > 0, "nor do they lose their own last bound"
         machine.run("kill", "-9", str(groups["decoys"]["pid"]))
         eventually(lambda: any(one["name"] == "decoys" and one["restarts"] for one in status(machine)["groups"]))
         assert machine.shows("chaffinch", "MainPID") == main
@@ -80,9 +91,7 @@ def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
 
 def test_real_ports_are_bound_and_the_groups_give_the_capability_up(tmp_path: Path) -> None:
     config = settings(tmp_path, "[network]\nport_offset = 0\n")
-    environment = "Environment=CHAFFINCH_NETWORK_PORT_OFFSET=0\n"
-    text = written(config, WHERE)["chaffinch.service"].replace("[Service]\n", f"[Service]\n{environment}")
-    with booted(tmp_path, {"chaffinch.service": text}) as machine:
+    with booted(tmp_path, with_environment(written(config, WHERE), "CHAFFINCH_NETWORK_PORT_OFFSET=0")) as machine:
         done = machine.run("systemctl", "start", "chaffinch")
         assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
         visited(machine, 0)
@@ -91,10 +100,21 @@ def test_real_ports_are_bound_and_the_groups_give_the_capability_up(tmp_path: Pa
             assert capabilities(machine, group["pid"]) == "0" * 16, group
 
 
-def test_what_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
-    text = written(Config(), WHERE)["chaffinch.service"]
-    text = text.replace("[Service]\n", "[Service]\nEnvironment=CHAFFINCH_NETWORK_HOSTS=10.0.0.0/8\n")
+def test_silence_is_what_the_page_says_to_add(tmp_path: Path) -> None:
+    drop_in = PAGE.read_text(encoding="utf-8").split("```ini\n[Service]\n")[1].split("```")[0]
+    assert "CAP_NET_ADMIN" in drop_in
+    text = written(Config(), WHERE)["chaffinch.service"].replace("\n[Install]", f"{drop_in}\n[Install]")
     with booted(tmp_path, {"chaffinch.service": text}) as machine:
+        assert machine.run("systemctl", "start", "chaffinch").returncode == 0
+        shown = status(machine)
+        assert shown["silent"]
+        for group in shown["groups"]:
+            assert capabilities(machine, group["pid"]) == "0" * 16, group
+
+
+def test_what_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
+    texts = with_environment(written(Config(), WHERE), "CHAFFINCH_NETWORK_HOSTS=10.0.0.0/8")
+    with booted(tmp_path, texts) as machine:
         assert machine.run("systemctl", "start", "chaffinch").returncode == 1
         time.sleep(2)
         assert machine.shows("chaffinch", "ActiveState") == "failed"

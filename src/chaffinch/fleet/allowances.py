@@ -30,7 +30,7 @@ DESCRIPTORS_BESIDE: Final = 512
 TASKS_OF_A_GROUP: Final = 64
 """A process, its journal's writer, the threads of its event loop (at most 32) and of its chains."""
 
-MB: Final = 1 << 20
+MIB: Final = 1 << 20
 
 
 class Allowances(msgspec.Struct, frozen=True):
@@ -68,10 +68,10 @@ def _memory(budget: int, sessions: int) -> tuple[int, tuple[str, ...]]:
     kernel = max(KERNEL_LEAST, fitting * KERNEL_BYTES)
     high = budget + kernel
     why = (
-        f"fleet.memory is {budget} bytes ({budget / MB:.0f} MB): what the fleet itself keeps within.",
+        f"fleet.memory is {budget} bytes ({budget / MIB:.0f} MiB): what the fleet itself keeps within.",
         f"A cgroup also counts what the kernel holds: {KERNEL_BYTES} bytes for each of the {fitting} sessions that fit",
-        f"({SESSION_BYTES} bytes each of what {IDLE_BYTES // MB} MB at idle leave, at most {sessions} in all),",
-        f"and not under {KERNEL_LEAST // MB} MB: {kernel / MB:.0f} MB.",
-        f"Past their sum, {high / MB:.0f} MB, the kernel reclaims; past an eighth more it kills the largest process.",
+        f"({SESSION_BYTES} bytes each of what {IDLE_BYTES // MIB} MiB at idle leave, at most {sessions} in all),",
+        f"and not under {KERNEL_LEAST // MIB} MiB: {kernel / MIB:.0f} MiB.",
+        f"Past their sum, {high / MIB:.0f} MiB, the kernel reclaims; past an eighth more it kills the largest process.",
     )
     return high, why
