@@ -109,6 +109,8 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[Machine]:
         first = eventually(lambda: _child(holder), 10)
         machine = Machine(first)
         eventually(lambda: machine.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 20)
+        # An interpreter that was built into a home looks for its library there, and the units hide homes.
+        machine.run("systemctl", "set-environment", "LD_LIBRARY_PATH=/opt/python/lib")
         yield machine
     finally:
         if first:

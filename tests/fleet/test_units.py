@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaffinch.config import Config, load
+from chaffinch.config import Config, NetworkSettings, load
 from chaffinch.fleet import allowances, assemble, installation, units
 from chaffinch.fleet.installation import Installation
 
 OPT = Installation(("/opt/chaffinch/bin/python", "-m", "chaffinch"), (Path("/opt/chaffinch"),), None)
 
-MOST_EXPOSED = {"offset": 1.3, "real ports": 1.7, "split": 1.3}
+MOST_EXPOSED = {"offset": 1.3, "real ports": 1.7, "split": 1.3, "network of its own": 3.8}
 """Of ten, by `systemd-analyze security`; docs/systemd.md states them."""
+
+NETNS = Config(network=NetworkSettings(hosts=("10.66.0.0/16",), mode="netns", port_offset=0))
 
 PAGE = Path(__file__).parents[2] / "docs" / "systemd.md"
 
@@ -57,11 +59,20 @@ def test_shifted_ports_take_no_capability() -> None:
 def test_real_ports_take_one(tmp_path: Path) -> None:
     text = unit(settings(tmp_path, "[network]\nport_offset = 0\n"))
     assert values(text, "CapabilityBoundingSet") == values(text, "AmbientCapabilities") == ["CAP_NET_BIND_SERVICE"]
-    assert "21, 22, 23, 25, 80" in text
+    assert "# CAP_NET_BIND_SERVICE: ports 21, 22, 23, 25, 80.\n" in text
     assert values(text, "PrivateUsers") == [], "a capability within a user namespace binds no port outside of it"
     none_low = "\n".join(f"[services.{name}]\nenabled = false" for name in ("ftp", "ssh", "telnet", "smtp", "http"))
     text = unit(settings(tmp_path, f"[network]\nport_offset = 0\n{none_low}\n"))
     assert values(text, "CapabilityBoundingSet") == [""]
+
+
+def test_a_network_of_its_own_is_made_by_root() -> None:
+    text = unit(NETNS)
+    assert values(text, "DynamicUser") == values(text, "AmbientCapabilities") == values(text, "IPAddressDeny") == []
+    assert "CAP_SYS_ADMIN" in values(text, "CapabilityBoundingSet")[0]
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_NETLINK"]
+    assert values(text, "RestrictNamespaces") == ["net mnt"]
+    assert values(text, "After") == ["network-online.target"]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +180,7 @@ def test_exposure_is_as_low_as_the_page_says(tmp_path: Path) -> None:
     found = {
         "offset": exposure(tmp_path, written(Config()), "chaffinch.service"),
         "real ports": exposure(tmp_path, written(real), "chaffinch.service"),
+        "network of its own": exposure(tmp_path, written(NETNS), "chaffinch.service"),
         "split": exposure(tmp_path, written(Config(), split=True), "chaffinch@.service", "chaffinch@decoys.service"),
     }
     for name, most in MOST_EXPOSED.items():
@@ -182,6 +194,7 @@ def test_systemd_finds_no_fault(tmp_path: Path, text: str) -> None:
     where = Installation(("/bin/true",), (), Path("/etc/passwd"))
     config = settings(tmp_path, text)
     texts = written(config, where) | written(config, where, split=True)
+    texts["netns.service"] = written(NETNS, where)["chaffinch.service"]
     for name, one in texts.items():
         (tmp_path / name).write_text(one, encoding="utf-8")
     done = subprocess.run(

@@ -157,7 +157,6 @@ def _denied(config: Config, plan: Plan, where: Installation) -> Iterator[str]:
 
 def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
     """Who it runs as, and with which capabilities."""
-    low = sorted({port.listen for port in plan.ports if port.listen < UNPRIVILEGED_PORT})
     if as_root:
         yield "# network.mode: root builds the fleet's network; the groups give root up by themselves (fleet.user)."
         yield f"CapabilityBoundingSet={BUILDS_A_NETWORK}"
@@ -165,15 +164,28 @@ def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
         yield "# A user that exists while the fleet runs; fleet.user is for fleets that root starts."
         yield "DynamicUser=yes"
         yield f"User={NAME}"
-        if low:
-            yield f"# Ports below {UNPRIVILEGED_PORT}: {', '.join(map(str, low))}. The groups give it up by themselves."
-            yield "AmbientCapabilities=CAP_NET_BIND_SERVICE"
-            yield "CapabilityBoundingSet=CAP_NET_BIND_SERVICE"
-        else:
-            yield f"# Every port is {UNPRIVILEGED_PORT} or more."
-            yield "CapabilityBoundingSet="
-            yield "PrivateUsers=yes"
+        yield from _lent(plan)
     yield from ("NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "KeyringMode=private", "RemoveIPC=yes")
+
+
+def _lent(plan: Plan) -> Iterator[str]:
+    """What that user is lent; within a user namespace it would be good for nothing outside."""
+    lent = _capabilities(plan)
+    if not lent:
+        yield f"# Every port is {UNPRIVILEGED_PORT} or more."
+        yield "CapabilityBoundingSet="
+        yield "PrivateUsers=yes"
+        return
+    yield from (f"# {name}: {why}." for name, why in lent.items())
+    yield "# The groups give up what is lent."
+    yield f"AmbientCapabilities={' '.join(lent)}"
+    yield f"CapabilityBoundingSet={' '.join(lent)}"
+
+
+def _capabilities(plan: Plan) -> dict[str, str]:
+    """What the fleet takes as another user than root, and why."""
+    low = sorted({port.listen for port in plan.ports if port.listen < UNPRIVILEGED_PORT})
+    return {"CAP_NET_BIND_SERVICE": f"ports {', '.join(map(str, low))}"} if low else {}
 
 
 def _files(where: Installation, *, as_root: bool) -> Iterator[str]:
