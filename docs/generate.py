@@ -195,7 +195,7 @@ def _worker_rows(rows: Iterable["Worker"]) -> list[str]:
         "| worker | group | needs | idle | weight | does |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
-            f"| `{row.name}` | {row.group} | {', '.join(row.needs)} | {row.idle_bytes // 1_000_000} MB | {row.weight} | {row.does} |"
+            f"| `{row.name}` | {row.group} | {', '.join(row.needs)} | {row.idle_bytes / 1e6:.1f} MB | {row.weight} | {row.does} |"
             for row in rows
         ),
     ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import errno
 import os
 import socket
 import struct
@@ -20,6 +21,9 @@ NAME = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
 ANSWER_SECONDS = 1.0
+
+REST_SECONDS = 0.05
+"""Without a descriptor for a caller who waits: how long until the next look, or the loop would do nothing else."""
 
 
 Deed = Literal["start", "stop", "restart"]
@@ -48,8 +52,9 @@ class GroupStatus(msgspec.Struct, frozen=True):
     budget_bytes: int
     cpu_seconds: float
     confined: str
-    error: str = ""
-    given_up: tuple[str, ...] = ()
+    error: str
+    """Why its last process ended that was to go on; empty when none did."""
+    given_up: tuple[str, ...]
     """What its guard has given up so that it stays within its budget."""
 
 
@@ -134,7 +139,9 @@ def answer(
     """
     try:
         caller, _ = listener.accept()
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            time.sleep(REST_SECONDS)
         return
     with caller:
         caller.settimeout(ANSWER_SECONDS)

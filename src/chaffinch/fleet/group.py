@@ -40,6 +40,11 @@ BEAT_SECONDS = 1.0
 STACK_BYTES = 1 << 20
 """Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
 
+SPARE_SECONDS = 1.0
+"""Of the time in which a group has to end: what is left when the journal gives up a disk that takes nothing, so that
+the group can say what it could not keep.
+"""
+
 
 class Parts(msgspec.Struct, frozen=True):
     """What the supervisor made before it forked, and every group uses."""
@@ -78,6 +83,8 @@ class Group:
         self._asked: asyncio.Future[bytes] | None = None
         self._last_beat: Beat | None = None
         self._is_telling = False
+        self._ends_at: float | None = None
+        """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self._export_journal()
@@ -112,8 +119,8 @@ class Group:
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
         return self._decoys
 
-    async def run(self) -> None:
-        """Until the supervisor says stop, sends SIGTERM, or is gone."""
+    async def run(self) -> int:
+        """Until the supervisor says stop, sends SIGTERM, or is gone; how many events could not be kept."""
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel, self._hear)
         self._loop.add_signal_handler(signal.SIGTERM, self.stop)
@@ -127,10 +134,13 @@ class Group:
                     task.cancel()
         finally:
             self._say_beat()
-            await asyncio.to_thread(self._close)
+            left = await asyncio.to_thread(self._close)
+        return left
 
     def stop(self) -> None:
         """Ask every worker to return."""
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self.parts.config.fleet.drain_seconds
         for one in self.running:
             one.end()
 
@@ -144,10 +154,12 @@ class Group:
         self._is_telling = False
         self._say_beat()
 
-    def _close(self) -> None:
+    def _close(self) -> int:
         if self._store is not None:
             self._store.close()
-        self.journal.close()
+        if self._ends_at is None:
+            return self.journal.close()
+        return self.journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
@@ -241,12 +253,15 @@ def main(
     budget_bytes: int,
     off: frozenset[str],
     confine: Callable[[], str],
-) -> None:
-    """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
+) -> int:
+    """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
+    run.
+    """
     confined = confine()
     threading.stack_size(STACK_BYTES)
-    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
+    return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 
 
-async def _main(make: Callable[[], Group]) -> None:
-    await make().run()
+async def _main(make: Callable[[], Group]) -> int:
+    """1 when events could not be kept, which the log tells."""
+    return 1 if await make().run() else 0

@@ -2,12 +2,22 @@
 MessagePack.
 """
 
+import socket
+
 import msgspec
 
 from chaffinch.fleet.control import Deed
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a channel. Raises `OSError` when there is no descriptor left."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES * 2)
+    return ends
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="say"):

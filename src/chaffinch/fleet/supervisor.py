@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
-from chaffinch.fleet import control
+from chaffinch.fleet import control, descendants, last_words
 from chaffinch.fleet.control import Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group import Parts
@@ -85,7 +85,7 @@ class Supervisor:
             raise
         finally:
             self._close()
-        return 1 if self._killed else 0
+        return 1 if self._killed or self._processes.is_short else 0
 
     def stop(self) -> None:
         """Begin to end: every group is asked to drain; what is left at the deadline is killed."""
@@ -122,8 +122,7 @@ class Supervisor:
             if one.restart_at is not None and now >= one.restart_at and not self._processes.is_stopping():
                 self._processes.start(one)
             elif one.pid and now - one.heard > self.settings.silent_seconds:
-                one.heard = now
-                self._processes.kill(one, f"it was stuck: it said nothing for {self.settings.silent_seconds:g} s")
+                self._end_stuck(one)
             elif one.draining_since is not None and now - one.draining_since > self.settings.drain_seconds:
                 self._processes.kill(one, "the drain deadline has passed")
             elif one.pid and one.budget_bytes and one.draining_since is None:
@@ -131,6 +130,15 @@ class Supervisor:
         since = self._processes.stopping_since
         if since is not None and now - since > self.settings.drain_seconds:
             self._kill_the_rest()
+
+    def _end_stuck(self, one: GroupProcess) -> None:
+        """It is asked where it hangs, and killed a turn later, so that it can say."""
+        one.heard += TURN_SECONDS
+        if one.asked_where:
+            self._processes.kill(one, one.doom)
+        else:
+            one.asked_where, one.doom = True, f"it said nothing for {self.settings.silent_seconds:.0f} s"
+            os.kill(one.pid, last_words.ASK)
 
     def _bound(self, one: GroupProcess, now: float) -> None:
         """A group that stays over its share is replaced. How far over it can get is the group's (`fleet.holdings`)."""
@@ -222,7 +230,9 @@ class Supervisor:
         for one in self.groups.values():
             if one.pid:
                 os.kill(one.pid, signal.SIGKILL)
+                descendants.kill_children(one.pid)
                 os.waitpid(one.pid, 0)
+            one.last_words.close()
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()

@@ -43,7 +43,7 @@ class Worker(msgspec.Struct, frozen=True):
     group: str
     does: str
     needs: tuple[Need, ...] = ()
-    idle_bytes: int = 1 * MB
+    idle_bytes: int = 500_000
     weight: int = 1
 
     @property
@@ -60,12 +60,12 @@ class Worker(msgspec.Struct, frozen=True):
 BEHIND: Final = (
     Worker("retention", "chaffinch.journal.worker", BACK, "keeps the journal within its bounds of bytes and age"),
     Worker("sessions", "chaffinch.store.collect", BACK, "derives the list of sessions from the journal", weight=3),
-    Worker("metrics", "chaffinch.fleet.metrics_page", BACK, "serves the OpenMetrics page", ("own port",), 2 * MB),
+    Worker("metrics", "chaffinch.fleet.metrics_page", BACK, "serves the OpenMetrics page", ("own port",), 1_500_000),
 )
 """The workers that every fleet has, beside one for each decoy service."""
 
 KEPT: Final = (
-    Worker("canary", "", DECOYS, "hears canary tokens being used, by HTTP and DNS", ("decoy ports",), weight=2),
+    Worker("canary", "", DECOYS, "hears canary tokens being used, by HTTP and DNS", ("decoy ports",), 800_000, 2),
     Worker("enrich", "", BACK, "adds networks, names and feeds to sources, from the owner's files", (), 4 * MB, 3),
     Worker("profile", "", BACK, "says of each source how it works: its timing, its tools, scan or person", weight=3),
     Worker("techniques", "", BACK, "matches events with rules; ATT&CK techniques, kill-chain phases", weight=3),
@@ -83,6 +83,9 @@ KEPT: Final = (
 )  # fmt: skip
 """Places that are kept for workers to come: nobody else may take their names."""
 
+DECOY_IDLE: Final = {"redis": 1_800_000}
+"""Of services whose workers hold more than others before anybody comes: redis has a table of all its commands."""
+
 _STRANGER_NEEDS: Final[tuple[Need, ...]] = ("own port", "outbound")
 """What another package's worker may need: nothing is known of it."""
 
@@ -90,7 +93,8 @@ _STRANGER_NEEDS: Final[tuple[Need, ...]] = ("own port", "outbound")
 def decoy_worker(service: str) -> Worker:
     """The row of a decoy service's worker."""
     does = f"serves {service} on every decoy host that runs it"
-    return Worker(f"{PREFIX}{service}", "chaffinch.decoys.worker", DECOYS, does, ("decoy ports",), weight=4)
+    idle = DECOY_IDLE.get(service, 800_000)
+    return Worker(f"{PREFIX}{service}", "chaffinch.decoys.worker", DECOYS, does, ("decoy ports",), idle, 4)
 
 
 def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, ...]:
