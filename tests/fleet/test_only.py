@@ -33,6 +33,11 @@ class Split:
     def groups(self) -> list[str]:
         return [one["name"] for one in self.decoys.status()["groups"]]
 
+    def page(self) -> str:
+        """The metrics page, which the back group has."""
+        with urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
     def end(self) -> None:
         for one in (self.decoys, self.back):
             if one.process is not None and one.process.poll() is None:
@@ -64,11 +69,14 @@ def test_two_supervisors_are_one_fleet_to_their_owner(split: Split) -> None:
     assert [row["service"] for row in rows] == ["memcached"], "one group records it, the other one derives it"
     assert 20e6 < split.back.status()["pss_bytes"] < 120e6
 
-    def page() -> str:
-        with urlopen(f"http://127.0.0.1:{split.metrics}/metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-
-    eventually(lambda: 'chaffinch_sessions_opened_total{service="memcached"} 1' in page())
+    counted = 'chaffinch_sessions_opened_total{service="memcached"} 1'
+    eventually(lambda: counted in split.page())
+    assert split.decoys.process is not None
+    os.kill(split.decoys.process.pid, signal.SIGSTOP)
+    try:
+        assert counted in split.page(), "what is silent for a while stays counted"
+    finally:
+        os.kill(split.decoys.process.pid, signal.SIGCONT)
 
 
 def test_deeds_find_whoever_has_the_worker(split: Split) -> None:

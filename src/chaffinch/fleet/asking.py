@@ -44,17 +44,16 @@ def act(state: Path, do: Deed, name: str) -> tuple[str, ...]:
     return msgspec.json.decode(control.ask(state, do, name, where), type=Done).workers
 
 
-def snapshots(state: Path, only: str) -> list[bytes]:
-    """The metrics of the other groups that have a supervisor of their own; one that does not answer is left out."""
-    others = []
+def snapshots(state: Path, only: str) -> dict[str, bytes]:
+    """The metrics of the other groups that have a supervisor of their own, by socket; without those of one that does
+    not answer now.
+    """
+    others: dict[str, bytes] = {}
     for name in _sockets(state):
-        if name in (control.NAME, control.name_of(only)):
-            continue
-        try:
-            answer = control.ask(state, "metrics", socket_name=name, patience=GLANCE_SECONDS)
-        except RunError:
-            continue
-        others.append(msgspec.json.decode(answer, type=Measured).snapshot)
+        if name not in (control.NAME, control.name_of(only)):
+            with contextlib.suppress(RunError):
+                answer = control.ask(state, "metrics", socket_name=name, patience=GLANCE_SECONDS)
+                others[name] = msgspec.json.decode(answer, type=Measured).snapshot
     return others
 
 

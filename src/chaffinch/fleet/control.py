@@ -209,7 +209,7 @@ def ask(state: Path, do: str, name: str = "", socket_name: str = NAME, patience:
         raise AbsentError(_none(state)) from None
     except (OSError, ValueError) as error:
         raise RunError(
-            f"the fleet on {state} did not answer ({error}); look at its log with `chaffinch logs`"
+            f"the fleet on {state} did not answer at {socket_name} ({error}); look at its log with `chaffinch logs`"
         ) from None
     finally:
         os.close(directory)

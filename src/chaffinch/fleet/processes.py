@@ -59,6 +59,8 @@ class Processes:
             name: GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
             for name, workers in groups.items()
         }
+        self._others: dict[str, Snapshot] = {}
+        """What supervisors of other groups said last, by their sockets."""
         self._selector = selector
         self._leave_supervisor = leave
 
@@ -277,5 +279,8 @@ class Processes:
         """That of the whole fleet, also where other supervisors have the other groups."""
         if not self.parts.only:
             return self.snapshot()
-        others = asking.snapshots(self.parts.state, self.parts.only)
-        return merge([self.snapshot(), *(Snapshot.from_bytes(one) for one in others)])
+        # What a supervisor counted that is silent now stays counted: a page must not go back.
+        silent = {name: one.counters() for name, one in self._others.items()}
+        heard = asking.snapshots(self.parts.state, self.parts.only)
+        self._others = silent | {name: Snapshot.from_bytes(one) for name, one in heard.items()}
+        return merge([self.snapshot(), *self._others.values()])
