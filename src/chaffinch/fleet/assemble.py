@@ -8,7 +8,7 @@ import msgspec
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import budget, workers
+from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
@@ -62,9 +62,15 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
     return groups
 
 
-def parts(config: Config, state: Path, described: Described) -> Parts:
-    """Bind the listeners. Raises `RunError` when a port cannot be bound."""
-    return Parts(config, state, described.plan, described.personas, open_all(described.plan))
+def parts(
+    config: Config, state: Path, described: Described, groups: Mapping[str, tuple[Worker, ...]], only: str = ""
+) -> Parts:
+    """Bind the listeners, all or those of the group `only`. Raises `RunError` when a port cannot be bound."""
+    plan = described.plan
+    if only:
+        config = alone.configured(config, groups, only)
+        plan = alone.ports_of(plan, groups[only])
+    return Parts(config, state, described.plan, described.personas, open_all(plan), only)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -55,6 +55,8 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    only: str = ""
+    """The one group that this supervisor has; empty when it has all."""
 
 
 class Group:

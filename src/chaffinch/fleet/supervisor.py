@@ -204,12 +204,15 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
-        self._control = control.listen(self.parts.state)
+        self._control = control.listen(self.parts.state, self.parts.only)
         self._selector.register(
             self._control,
             selectors.EVENT_READ,
-            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act),
+            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act, self._measured),
         )
+
+    def _measured(self) -> bytes:
+        return self._processes.snapshot().to_bytes()
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -233,7 +236,7 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()
-            (self.parts.state / control.NAME).unlink(missing_ok=True)
+            (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in self.parts.listeners:
             listener.socket.close()
         self._selector.close()
