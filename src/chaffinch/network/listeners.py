@@ -40,7 +40,7 @@ class Listener(msgspec.Struct, frozen=True):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def listen(self, backlog: int) -> None:
-        """Take connections (again)."""
+        """Take connections. To do so again, all listeners of a port refuse first, and then listen in their order."""
         if self.plan.transport == "udp" or self._listens:
             return
         if self.stack is not None:
