@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chaffinch.config import Config, DecoySettings, NetworkSettings
 from chaffinch.decoys import registry
@@ -107,7 +108,7 @@ def test_the_program_chooses_as_the_placement_does(seed: bytes, low: int) -> Non
         chosen = packet_filter.returned(plan.chooser_for(port, looks), address)
         assert 0 <= chosen < len(looks)
         served = plan.serves(to_text(address), port.port)
-        passing = [packet_filter.run(plan.filter_for(port, look), address) for look in looks]
+        passing = [packet_filter.run(plan.filter_for(replace(port, stack=look)), address) for look in looks]
         assert passing == [served and look == look_of(plan, address) for look in looks]
         if served:
             assert looks[chosen] == look_of(plan, address)
@@ -126,7 +127,7 @@ def test_the_kernel_chooses_as_the_placement_does(door: tuple[Plan, tuple[Listen
         listener, client, server = reach(plan, to_text(address), opened)
         with client, server:
             assert server.getsockname()[0] == to_text(address)
-            assert listener.stack == look_of(plan, address)
+            assert listener.plan.stack == look_of(plan, address)
 
 
 # The wire
@@ -187,7 +188,7 @@ def test_a_door_that_opens_again_has_every_look_again(door: tuple[Plan, tuple[Li
                 listener, client, server = reach(plan, address, opened)
                 with client, server:
                     look = wire.next(SYN | ACK).look
-                    assert listener.stack == LOOKS[family]
+                    assert listener.plan.stack == LOOKS[family]
                     assert (look.ttl, look.mss, look.scale) == (LOOKS[family].ttl, 1460, LOOKS[family].scale)
                     assert syn.parse(server.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, 512)) is not None
 
@@ -263,7 +264,7 @@ def test_without_the_chooser_a_session_sets_the_ttl(monkeypatch: pytest.MonkeyPa
     described = assemble.describe(Config(network=NetworkSettings(port_offset=next(_offsets))), SEED)
     plan = described.plan
     opened = listeners.open_port(plan, port_of(plan, 80))
-    assert [listener.stack for listener in opened] == [None]
+    assert [listener.plan.stack for listener in opened] == [None]
     assert listeners.shown_by(opened) == "session"
 
     async def ask(address: str) -> None:

@@ -106,7 +106,7 @@ def _look(opened: Sequence[Listener]) -> Finding:
     """Whether hosts have their own TCP/IP look, and all of it."""
     if listeners.shown_by(opened) == "session":
         return Finding("stack", "note", "not allowed: a host's TTL is its own only once the connection is accepted")
-    scale = max((listener.stack.scale for listener in opened if listener.stack is not None), default=0)
+    scale = max((listener.plan.stack.scale for listener in opened if listener.plan.stack is not None), default=0)
     largest = stacks.largest_scale()
     if largest is not None and largest < scale:
         said = (

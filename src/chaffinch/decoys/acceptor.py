@@ -160,7 +160,7 @@ class Acceptor:
             return
         self._table.make_room()
         persona, service = found
-        if listener.stack is None:  # the listener has hosts of several looks: from here on this one has its own
+        if listener.plan.stack is None:  # the listener has hosts of several looks: from here on this one has its own
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, persona.os.ttl)
         session = Session(
             sock,

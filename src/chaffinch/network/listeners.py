@@ -13,7 +13,6 @@ from chaffinch.network import filter as packet_filter
 from chaffinch.network import stacks
 from chaffinch.network.holders import holder
 from chaffinch.network.plan import Plan, PortPlan
-from chaffinch.personas.systems import Stack
 
 TCP_SAVE_SYN, TCP_SAVED_SYN = 27, 28
 _IP_PKTINFO = 8
@@ -23,15 +22,14 @@ _WILDCARD = "0.0.0.0"  # noqa: S104 - of one device, with a filter: that is the 
 class Listener(msgspec.Struct, frozen=True):
     """A bound socket.
 
-    `silent`: the kernel drops packets to addresses that do not run the service; else they are reset. `stack` is the
-    look of all hosts that this listener serves; None when they differ, so that each session sets what it can. A port
-    with several listeners has its `chooser` on the first of them.
+    `silent`: the kernel drops packets to addresses that do not run the service; else they are reset. The plan's `stack`
+    is the look of all hosts that this listener serves; None when they differ, so that each session sets what it can.
+    The first listener of a port has the `chooser` among them.
     """
 
     plan: PortPlan
     socket: socket.socket
     silent: bool
-    stack: Stack | None = None
     chooser: tuple[packet_filter.Instruction, ...] = ()
 
     def refuse(self) -> None:
@@ -43,8 +41,8 @@ class Listener(msgspec.Struct, frozen=True):
         """Take connections. To do so again, all listeners of a port refuse first, and then listen in their order."""
         if self.plan.transport == "udp" or self._listens:
             return
-        if self.stack is not None:
-            stacks.wear(self.socket, self.stack)
+        if self.plan.stack is not None:
+            stacks.wear(self.socket, self.plan.stack)
         if not self.chooser:
             self.socket.listen(backlog)
             return
@@ -71,7 +69,7 @@ def shown_by(listeners: Sequence[Listener]) -> str:
     """From where on a host's connections have its own TCP/IP look: `listener` (already the SYN-ACK has it) or `session`
     (a listener has hosts of several looks; the session sets the TTL once it is accepted).
     """
-    whole = all(listener.stack is not None for listener in listeners if listener.plan.transport == "tcp")
+    whole = all(listener.plan.stack is not None for listener in listeners if listener.plan.transport == "tcp")
     return "listener" if whole else "session"
 
 
@@ -102,14 +100,13 @@ def open_port(plan: Plan, port: PortPlan) -> tuple[Listener, ...]:
     all. Raises `OSError` as the system says it.
     """
     looks = plan.placement.stacks(port.port) if port.transport == "tcp" else ()
-    if len(looks) < 2:
-        return (_open(plan, port, looks[0] if looks else None),)
     chooser = plan.chooser_for(port, looks)
-    if not packet_filter.takes_chooser(chooser):
+    if not looks or not packet_filter.takes_chooser(chooser):
         return (_open(plan, port),)
-    opened = [_open(plan, port, looks[0], chooser)]
+    opened: list[Listener] = []
     try:
-        opened += [_open(plan, port, look, is_shared=True) for look in looks[1:]]
+        for look in looks:
+            opened.append(_open(plan, msgspec.structs.replace(port, stack=look), () if opened else chooser))
     except BaseException:
         for listener in opened:
             listener.socket.close()
@@ -117,22 +114,16 @@ def open_port(plan: Plan, port: PortPlan) -> tuple[Listener, ...]:
     return tuple(opened)
 
 
-def _open(
-    plan: Plan,
-    port: PortPlan,
-    stack: Stack | None = None,
-    chooser: tuple[packet_filter.Instruction, ...] = (),
-    *,
-    is_shared: bool = False,
-) -> Listener:
+def _open(plan: Plan, port: PortPlan, chooser: tuple[packet_filter.Instruction, ...] = ()) -> Listener:
     kind = socket.SOCK_STREAM if port.transport == "tcp" else socket.SOCK_DGRAM
     sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, plan.device.encode() + b"\0")
-        listener = Listener(port, sock, packet_filter.attach(sock, plan.filter_for(port, stack)), stack, chooser)
+        listener = Listener(port, sock, packet_filter.attach(sock, plan.filter_for(port)), chooser)
         if port.transport == "tcp":
+            joins = port.stack is not None and not chooser
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, joins)
             sock.setsockopt(socket.IPPROTO_TCP, TCP_SAVE_SYN, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         else:

@@ -14,12 +14,16 @@ from chaffinch.personas.systems import Stack
 
 
 class PortPlan(msgspec.Struct, frozen=True):
-    """One port of the fleet: the service behind it, its real number and the one that is listened on."""
+    """One port of the fleet: the service behind it, its real number and the one that is listened on.
+
+    With a `stack` it is that port of the hosts that have the stack.
+    """
 
     service: str
     port: int
     listen: int
     transport: str
+    stack: Stack | None = None
 
 
 class Plan:
@@ -66,11 +70,9 @@ class Plan:
         shares = [self.placement.ranges(port.port, stack) for stack in stacks]
         return packet_filter.chooser(self.placement.mixer.steps, shares)
 
-    def filter_for(self, port: PortPlan, stack: Stack | None = None) -> tuple[packet_filter.Instruction, ...]:
-        """The kernel program that passes packets to the hosts that run this port's service, or to those of them that
-        have that stack.
-        """
-        ranges = self.placement.ranges(port.port, stack)
+    def filter_for(self, port: PortPlan) -> tuple[packet_filter.Instruction, ...]:
+        """The kernel program that passes packets to the hosts that run this port's service."""
+        ranges = self.placement.ranges(port.port, port.stack)
         try:
             return packet_filter.program(self.prefixes, self.placement.mixer.steps, ranges)
         except ValueError as error:
