@@ -1,6 +1,7 @@
 """Each host's TCP/IP look: on the wire, in the program that chooses it, and to nmap."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -31,6 +32,7 @@ from chaffinch.network.listeners import TCP_SAVED_SYN, Listener
 from chaffinch.network.plan import Plan, PortPlan
 from chaffinch.personas.archetypes import archetypes
 from chaffinch.personas.build import Personas
+from chaffinch.personas.placement import Mixer, Placement
 from chaffinch.personas.systems import Stack
 from tests.fleet.running import eventually, network_namespace, running
 from tests.network.wire import ACK, FIN, PSH, RST, SYN, Wire
@@ -215,6 +217,57 @@ def test_a_worker_that_comes_again_serves_what_waited_for_each_stack(tmp_path: P
                 assert client.recv(4) == b"HTTP"
         eventually(lambda: fleet.status()["sessions_seen"] == 6)
     assert sum(row["count"] for row in fleet.json("sessions", "--service", "http")) == 6
+
+
+# Another plan for the same sockets
+
+
+@pytest.mark.usefixtures("door")
+def test_a_port_goes_over_to_another_plan() -> None:
+    """Who is connected stays so, a stack that comes gets a listener, and the way back leads to what was."""
+    few = tuple(kind for kind in archetypes() if kind.name in ("linux-server", "printer"))
+    where = NetworkSettings(port_offset=next(_offsets))
+    old, new = (Plan(where, Placement(Mixer.of(b"a"), kinds), {("tcp", 80): "http"}) for kinds in (few, archetypes()))
+    here = listeners.open_all(old)
+    with contextlib.ExitStack() as open_sockets:
+        for listener in here:
+            open_sockets.enter_context(listener.socket)
+        _, client, server = reach(old, host(old, "linux", 80), here)
+        for plan, count in ((new, 3), (old, 3), (new, 3)):
+            there = listeners.open_all(plan, here)
+            assert [one.socket for one in there][: len(here)] == [one.socket for one in here]
+            assert len({one.key for one in there}) == len(there) == count
+            for listener in there:
+                if listener.socket in {one.socket for one in here}:
+                    listener.admit(plan.filter_for(listener.plan))
+                    listener.hold(plan.backlog)
+                else:
+                    open_sockets.enter_context(listener.socket)
+            served = [address for address in plan.addresses() if plan.serves(to_text(address), 80)]
+            for address in random.Random(1).sample(served, 40):
+                listener, *ends = reach(plan, to_text(address), there)
+                for end in ends:
+                    end.close()
+                assert listener.plan.stack == look_of(plan, address)
+            here = there
+        with client, server:
+            client.sendall(b"still here")
+            assert server.recv(16) == b"still here"
+
+
+def test_what_was_kept_stays_open_when_another_port_is_taken(door: tuple[Plan, tuple[Listener, ...]]) -> None:
+    plan, opened = door
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1] - plan.port_offset
+        more = Plan(
+            NetworkSettings(port_offset=plan.port_offset), plan.placement, {("tcp", 80): "http", ("tcp", taken): "ssh"}
+        )
+        with pytest.raises(RunError, match="1 of 2 ports could not be bound"):
+            listeners.open_all(more, opened)
+    listener, client, server = reach(plan, host(plan, "windows", 80), opened)
+    client.close()
+    server.close()
+    assert listener.plan.stack == LOOKS["windows"]
 
 
 # Who else may have the port

@@ -13,6 +13,7 @@ from chaffinch.network import filter as packet_filter
 from chaffinch.network import stacks
 from chaffinch.network.holders import holder
 from chaffinch.network.plan import Plan, PortPlan
+from chaffinch.personas.systems import Stack
 
 TCP_SAVE_SYN, TCP_SAVED_SYN = 27, 28
 _IP_PKTINFO = 8
@@ -54,6 +55,22 @@ class Listener(msgspec.Struct, frozen=True):
         finally:
             self._share(True)
 
+    def admit(self, program: Sequence[packet_filter.Instruction]) -> None:
+        """Put another plan's filter, and its chooser, on the socket in one step each: who is connected stays so."""
+        packet_filter.attach(self.socket, program)
+        if self.chooser:
+            packet_filter.attach_chooser(self.socket, self.chooser)
+
+    def hold(self, backlog: int) -> None:
+        """Let the kernel hold that many connections from now on."""
+        if self.plan.transport == "tcp" and self._listens:
+            self.socket.listen(backlog)
+
+    @property
+    def key(self) -> tuple[str, int, Stack | None]:
+        """What tells sockets of one device apart."""
+        return self.plan.transport, self.plan.listen, self.plan.stack
+
     def _share(self, is_shared: bool) -> None:
         """Whether the port's other listeners may join this one. None may while it begins to listen, so that another
         fleet of the same user is refused instead of becoming a part of this one.
@@ -73,21 +90,23 @@ def shown_by(listeners: Sequence[Listener]) -> str:
     return "listener" if whole else "session"
 
 
-def open_all(plan: Plan) -> tuple[Listener, ...]:
-    """Bind every port of the plan, before any privilege is dropped.
+def open_all(plan: Plan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:
+    """Bind every port of the plan, before any privilege is dropped; what `kept` has of a port stays those sockets.
 
     Raises `RunError` that names each port that could not be bound and, where it can be told, the process that has it.
     """
+    there = {listener.socket for listener in kept}
     opened: list[Listener] = []
     refused: list[str] = []
     for port in plan.ports:
         try:
-            opened += open_port(plan, port)
+            opened += open_port(plan, port, kept)
         except OSError as error:
             refused.append(_why(plan, port, error))
     if refused:
         for listener in opened:
-            listener.socket.close()
+            if listener.socket not in there:
+                listener.socket.close()
         raise RunError(
             f"{len(refused)} of {len(plan.ports)} ports could not be bound: {'; '.join(refused)}. "
             "Stop what holds them or choose another --port-offset"
@@ -95,20 +114,26 @@ def open_all(plan: Plan) -> tuple[Listener, ...]:
     return tuple(opened)
 
 
-def open_port(plan: Plan, port: PortPlan) -> tuple[Listener, ...]:
+def open_port(plan: Plan, port: PortPlan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:
     """Bind one port: a listener for each stack of its hosts where the kernel lets us choose among them, else one for
     all. Raises `OSError` as the system says it.
+
+    The kernel numbers a port's listeners as they came, so those that `kept` has go first, also without any host.
     """
-    looks = plan.placement.stacks(port.port) if port.transport == "tcp" else ()
+    there = {one.plan.stack: one for one in kept if one.key[:2] == (port.transport, port.listen)}
+    wanted = plan.placement.stacks(port.port) if port.transport == "tcp" else ()
+    looks = tuple(dict.fromkeys((*(look for look in there if look is not None), *wanted)))
     chooser = plan.chooser_for(port, looks)
-    if not looks or not packet_filter.takes_chooser(chooser):
-        return (_open(plan, port),)
+    if None in there or not looks or not packet_filter.takes_chooser(chooser):
+        return (Listener(port, there[None].socket, there[None].silent) if None in there else _open(plan, port),)
     opened: list[Listener] = []
     try:
         for look in looks:
-            opened.append(_open(plan, msgspec.structs.replace(port, stack=look), () if opened else chooser))
+            own, program = msgspec.structs.replace(port, stack=look), () if opened else chooser
+            found = there.get(look)
+            opened.append(Listener(own, found.socket, found.silent, program) if found else _open(plan, own, program))
     except BaseException:
-        for listener in opened:
+        for listener in opened[len(there) :]:
             listener.socket.close()
         raise
     return tuple(opened)
