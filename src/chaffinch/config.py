@@ -110,13 +110,13 @@ class DecoySettings(Section, frozen=True):
 
 
 class CaptureSettings(Section, frozen=True):
-    """The raw socket for what no listener gets: packets to closed ports, ICMP and ARP."""
+    """A raw socket for what no listener gets: packets to closed ports, ICMP and ARP."""
 
     enabled: Annotated[bool, Meta(description="Whether it is opened; the fleet must then be started as root.")] = False
     buffer_bytes: Annotated[
         Annotated[int, Meta(ge=64 << 10, le=1 << 30, extra={"unit": "bytes"})],
-        Meta(description="What the kernel holds of packets that wait to be read; what finds no room is counted."),
-    ] = 2 << 20
+        Meta(description="The ring of packets that wait to be read, 256 bytes each; what finds no room is counted."),
+    ] = 1 << 20
     windows: Annotated[
         Annotated[int, Meta(ge=16, le=65536)],
         Meta(description="Sources and kinds of packets told apart at once; further sources are counted together."),

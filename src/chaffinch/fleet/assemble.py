@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
 from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
+
+if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -53,13 +57,27 @@ def describe(config: Config, seed: bytes) -> Described:
 
 
 def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
+    """Bind the listeners, open the raw socket where it is asked for, and arrange the workers in groups.
+
+    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    """
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    opted = (workers.CAPTURE,) if config.capture.enabled else ()
+    table = workers.table(described.services, config.fleet.workers, opted)
+    groups = workers.arrange(table, config.fleet.groups)
+    tap = _tap(config, described.plan)
     listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    return Parts(config, state, described.plan, described.personas, listeners, tap), groups
+
+
+def _tap(config: Config, plan: Plan) -> "Tap | None":
+    if not config.capture.enabled:
+        return None
+    from chaffinch.capture.tap import open_tap
+
+    return open_tap(plan, config.capture.buffer_bytes)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -19,12 +19,13 @@ from chaffinch.fleet.context import Context
 from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.network.listeners import Listener
     from chaffinch.network.plan import Plan
@@ -44,6 +45,7 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    tap: "Tap | None" = None
 
 
 class Group:
@@ -85,6 +87,7 @@ class Group:
             journal=self.journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            ring=self.parts.tap.ring if self.parts.tap is not None else None,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -226,6 +229,8 @@ def main(
     confine: Callable[[], str],
 ) -> None:
     """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
+    if parts.tap is not None:
+        parts.tap.let_go(reads=CAPTURE in workers)
     confined = confine()
     asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 

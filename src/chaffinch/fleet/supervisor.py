@@ -179,6 +179,8 @@ class Supervisor:
                 self._kill(one, "the drain deadline has passed")
         if self._stopping_since is not None and now - self._stopping_since > self.settings.drain_seconds:
             self._kill_the_rest()
+        if self.parts.tap is not None:
+            self.parts.tap.count_drops()
         self._notifier.alive()
         if all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
@@ -409,6 +411,8 @@ class Supervisor:
             (self.parts.state / control.NAME).unlink(missing_ok=True)
         for listener in self.parts.listeners:
             listener.socket.close()
+        if self.parts.tap is not None:
+            self.parts.tap.end()
         self._selector.close()
         for end in self._wake:
             os.close(end)

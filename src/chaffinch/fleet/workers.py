@@ -36,6 +36,11 @@ BEHIND = (
 )
 """The workers that every fleet has, beside one for each decoy service."""
 
+CAPTURE = Worker(
+    "capture", "chaffinch.capture.worker", DECOYS, "tells what no listener gets: port scans, ICMP, ARP", True
+)
+"""With `capture.enabled`. It has packets in memory, and no socket: that is the supervisor's."""
+
 
 def decoy_worker(service: str) -> Worker:
     """The row of a decoy service's worker."""
@@ -48,12 +53,12 @@ def decoy_worker(service: str) -> Worker:
     )
 
 
-def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, ...]:
-    """All workers of a fleet with these services, and those that other packages add by name.
+def table(services: Iterable[str], added: Iterable[str] = (), opted: Iterable[Worker] = ()) -> tuple[Worker, ...]:
+    """All workers of a fleet with these services, those that settings ask for (`opted`), and those of other packages.
 
     Raises `InputError` for a name that no package has, or that is taken.
     """
-    rows = [*(decoy_worker(service) for service in services), *BEHIND]
+    rows = [*(decoy_worker(service) for service in services), *BEHIND, *opted]
     for name in added:
         taken = next((row.module for row in rows if row.name == name), None)
         found = plugins.modules(plugins.WORKERS)
