@@ -106,8 +106,9 @@ class Windows:
 
     def close(self) -> None:
         """Write all of them."""
-        while self._open:
-            self._write(self._open.popitem()[1])
+        windows, self._open = self._open, {}
+        for window in windows.values():
+            self._write(window)
 
     def _write(self, window: Window) -> None:
         self.events += 1
