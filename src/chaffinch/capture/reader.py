@@ -9,8 +9,10 @@ from chaffinch.capture.windows import Windows
 TURN_PACKETS = 256
 """Packets read before the loop serves others: about a millisecond."""
 
-LOOK_SECONDS = 0.05
-"""How often a ring is looked into that was empty: there is no socket to wait for."""
+SOONEST_SECONDS, LATEST_SECONDS = 0.01, 0.2
+"""When a ring is looked into again that was not full: there is no socket to wait for. Each time that it was empty the
+wait doubles.
+"""
 
 
 class Reader:
@@ -22,12 +24,16 @@ class Reader:
         self._ring = ring
         self._windows = windows
         self._rest = 1 / share - 1
+        self._wait = SOONEST_SECONDS
 
     def turn(self) -> float:
         """Read what a turn may, and say how many seconds to leave to others."""
         began = time.perf_counter()
-        is_full = self._read(TURN_PACKETS) == TURN_PACKETS
-        return (time.perf_counter() - began) * self._rest if is_full else LOOK_SECONDS
+        count = self._read(TURN_PACKETS)
+        if count == TURN_PACKETS:
+            return (time.perf_counter() - began) * self._rest
+        self._wait = SOONEST_SECONDS if count else min(2 * self._wait, LATEST_SECONDS)
+        return self._wait
 
     def drain(self) -> None:
         """Read what the ring holds, once round at most."""
