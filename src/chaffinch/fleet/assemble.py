@@ -9,7 +9,7 @@ import msgspec
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
@@ -56,20 +56,25 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners, open the raw socket where it is asked for, and arrange the workers in groups.
-
-    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
-    """
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     opted = (workers.CAPTURE,) if config.capture.enabled else ()
     table = workers.table(described.services, config.fleet.workers, opted)
     groups = workers.arrange(table, config.fleet.groups)
+    budget.divide(budget.stated(config.fleet.memory), groups)
+    return groups
+
+
+def parts(config: Config, state: Path, described: Described) -> Parts:
+    """Bind the listeners, and open the raw socket where it is asked for.
+
+    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    """
     tap = _tap(config, described.plan)
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners, tap), groups
+    return Parts(config, state, described.plan, described.personas, open_all(described.plan), tap)
 
 
 def _tap(config: Config, plan: Plan) -> "Tap | None":
