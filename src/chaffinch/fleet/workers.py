@@ -65,12 +65,9 @@ BEHIND: Final = (
 """The workers that every fleet has, beside one for each decoy service."""
 
 CAPTURE: Final = Worker(
-    "capture",
-    "chaffinch.capture.worker",
-    DECOYS,
-    "tells what no listener gets: port scans, ICMP, ARP",
-    ("raw packets",),
-)
+    "capture", "chaffinch.capture.worker", DECOYS,
+    "tells what no listener gets: port scans, ICMP, ARP (with `capture.enabled`)", ("raw packets",), 400_000,
+)  # fmt: skip
 """With `capture.enabled`. It has packets in memory, and no socket: that is the supervisor's."""
 
 KEPT: Final = (
@@ -114,7 +111,7 @@ def table(services: Iterable[str], added: Iterable[str] = (), opted: Iterable[Wo
     rows = [*(decoy_worker(service) for service in services), *BEHIND, *opted]
     for name in added:
         found = plugins.modules(plugins.WORKERS)
-        taken = next((row.module or "this project" for row in (*rows, *KEPT) if row.name == name), None)
+        taken = next((row.module or "this project" for row in (*rows, CAPTURE, *KEPT) if row.name == name), None)
         if taken is not None and name in found:
             raise InputError(f"two modules claim the worker {name!r}: {taken} and {found[name]}; rename or remove one")
         if name not in found:
