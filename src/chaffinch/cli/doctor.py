@@ -17,6 +17,7 @@ from chaffinch.fleet.state import prepare, seed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners, stacks
 from chaffinch.network.listeners import Listener
+from chaffinch.network.plan import Plan
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -65,6 +66,19 @@ def _machine() -> Iterator[Finding]:
     yield Finding("memory", "ok", f"{text.size(limit)} for this process" if limit else "no limit")
 
 
+def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
+    if not settings.capture.enabled:
+        return
+    from chaffinch.capture.tap import open_tap
+
+    try:
+        open_tap(plan, settings.capture.buffer_bytes).close()
+    except ChaffinchError as error:
+        yield Finding("capture", "bad", str(error))
+    else:
+        yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
+
+
 def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]:
     from pathlib import Path
 
@@ -90,6 +104,7 @@ def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]
     except ChaffinchError as error:
         yield Finding("ports", "bad", str(error))
         return
+    yield from _capture(settings, plan)
     silent = all(listener.silent for listener in opened)
     for listener in opened:
         listener.socket.close()

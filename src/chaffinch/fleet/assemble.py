@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
 from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
+
+if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -57,7 +61,9 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    opted = (workers.CAPTURE,) if config.capture.enabled else ()
+    table = workers.table(described.services, config.fleet.workers, opted)
+    groups = workers.arrange(table, config.fleet.groups)
     budget.divide(budget.stated(config.fleet.memory), groups)
     return groups
 
@@ -65,12 +71,23 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
 def parts(
     config: Config, state: Path, described: Described, groups: Mapping[str, tuple[Worker, ...]], only: str = ""
 ) -> Parts:
-    """Bind the listeners, all or those of the group `only`. Raises `RunError` when a port cannot be bound."""
+    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it.
+
+    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    """
     plan = described.plan
+    mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
+    tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
     if only:
         config = alone.configured(config, groups, only)
-        plan = alone.ports_of(plan, groups[only])
-    return Parts(config, state, described.plan, described.personas, open_all(plan), only)
+        plan = alone.ports_of(plan, mine)
+    return Parts(config, state, described.plan, described.personas, open_all(plan), only, tap)
+
+
+def _tap(config: Config, plan: Plan) -> "Tap":
+    from chaffinch.capture.tap import open_tap
+
+    return open_tap(plan, config.capture.buffer_bytes)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

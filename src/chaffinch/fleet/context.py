@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chaffinch.config import Config
 
 if TYPE_CHECKING:
+    from chaffinch.capture.ring import Ring
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.metrics.registry import Registry
@@ -32,6 +33,7 @@ class Context:
         metrics: "Registry",
         listeners: "tuple[Listener, ...]",
         make_journal: "Callable[[], Journal]",
+        ring: "Ring | None" = None,
         make_store: "Callable[[], Store]",
         make_decoys: "Callable[[], SharedByDecoys]",
         ask_supervisor: Callable[[], Awaitable[bytes]],
@@ -43,6 +45,7 @@ class Context:
         self.state = state
         self.metrics = metrics
         self.listeners = listeners
+        self._ring = ring
         self.budget_bytes = budget_bytes
         self.stopping = asyncio.Event()
         self.fleet_metrics = ask_supervisor
@@ -54,6 +57,13 @@ class Context:
     @property
     def journal(self) -> "Journal":
         return self._make_journal()
+
+    @property
+    def ring(self) -> "Ring":
+        """Packets that no listener gets. Raises `LookupError` in a fleet that has no raw socket."""
+        if self._ring is None:
+            raise LookupError("this fleet has no raw socket: set `enabled = true` in [capture]")
+        return self._ring
 
     @property
     def store(self) -> "Store":

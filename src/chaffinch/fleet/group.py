@@ -21,12 +21,13 @@ from chaffinch.fleet.holdings import Holdings
 from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
@@ -57,6 +58,7 @@ class Parts(msgspec.Struct, frozen=True):
     listeners: "tuple[Listener, ...]"
     only: str = ""
     """The one group that this supervisor has; empty when it has all."""
+    tap: "Tap | None" = None
 
 
 class Group:
@@ -99,6 +101,7 @@ class Group:
             make_journal=self._make_journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            ring=self.parts.tap.ring if self.parts.tap is not None else None,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -265,6 +268,8 @@ def main(
     """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
     run.
     """
+    if parts.tap is not None:
+        parts.tap.let_go(reads=CAPTURE in workers)
     confined = confine()
     threading.stack_size(STACK_BYTES)
     return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))

@@ -112,6 +112,8 @@ class Supervisor:
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        if self.parts.tap is not None:
+            self.parts.tap.count_drops()
         self._notifier.alive()
         if all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
@@ -241,6 +243,8 @@ class Supervisor:
             (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in self.parts.listeners:
             listener.socket.close()
+        if self.parts.tap is not None:
+            self.parts.tap.end()
         self._selector.close()
         for end in self._wake:
             os.close(end)
