@@ -15,7 +15,7 @@ from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
-from chaffinch.fleet import assemble, supervisor
+from chaffinch.fleet import alone, assemble, supervisor
 from chaffinch.fleet.log_file import LogFile
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
@@ -32,20 +32,24 @@ STANDARD_ERROR = 2
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
 @options.setting("metrics.port", "--metrics-port")
+@click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
 @options.placed
-def command(detach: bool, state: str | None, config: str | None, **given: object) -> int:
+def command(only: str, detach: bool, state: str | None, config: str | None, **given: object) -> int:
     """Bring up the fleet: decoy hosts on every address of --hosts.
 
-    Runs until ^C or `chaffinch stop`.
+    Runs until ^C or `chaffinch stop`. With --only it is one group of it, with the ports of that group's services: for a
+    service manager that starts each group by itself. The other commands speak to all of them.
     """
     settings = options.load(config, options.flags_given(given))
     directory = options.state_of(state)
     prepare(directory)
-    lock = StateLock(directory)
-    lock.take()
     described = assemble.describe(settings, seed(directory, settings.fleet.seed))
     groups = assemble.arranged(settings, described)
+    if only:
+        alone.configured(settings, groups, only)
+    lock = StateLock(directory, only)
+    lock.take()
     if detach:
         return _detached(lambda watcher: _run(settings, directory, lock, described, groups, watcher), directory)
     return _run(settings, directory, lock, described, groups, live.watcher())
@@ -62,12 +66,13 @@ def _run(
     """The fleet's whole life in this process."""
     lock.sign()
     _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
-    parts = assemble.parts(settings, directory, described)
+    only = lock.only
+    parts = assemble.parts(settings, directory, described, groups, only)
     write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
     hand_over(settings.fleet.user, directory)
     gc.collect()
     try:
-        return supervisor.run(parts, groups, watcher.turn)
+        return supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
     finally:
         lock.release()
         with contextlib.suppress(OSError):  # whoever watched may be gone

@@ -21,13 +21,15 @@ from chaffinch.fleet.holdings import Holdings
 from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.decoys.acceptor import SharedByDecoys
+    from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
@@ -54,6 +56,9 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    only: str = ""
+    """The one group that this supervisor has; empty when it has all."""
+    tap: "Tap | None" = None
 
 
 class Group:
@@ -71,7 +76,7 @@ class Group:
     ) -> None:
         self.name = name
         self.parts = parts
-        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal, is_known=True)
+        self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
         memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
@@ -85,7 +90,6 @@ class Group:
         """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
-        self._export_journal()
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
 
     def _context(self, worker: Worker) -> Context:
@@ -94,14 +98,22 @@ class Group:
             self.name,
             config=self.parts.config,
             state=self.parts.state,
-            journal=self.journal,
+            make_journal=self._make_journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            ring=self.parts.tap.ring if self.parts.tap is not None else None,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
             budget_bytes=self.holdings.share_bytes,
         )
+
+    def _make_journal(self) -> "Journal":
+        if self._journal is None:
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
+            self._export_journal(self._journal)
+        return self._journal
 
     def _make_store(self) -> "Store":
         if self._store is None:
@@ -155,9 +167,11 @@ class Group:
     def _close(self) -> int:
         if self._store is not None:
             self._store.close()
+        if self._journal is None:
+            return 0
         if self._ends_at is None:
-            return self.journal.close()
-        return self.journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
+            return self._journal.close()
+        return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
@@ -234,13 +248,13 @@ class Group:
             self._asked = None  # the question or its answer was lost: the next one asks anew
             raise
 
-    def _export_journal(self) -> None:
+    def _export_journal(self, journal: SqliteJournal) -> None:
         for name, read in (
-            ("journal_appended", lambda: self.journal.appended),
-            ("journal_lost", lambda: self.journal.lost),
+            ("journal_appended", lambda: journal.appended),
+            ("journal_lost", lambda: journal.lost),
         ):
             self.metrics.counter_from(name, read)
-        self.metrics.gauge("journal_full", lambda: int(self.journal.full))
+        self.metrics.gauge("journal_full", lambda: int(journal.full))
 
 
 def main(
@@ -255,6 +269,8 @@ def main(
     """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
     run.
     """
+    if parts.tap is not None:
+        parts.tap.let_go(reads=CAPTURE in workers)
     confined = confine()
     threading.stack_size(STACK_BYTES)
     return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))

@@ -26,6 +26,7 @@ from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
+from chaffinch.network.listeners import shown_by
 
 if TYPE_CHECKING:
     import socket
@@ -111,6 +112,8 @@ class Supervisor:
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        if self.parts.tap is not None:
+            self.parts.tap.count_drops()
         self._notifier.alive()
         if all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
@@ -186,6 +189,7 @@ class Supervisor:
             budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
+            stack=shown_by(self.parts.listeners),
             sessions_open=int(snapshot.total("sessions_open")),
             sessions_seen=int(snapshot.total("sessions_opened")),
             events=int(snapshot.total("events_recorded")),
@@ -204,12 +208,15 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
-        self._control = control.listen(self.parts.state)
+        self._control = control.listen(self.parts.state, self.parts.only)
         self._selector.register(
             self._control,
             selectors.EVENT_READ,
-            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act),
+            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act, self._measured),
         )
+
+    def _measured(self) -> bytes:
+        return self._processes.snapshot().to_bytes()
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -233,9 +240,11 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()
-            (self.parts.state / control.NAME).unlink(missing_ok=True)
+            (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in self.parts.listeners:
             listener.socket.close()
+        if self.parts.tap is not None:
+            self.parts.tap.end()
         self._selector.close()
         for end in self._wake:
             os.close(end)
