@@ -141,7 +141,7 @@ def test_whatever_is_asked_is_answered_or_cut(data: str | bytes) -> None:
         caller = threading.Thread(target=lambda: said.append(call(Path(name) / control.NAME, text + b"\n")))
         caller.start()
         while caller.is_alive():
-            control.answer(listener, status, lambda: stopped.append(True), refuse)
+            control.answer(listener, status, lambda: stopped.append(True), refuse, bytes)
             caller.join(0.002)
     assert not stopped
     assert said == [b""] or json.loads(said[0])["error"]
