@@ -81,7 +81,14 @@ BUSYBOX = Daemon(
 _DAEMONS = {"inetutils telnetd": INETUTILS, "BusyBox telnetd": BUSYBOX}
 
 
-@service("telnet", tcp=23, idle=300.0)
+def refuse(session: Session) -> bytes:
+    """netkit's daemon looks for a terminal before it says anything. BusyBox closes without a word, and inetutils looks
+    for one only after its negotiation: inetd's bound is reached before.
+    """
+    return b"telnetd: All network ports in use.\r\n" if session.service.product == "Linux telnetd" else b""
+
+
+@service("telnet", tcp=23, idle=300.0, refuse=refuse)
 async def serve(session: Session) -> None:
     daemon = _DAEMONS.get(session.service.product, NETKIT)
     line = _Line(session, daemon)

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
+from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.personas.persona import Persona
 
 ITEM_BYTES = 1 << 20
@@ -146,6 +147,9 @@ class Caches:
 
     def __init__(self) -> None:
         self._by_key: OrderedDict[tuple[str, int, str], Cache] = OrderedDict()
+        self._room = CACHES
+        self.forgotten = 0
+        """Caches that went for want of room, not of age: their sources may notice."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -165,5 +169,21 @@ class Caches:
         """Hold a changed cache for the source's next connection."""
         self._by_key[key] = cache
         self._by_key.move_to_end(key)
-        if len(self._by_key) > CACHES:
-            self._by_key.popitem(last=False)
+        self._make_room()
+
+    def _make_room(self) -> int:
+        """Forget those that were used longest ago; how many went."""
+        gone = max(0, len(self._by_key) - self._room)
+        for _ in range(gone):
+            self._by_key.popitem(last=False)[1].clear()  # who is still connected finds it empty, as after an eviction
+        self.forgotten += gone
+        return gone
+
+    def shrink(self) -> int:
+        """Hold a quarter as many from now on; how many went."""
+        self._room = CACHES // SHRUNK
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Hold as many as before."""
+        self._room = CACHES

@@ -45,6 +45,7 @@ class Uploads:
         if more > 0 and (size > FILE_BYTES or self._room.held + more > SESSION_BYTES):
             raise FileError(errno.ENOSPC, "")
         self._room.held += more
+        self._session.hold(self._room.held)
         if more < 0:
             del data[size:]
         else:
@@ -77,4 +78,5 @@ class Uploads:
     def drop(self, data: bytearray) -> None:
         """Give the memory of a file back."""
         self._room.held -= len(data)
+        self._session.hold(self._room.held)
         data.clear()
