@@ -20,6 +20,7 @@ from chaffinch.decoys.overlay import Change, Overlays
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.redis.store import Store, Stores
 from chaffinch.decoys.relief import MOST_HALVINGS, Relief
+from chaffinch.decoys.shell import streams
 from chaffinch.events import Collapsed, Command, Event, SessionClosed, SessionOpened
 from chaffinch.personas.archetypes import archetypes
 from chaffinch.personas.build import Personas
@@ -66,11 +67,11 @@ def test_the_changes_of_sources_unused_for_longest_go_and_are_counted() -> None:
     relief, _, overlays = fresh()
     for number in range(16):
         overlays.of("127.77.0.1", f"10.0.0.{number}").put("/tmp/x", Change("file", data=bytes(500_000)))
-    held = overlays.held
+    held, before = overlays.held, relief.forgotten
     assert relief.shrink()
     assert held > 7_500_000
     assert overlays.held <= 2 << 20
-    assert relief.forgotten == overlays.forgotten == 12
+    assert relief.forgotten - before == overlays.forgotten == 12
     assert overlays.of("127.77.0.1", "10.0.0.15").get("/tmp/x")
     assert overlays.of("127.77.0.1", "10.0.0.0").empty
     overlays.of("127.77.0.1", "10.0.0.99").put("/tmp/x", Change("file", data=bytes(900_000)))
@@ -201,6 +202,20 @@ def test_every_session_and_fact_is_accounted_for_however_memory_goes(steps: list
 
 
 # What sessions hold -----------------------------------------------------------------------------------------------
+
+
+def test_all_shells_together_print_within_a_bound() -> None:
+    """A command that sleeps keeps what it printed, and there may be as many as there are sessions."""
+    before = streams._held
+    outputs = [streams.Output() for _ in range(12)]
+    for output in outputs:
+        output.write(bytes(2 << 20))
+    assert sum(len(output.data) for output in outputs) == streams.ALL_OUTPUT_BYTES - before
+    assert all(output.full for output in outputs)
+    del outputs[:4], output
+    assert not streams.Output().full
+    outputs.clear()
+    assert streams._held == before
 
 
 HOLDERS = {

@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from chaffinch import caches
+from chaffinch.metrics import memory
 
 if TYPE_CHECKING:
     from chaffinch.decoys.overlay import Overlays
@@ -47,6 +48,7 @@ class Relief:
             self.grow()
             return False
         re.purge()  # 512 patterns, some of them visitors'
+        memory.give_back()  # else the C library keeps it, and the guard sees nothing of it
         return True
 
     def grow(self) -> None:

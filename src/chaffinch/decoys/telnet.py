@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOGIN_SECONDS = 60.0
 """LOGIN_TIMEOUT of login.defs."""
 
+SHELL_BYTES = 24 << 10
+"""What a shell takes beside its variables and its history."""
+
 TYPED_BYTES = 4096
 """How much may be typed before there is a prompt to read it: a terminal's input queue."""
 
@@ -230,6 +233,7 @@ async def _shell(session: Session, line: _Line, user: User) -> None:
     from chaffinch.personas.files import Files
 
     async def paced() -> bytes:
+        session.hold(SHELL_BYTES + shell.held)
         await session.drain()
         return await line.read()
 

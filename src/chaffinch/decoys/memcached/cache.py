@@ -13,6 +13,9 @@ ITEM_BYTES = 1 << 20
 CACHE_BYTES = 1 << 20
 """What one source's items may take; beyond it the least recently used one is evicted, as in the product."""
 
+CACHE_ITEMS = 4096
+"""How many items that may be: small ones take more here than in the product."""
+
 CACHES = 8
 """How many sources' caches a process keeps after their connections are gone, for `TTL` seconds."""
 
@@ -86,7 +89,7 @@ class Cache:
         item = self.items[key] = Item(flags, data, expires, self.cas)
         self.held += size_of(key, data)
         self.changed = True
-        while self.held > CACHE_BYTES and len(self.items) > 1:
+        while (self.held > CACHE_BYTES or len(self.items) > CACHE_ITEMS) and len(self.items) > 1:
             self.delete(next(iter(self.items)))
             self.count("evictions")
         return item

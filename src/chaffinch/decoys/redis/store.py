@@ -18,7 +18,13 @@ TTL = 3600.0
 """How long a source's changes are kept after it was last seen, in seconds."""
 
 ITEM_COST = 64
-"""What a key or an element counts for beside its bytes."""
+"""What a key, or an element of a list, counts for beside its bytes: about what it takes in memory."""
+
+FIELD_COST = 128
+"""The same for what stands in a table: a field with its value, a member."""
+
+CONTAINER_COST = 256
+"""The same for a list, a set or a table itself."""
 
 BASE_COST = 4096
 """What a changed store counts for beside its values: the host's own keys."""
@@ -55,8 +61,9 @@ def cost(value: Value) -> int:
     if isinstance(value, bytes):
         return len(value) + ITEM_COST
     if isinstance(value, Hash):
-        return sum(len(field) + len(text) + ITEM_COST for field, text in value.items()) + ITEM_COST
-    return sum(len(element) + ITEM_COST for element in value) + ITEM_COST
+        return sum(len(field) + len(text) + FIELD_COST for field, text in value.items()) + CONTAINER_COST
+    each = ITEM_COST if isinstance(value, list) else FIELD_COST
+    return sum(len(element) + each for element in value) + CONTAINER_COST
 
 
 class Database:

@@ -42,7 +42,7 @@ class Programs:
         self._session = session
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
-        self._room = Room()
+        self._room = Room(session)
 
     def start(self, stream: Stream, kind: str, argument: bytes) -> bool:
         """Start what a channel request asks for; False where sshd would refuse."""
@@ -89,6 +89,7 @@ class _Login:
         self._stream = stream
         self._user = user
         self._view = View(Files(session.persona), session.overlay, user)
+        self._room = room
         self._uploads = Uploads(session, self._view, room)
         self._notes = NOTES
 
@@ -136,11 +137,13 @@ class _Login:
     async def _interactive(self) -> int:
         stream, session = self._stream, self._session
 
+        shell = self._shell(interactive=True)
+
         async def keys() -> bytes:
+            self._room.keep_for_shell(shell.held)
             await stream.drain()
             return await stream.read()
 
-        shell = self._shell(interactive=True)
         return await interact(keys, stream.write, shell, session.record, elapsed_ms=lambda: session.elapsed_ms)
 
     def _shows(self, shell: Shell) -> None:
@@ -173,6 +176,7 @@ class _Login:
             return False
         self._session.record(Command(printable(line, COMMAND_BYTES)))
         result = await shell.run(line.decode("utf-8", "surrogateescape"))
+        self._room.keep_for_shell(shell.held)
         await self._stream.drain()
         return result.exited
 
