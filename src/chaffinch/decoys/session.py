@@ -159,6 +159,10 @@ class Session:
         self._kept = count
         self._count()
 
+    def hold_more(self, more: int) -> None:
+        """The same, where several parts of a handler each say what they keep more, or less."""
+        self.hold(self._kept + more)
+
     def _count(self) -> None:
         """Have what this session holds added up with what others hold, where it has changed."""
         held = len(self._buffer) + len(self._out) + self._kept

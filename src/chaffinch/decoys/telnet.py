@@ -114,6 +114,8 @@ class _Line:
         self._session = session
         self._daemon = daemon
         self._typed = b""
+        self.kept = 0
+        """What the shell behind it takes, in bytes."""
         self.wire = Wire(daemon.extra)
 
     async def negotiate(self) -> None:
@@ -145,6 +147,7 @@ class _Line:
         received = self.wire.feed(data)
         self._session.write(received.replies)
         self._typed = (self._typed + received.text)[:TYPED_BYTES]
+        self._session.hold(self.kept + len(self._typed) + self.wire.held)
 
     async def read(self) -> bytes:
         """The next keys; empty once the peer has closed."""
@@ -233,7 +236,7 @@ async def _shell(session: Session, line: _Line, user: User) -> None:
     from chaffinch.personas.files import Files
 
     async def paced() -> bytes:
-        session.hold(SHELL_BYTES + shell.held)
+        line.kept = SHELL_BYTES + shell.held
         await session.drain()
         return await line.read()
 

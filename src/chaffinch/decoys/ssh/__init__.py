@@ -111,3 +111,4 @@ async def _packets(session: Session, opening: Opening) -> None:
             if isinstance(step, Say):
                 session.write(packet(step.payload))
                 sent += 1
+        session.hold(plain.held)

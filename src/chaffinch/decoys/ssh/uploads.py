@@ -16,33 +16,23 @@ FILE_BYTES = 8 << 20
 SESSION_BYTES = 12 << 20
 """What one session may have open at once, half uploaded or being read."""
 
-CONNECTION_BYTES = 64 << 10
-"""What a connection takes that asyncssh serves, with its channel and its shell: 32 KiB logged in, 56 at a prompt."""
-
 SHOWN_BYTES = 128 << 10
 """How much of a file a visitor can read back; its size is shown whole."""
 
 
 class Room:
-    """How many bytes of files one session holds, over all channels. It is told, with what else there is."""
+    """How many bytes of files one session holds, over all its channels."""
 
-    __slots__ = ("_session", "held", "shells")
+    __slots__ = ("_session", "held")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.held = 0
-        self.shells = 0
-        self.take(0)
 
     def take(self, more: int) -> None:
-        """So many bytes of files are held more, or less."""
+        """So many bytes are held more, or less."""
         self.held += more
-        self._session.hold(CONNECTION_BYTES + self.held + self.shells)
-
-    def keep_for_shell(self, held: int) -> None:
-        """The shell that ran last holds so many bytes."""
-        self.shells = held
-        self.take(0)
+        self._session.hold_more(more)
 
 
 class Uploads:
