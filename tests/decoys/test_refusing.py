@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from chaffinch.config import DecoySettings
+from chaffinch.decoys import registry, runner
+from chaffinch.decoys.datagram import DatagramSession
 from chaffinch.decoys.registry import service
 from chaffinch.decoys.session import Session
 from chaffinch.events import Collapsed, SessionClosed, SessionOpened
 from chaffinch.personas.persona import Persona, Service
 from tests.decoys.accepting import accepting
-from tests.decoys.harness import persona
+from tests.decoys.harness import Recorded, persona
 
 SAYS = {
     "ftp": b"421 There are too many connected users, please try later.\r\n",
@@ -151,6 +153,29 @@ def test_a_fault_in_a_plugin_s_refusal_ends_one_session_and_is_recorded() -> Non
             running.relief.refuse()
             assert await heard(running.address, running.port) == b""
             assert [fact.reason for fact in running.of(SessionClosed)] == ["error"]
+
+    asyncio.run(scenario())
+
+
+def test_a_datagram_that_is_refused_gets_no_answer() -> None:
+    async def scenario() -> None:
+        recorded = Recorded()
+        sent: list[object] = []
+        one = host("redis", "Redis")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            session = DatagramSession(
+                sock, b"PING", answer=lambda *datagram: sent.append(datagram) or 0, persona=one,
+                service=one.services[0], spec=registry.load("redis").spec, local=("127.0.0.1", 6379),
+                peer=("127.0.0.1", 5), recorder=recorded, quarantine=recorded,
+            )  # fmt: skip
+
+            @service("quiet", udp=6379)
+            async def serve(session: Session) -> None:
+                raise AssertionError
+
+            runner.refuse(session, serve)
+        assert not sent
+        assert [(fact.reason, fact.bytes_in) for fact in recorded.of(SessionClosed)] == [("refused", 4)]
 
     asyncio.run(scenario())
 

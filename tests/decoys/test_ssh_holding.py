@@ -46,7 +46,7 @@ def test_every_part_of_a_session_is_counted_and_given_back() -> None:
 def test_a_packet_that_never_ends_is_counted_before_the_key_exchange() -> None:
     async def scenario() -> None:
         async with accepting("ssh") as running:
-            reader, writer = await asyncio.open_connection(running.address, running.port)
+            _, writer = await asyncio.open_connection(running.address, running.port)
             writer.write(b"SSH-2.0-x\r\n" + (200_004).to_bytes(4, "big") + bytes(150_000))
             await running.until(lambda: running.room.held >= 150_000)
             writer.close()

@@ -28,7 +28,8 @@ def refuse(session: Session, handler: Handler, syn: Syn | None = None) -> None:
     _opened(session, syn)
     session.reason = REFUSED
     try:
-        session.write(handler.refuse(session))
+        if said := handler.refuse(session):  # an empty datagram would be an answer
+            session.write(said)
     except Exception:  # as in `_run`: a service's fault is contained
         session.reason = "error"
         log.exception("session.failed service=%s session=%s", session.spec.name, session.id)
