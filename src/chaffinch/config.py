@@ -101,6 +101,10 @@ class DecoySettings(Section, frozen=True):
         Annotated[int, Meta(ge=16)],
         Meta(description="Sources, kinds and services whose rate is remembered at once."),
     ] = 8192
+    session_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="What a process's sessions may hold unread, unsent and in uploads; past it the largest ends."),
+    ] = 16 << 20
     upload_bytes: Annotated[Bytes, Meta(description="What the quarantine may hold of uploads.")] = 256 << 20
     overlay_source_bytes: Annotated[Bytes, Meta(description="What one source may change on one decoy host.")] = 1 << 20
     overlay_bytes: Annotated[Bytes, Meta(description="What all sources together may change, held in memory.")] = 8 << 20

@@ -126,6 +126,10 @@ class Group:
             from chaffinch.decoys.acceptor import share
 
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
+            relief = self._decoys.relief
+            self.holdings.offer("shrink_caches", relief.shrink, relief.grow)
+            self.holdings.offer("collapse_earlier", relief.collapse_earlier, relief.collapse_later)
+            self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
     async def run(self) -> int:
