@@ -4,7 +4,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
@@ -15,7 +15,8 @@ from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
 from chaffinch.fleet.state import prepare, seed
 from chaffinch.metrics import memory
-from chaffinch.network import listeners
+from chaffinch.network import listeners, stacks
+from chaffinch.network.listeners import Listener
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -92,9 +93,24 @@ def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]
     silent = all(listener.silent for listener in opened)
     for listener in opened:
         listener.socket.close()
-    yield Finding("ports", "ok", f"{len(opened)} can be bound")
+    yield Finding("ports", "ok", f"{len(plan.ports)} can be bound")
     yield Finding(
         "filter",
         "ok" if silent else "note",
         "the kernel keeps other addresses silent" if silent else "not allowed: other addresses reset",
     )
+    yield _look(opened)
+
+
+def _look(opened: Sequence[Listener]) -> Finding:
+    """Whether hosts have their own TCP/IP look, and all of it."""
+    if listeners.shown_by(opened) == "session":
+        return Finding("stack", "note", "not allowed: a host's TTL is its own only once the connection is accepted")
+    scale = max((listener.plan.stack.scale for listener in opened if listener.plan.stack is not None), default=0)
+    largest = stacks.largest_scale()
+    if largest is not None and largest < scale:
+        said = (
+            f"window scale {scale} becomes {largest}; raise the last number of net.ipv4.tcp_rmem to {1 << scale + 15}"
+        )
+        return Finding("stack", "note", said)
+    return Finding("stack", "ok", "each host's SYN-ACK has its own TTL, MSS and window")

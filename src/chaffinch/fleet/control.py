@@ -80,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     budget_bytes: int
     pss_bytes: int
     silent: bool
+    stack: str
     sessions_open: int
     sessions_seen: int
     events: int

@@ -30,13 +30,13 @@ class Deeds:
             one.off.update(names)
         else:
             one.off.difference_update(names)
+        self._open_doors(one)  # before the worker begins, which would give up a listener that does not listen
         if one.is_off:
             self._processes.end(one)
         elif not one.pid or one.draining_since is not None:
             self._processes.again(one)
         else:
             self._processes.say(one, Act(do, names))
-        self._open_doors(one)
         return names
 
     def _named(self, name: str) -> tuple[GroupProcess, tuple[str, ...]]:

@@ -28,6 +28,7 @@ from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
+    from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
@@ -73,7 +74,7 @@ class Group:
     ) -> None:
         self.name = name
         self.parts = parts
-        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
+        self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
         memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
@@ -87,7 +88,6 @@ class Group:
         """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
-        self._export_journal()
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
 
     def _context(self, worker: Worker) -> Context:
@@ -96,7 +96,7 @@ class Group:
             self.name,
             config=self.parts.config,
             state=self.parts.state,
-            journal=self.journal,
+            make_journal=self._make_journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
             make_store=self._make_store,
@@ -104,6 +104,12 @@ class Group:
             ask_supervisor=self._ask_metrics,
             budget_bytes=self.holdings.share_bytes,
         )
+
+    def _make_journal(self) -> "Journal":
+        if self._journal is None:
+            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            self._export_journal(self._journal)
+        return self._journal
 
     def _make_store(self) -> "Store":
         if self._store is None:
@@ -157,9 +163,11 @@ class Group:
     def _close(self) -> int:
         if self._store is not None:
             self._store.close()
+        if self._journal is None:
+            return 0
         if self._ends_at is None:
-            return self.journal.close()
-        return self.journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
+            return self._journal.close()
+        return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
@@ -236,13 +244,13 @@ class Group:
             self._asked = None  # the question or its answer was lost: the next one asks anew
             raise
 
-    def _export_journal(self) -> None:
+    def _export_journal(self, journal: SqliteJournal) -> None:
         for name, read in (
-            ("journal_appended", lambda: self.journal.appended),
-            ("journal_lost", lambda: self.journal.lost),
+            ("journal_appended", lambda: journal.appended),
+            ("journal_lost", lambda: journal.lost),
         ):
             self.metrics.counter_from(name, read)
-        self.metrics.gauge("journal_full", lambda: int(self.journal.full))
+        self.metrics.gauge("journal_full", lambda: int(journal.full))
 
 
 def main(

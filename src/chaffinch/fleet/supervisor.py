@@ -26,6 +26,7 @@ from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
+from chaffinch.network.listeners import shown_by
 
 if TYPE_CHECKING:
     import socket
@@ -186,6 +187,7 @@ class Supervisor:
             budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
+            stack=shown_by(self.parts.listeners),
             sessions_open=int(snapshot.total("sessions_open")),
             sessions_seen=int(snapshot.total("sessions_opened")),
             events=int(snapshot.total("events_recorded")),
