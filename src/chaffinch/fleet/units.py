@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chaffinch.config import Config
+from chaffinch.errors import InputError
 from chaffinch.fleet.allowances import Allowances, allowances
 from chaffinch.fleet.installation import Installation
 from chaffinch.fleet.workers import Worker
@@ -34,7 +35,10 @@ UNPRIVILEGED_PORT: Final = 1024
 WATCHDOG_SECONDS: Final = 30
 """The supervisor turns twice a second; that it does not for so long means that it is stuck."""
 
-ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n"}
+ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
+
+UNSTARTABLE: Final = frozenset("\"'\\$")
+"""systemd 252 refuses quotes and backslashes in a program's path, and takes `$` there for a variable's."""
 
 BAD_INPUT: Final = 2
 """The exit code for a configuration that cannot be: starting again does not mend it."""
@@ -129,6 +133,10 @@ def _service(config: Config, where: Installation, limits: Allowances, only: str)
 
 
 def _program(where: Installation) -> str:
+    """Raises `InputError` for a path that no unit can start, however it is written."""
+    path = where.program[0]
+    if set(path) & UNSTARTABLE or not path.isprintable():
+        raise InputError(f"systemd starts no program whose path has quotes, $ or \\ in it, as {path!r} has; move it")
     return " ".join(map(_quoted, where.program))
 
 
@@ -272,5 +280,9 @@ def _installed(by: str) -> Iterator[str]:
 
 def _quoted(word: str) -> str:
     """A word as `Exec...=` takes it (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers")."""
-    escaped = "".join(ESCAPES.get(letter, letter) for letter in word)
-    return f'"{escaped}"' if set(word) & set(" \t\n\"'\\;") else escaped
+    escaped = "".join(_escaped(letter) for letter in word)
+    return f'"{escaped}"' if escaped != word or set(word) & set(" ';") else escaped
+
+
+def _escaped(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 32 or ord(letter) == 127 else ESCAPES.get(letter, letter)
