@@ -139,8 +139,11 @@ def program_for(plan: Plan) -> tuple[packet_filter.Instruction, ...]:
 
 
 def _client_ports() -> tuple[int, int]:
-    """The range from which the system picks ports (`ip_local_port_range`, ip(7))."""
-    low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    """The range from which the system picks ports (`ip_local_port_range`, ip(7)); its default where that is hidden."""
+    try:
+        low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    except FileNotFoundError:  # a service manager shows processes alone (`ProcSubset=pid`)
+        return 32768, 60999
     return int(low), int(high)
 
 
