@@ -67,6 +67,13 @@ def test_real_ports_take_one(tmp_path: Path) -> None:
     assert values(text, "CapabilityBoundingSet") == [""]
 
 
+def test_capture_takes_one_and_a_family_of_sockets(tmp_path: Path) -> None:
+    text = unit(settings(tmp_path, "[capture]\nenabled = true\n"))
+    assert values(text, "CapabilityBoundingSet") == values(text, "AmbientCapabilities") == ["CAP_NET_RAW"]
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_PACKET"]
+    assert values(text, "PrivateUsers") == []
+
+
 def test_a_network_of_its_own_is_made_by_root() -> None:
     text = unit(NETNS)
     assert values(text, "DynamicUser") == values(text, "AmbientCapabilities") == values(text, "IPAddressDeny") == []

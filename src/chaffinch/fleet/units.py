@@ -157,13 +157,13 @@ def _memory(config: Config, limits: Allowances) -> Iterator[str]:
 def _denied(config: Config, plan: Plan, where: Installation) -> Iterator[str]:
     as_root = is_root(config)
     yield ""
-    yield from _user(plan, as_root=as_root)
+    yield from _user(config, plan, as_root=as_root)
     yield from _files(where, as_root=as_root)
     yield from _kernel(as_root=as_root)
     yield from _network(config, as_root=as_root)
 
 
-def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
+def _user(config: Config, plan: Plan, *, as_root: bool) -> Iterator[str]:
     """Who it runs as, and with which capabilities."""
     if as_root:
         yield "# network.mode: root builds the fleet's network; the groups give root up by themselves (fleet.user)."
@@ -172,13 +172,13 @@ def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
         yield "# A user that exists while the fleet runs; fleet.user is for fleets that root starts."
         yield "DynamicUser=yes"
         yield f"User={NAME}"
-        yield from _lent(plan)
+        yield from _lent(config, plan)
     yield from ("NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "KeyringMode=private", "RemoveIPC=yes")
 
 
-def _lent(plan: Plan) -> Iterator[str]:
+def _lent(config: Config, plan: Plan) -> Iterator[str]:
     """What that user is lent; within a user namespace it would be good for nothing outside."""
-    lent = _capabilities(plan)
+    lent = _capabilities(config, plan)
     if not lent:
         yield f"# Every port is {UNPRIVILEGED_PORT} or more."
         yield "CapabilityBoundingSet="
@@ -190,10 +190,11 @@ def _lent(plan: Plan) -> Iterator[str]:
     yield f"CapabilityBoundingSet={' '.join(lent)}"
 
 
-def _capabilities(plan: Plan) -> dict[str, str]:
+def _capabilities(config: Config, plan: Plan) -> dict[str, str]:
     """What the fleet takes as another user than root, and why."""
     low = sorted({port.listen for port in plan.ports if port.listen < UNPRIVILEGED_PORT})
-    return {"CAP_NET_BIND_SERVICE": f"ports {', '.join(map(str, low))}"} if low else {}
+    bound = {"CAP_NET_BIND_SERVICE": f"ports {', '.join(map(str, low))}"} if low else {}
+    return bound | ({"CAP_NET_RAW": "the raw socket of capture"} if config.capture.enabled else {})
 
 
 def _files(where: Installation, *, as_root: bool) -> Iterator[str]:
@@ -243,6 +244,9 @@ def _network(config: Config, *, as_root: bool) -> Iterator[str]:
     if config.metrics.port and ":" in config.metrics.host:
         yield "# metrics.host is an IPv6 address."
         families.append("AF_INET6")
+    if config.capture.enabled:
+        yield "# The raw socket of capture."
+        families.append("AF_PACKET")
     if as_root:
         yield "# Links and routes of the fleet's own network are made over netlink."
         families.append("AF_NETLINK")
