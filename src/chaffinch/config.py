@@ -43,6 +43,10 @@ class FleetSettings(Section, frozen=True):
     workers: Annotated[
         tuple[str, ...], Meta(description="Workers of other packages to run (entry point group `chaffinch.workers`).")
     ] = ()
+    log_bytes: Annotated[
+        Annotated[int, Meta(ge=64 << 10, extra={"unit": "bytes"})],
+        Meta(description="The fleet's log begins anew at that size; what it held before is kept beside it, once."),
+    ] = 8 << 20
     user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
     drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
     silent_seconds: Annotated[

@@ -12,6 +12,7 @@ from chaffinch.errors import InputError
 from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
+from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
@@ -73,8 +74,10 @@ def parts(
 ) -> Parts:
     """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it.
 
-    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    Raises `RunError` when a port cannot be bound, when the raw socket needs a privilege, or when the journal is not of
+    this release.
     """
+    SqliteJournal(state / "journal", config.journal).close()  # looked at once, for all groups
     plan = described.plan
     mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
     tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None

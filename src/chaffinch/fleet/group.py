@@ -110,7 +110,8 @@ class Group:
 
     def _make_journal(self) -> "Journal":
         if self._journal is None:
-            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
             self._export_journal(self._journal)
         return self._journal
 

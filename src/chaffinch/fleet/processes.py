@@ -5,6 +5,7 @@ This is the mechanism. Who may ask for what is in `deeds`, and when in `supervis
 
 import functools
 import logging
+import math
 import os
 import selectors
 import signal
@@ -168,7 +169,7 @@ class Processes:
         """In the child: leave the supervisor's things behind and be the group."""
         code, supervisor = 1, descendants.lead()
         try:
-            self._leave()
+            self._leave(one)
             one.last_words.listen()
             off = frozenset(one.off)
             confine = functools.partial(self._confine, one)
@@ -188,7 +189,7 @@ class Processes:
         connect = any(worker.connects for worker in one.workers)
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
 
-    def _leave(self) -> None:
+    def _leave(self, one: GroupProcess) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -197,6 +198,8 @@ class Processes:
             signal.signal(number, signal.SIG_IGN)
         self._leave_supervisor()
         for other in self.groups.values():
+            if other is not one:
+                other.last_words.close()
             if other.channel is not None:
                 other.channel.close()
 
@@ -219,7 +222,9 @@ class Processes:
         if was_asked and not is_fault:
             return one.become("stopped")
         one.error = why
-        wait = one.backoff.after_failure(time.monotonic() - one.began)
+        # One that served and was killed by somebody else has no fault: it is no step to a crash loop.
+        was_killed = code == -signal.SIGKILL and not is_fault and one.serves
+        wait = one.backoff.after_failure(math.inf if was_killed else time.monotonic() - one.began)
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")
