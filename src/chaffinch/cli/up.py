@@ -26,6 +26,9 @@ from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 @options.setting("fleet.groups", "--groups")
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
+@options.setting("network.link", "--link")
+@options.setting("network.gateway", "--gateway")
+@options.setting("network.mac", "--mac")
 @options.setting("metrics.port", "--metrics-port")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
 @options.placed
@@ -51,16 +54,18 @@ def _run(
     """The fleet's whole life in this process."""
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
-    parts, groups = assemble.parts(settings, directory, described)
-    write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
-    hand_over(settings.fleet.user, directory)
-    gc.collect()
-    try:
-        return supervisor.run(parts, groups, watcher.turn)
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):  # whoever watched may be gone
-            watcher.ended()
+    with assemble.network(settings, directory, described) as namespace:
+        parts, groups = assemble.parts(settings, directory, described, namespace)
+        write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
+        hand_over(settings.fleet.user, directory)
+        gc.collect()
+        try:
+            code = supervisor.run(parts, groups, watcher.turn)
+        finally:
+            with contextlib.suppress(OSError):  # whoever watched may be gone
+                watcher.ended()
+    lock.release()
+    return code
 
 
 def _detached(settings: Config, directory: Path, lock: StateLock, described: assemble.Described) -> int:

@@ -1,7 +1,9 @@
 """From the configuration to a fleet that can be started: the plan, the personas, the listeners, the worker table."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,13 +19,24 @@ from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
 from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
 
+if TYPE_CHECKING:
+    import socket
+
+    from chaffinch.network.netns.blueprint import Blueprint
+    from chaffinch.network.netns.namespace import Namespace
+
 
 class Described(msgspec.Struct, frozen=True):
     """A fleet on paper: enough to list it."""
 
     plan: Plan
     personas: Personas
-    archetypes: tuple[str, ...]
+    kinds: tuple[Archetype, ...]
+
+    @property
+    def archetypes(self) -> tuple[str, ...]:
+        """The names of the kinds of host."""
+        return tuple(kind.name for kind in self.kinds)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -49,17 +62,55 @@ def describe(config: Config, seed: bytes) -> Described:
         for rule in make.services
     }
     plan = Plan(config.network, personas.placement, ports)
-    return Described(plan, personas, tuple(kind.name for kind in kinds))
+    return Described(plan, personas, kinds)
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
+def blueprint(config: Config, state: Path, described: Described) -> "Blueprint":
+    """The network namespace that the fleet wants. Raises `InputError` for settings that do not go together."""
+    from chaffinch.network.netns.blueprint import blueprint
+
+    machines = [machine for kind in described.kinds for make in kind.makes for machine in make.hardware]
+    vendors = {machine.vendor: machine.prefixes for machine in machines}
+    return blueprint(config.network, described.plan, state, vendors)
+
+
+@contextlib.contextmanager
+def network(config: Config, state: Path, described: Described) -> "Iterator[Namespace | None]":
+    """The fleet's own network, where it has one, for as long as the block goes on."""
+    if config.network.mode == "loopback":
+        yield None
+        return
+    from chaffinch.network.netns.namespace import standing
+
+    with standing(blueprint(config, state, described)) as namespace:
+        yield namespace
+
+
+def parts(
+    config: Config, state: Path, described: Described, namespace: "Namespace | None" = None
+) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
     """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    with contextlib.nullcontext() if namespace is None else namespace.inside():
+        listeners = open_all(described.plan)
+    page = None if namespace is None else _page(config, groups)
+    return Parts(config, state, described.plan, described.personas, listeners, namespace, page), groups
+
+
+def _page(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> "socket.socket | None":
+    """The socket of the metrics page, where its worker shares a process with those that leave the owner's network."""
+    shared = any(
+        any(row.faces_attackers for row in rows) and any(row.name == "metrics" for row in rows)
+        for rows in groups.values()
+    )
+    if not shared or not config.metrics.port:
+        return None
+    from chaffinch.metrics.endpoint import bind
+
+    return bind(config.metrics.host, config.metrics.port)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -27,6 +27,7 @@ from chaffinch.metrics.registry import Registry
 if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.network.listeners import Listener
+    from chaffinch.network.netns.namespace import Namespace
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
     from chaffinch.store.protocol import Store
@@ -44,6 +45,10 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    namespace: "Namespace | None" = None
+    """The network of groups that face attackers, where they have one of their own."""
+    page: socket.socket | None = None
+    """The metrics page's socket, bound on the owner's network, where its group leaves that."""
 
 
 class Group:
@@ -85,6 +90,7 @@ class Group:
             journal=self.journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            page=self.parts.page,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,

@@ -53,6 +53,17 @@ class StateLock:
             self._descriptor = -1
 
 
+def is_running(state: Path) -> bool:
+    """Whether a fleet has the state directory now."""
+    lock = StateLock(state)
+    try:
+        lock.take()
+    except (RunError, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def prepare(state: Path) -> None:
     """Make the directory and what is below it. Raises `InputError` when that cannot be done or written to."""
     try:

@@ -253,7 +253,11 @@ class Supervisor:
         state = self.parts.state
         alone = all(worker.faces_attackers for worker in one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
-        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
+        namespace = self.parts.namespace
+        inside = namespace is not None and any(worker.faces_attackers for worker in one.workers)
+        if namespace is not None and inside:
+            namespace.enter()
+        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone and not inside)
 
     def _leave(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -409,6 +413,8 @@ class Supervisor:
             (self.parts.state / control.NAME).unlink(missing_ok=True)
         for listener in self.parts.listeners:
             listener.socket.close()
+        if self.parts.page is not None:
+            self.parts.page.close()
         self._selector.close()
         for end in self._wake:
             os.close(end)
