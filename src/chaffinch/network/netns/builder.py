@@ -2,7 +2,6 @@
 its standard input, its answer is one JSON object.
 """
 
-import errno
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from chaffinch import _core
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.network.netns import links, outbound, outside, routes, sysctls
 from chaffinch.network.netns.blueprint import Blueprint
-from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said
+from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
 from chaffinch.network.plan import INSIDE
 
 
@@ -49,15 +48,12 @@ def remove(name: str) -> None:
     any more.
     """
     path = DIRECTORY / name
-    try:
+    if is_namespace(path):
         namespace = Namespace(path)
         with namespace.inside(), IPRoute() as there:
             for index in there.link_lookup(ifname=INSIDE):
                 there.link("del", index=index)
         namespace.close()
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a name without a namespace, as a crash of the machine leaves it
-            raise
     _core.remove_network_namespace(path)
 
 
@@ -106,8 +102,7 @@ def _answer(order: str, about: bytes) -> Said:
     except NetlinkError as error:
         return Said("run", f"the kernel did not take the network namespace ({error}); see `chaffinch doctor`")
     except OSError as error:
-        where = f" at {error.filename}" if error.filename else ""
-        return Said("run", f"the network namespace cannot be had: {os.strerror(error.errno or 0)}{where}")
+        return Said("run", f"the network namespace cannot be had: {error}")
     return Said()
 
 

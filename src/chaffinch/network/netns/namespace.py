@@ -98,6 +98,11 @@ def is_left(name: str) -> bool:
     return (DIRECTORY / name).exists()
 
 
+def is_namespace(path: Path) -> bool:
+    """Whether a namespace is mounted there: after a crash of the machine there may be a file of that name only."""
+    return path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
+
+
 def remove(name: str) -> bool:
     """Tear down what stands under that name; whether anything did. Raises `RunError` when it cannot be done."""
     if not is_left(name):

@@ -11,7 +11,7 @@ from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
 from chaffinch.errors import InputError
 from chaffinch.network.netns.blueprint import Blueprint
-from chaffinch.network.netns.namespace import DIRECTORY, Namespace
+from chaffinch.network.netns.namespace import DIRECTORY, Namespace, is_namespace
 
 Network = ipaddress.IPv4Network
 
@@ -160,18 +160,15 @@ def _ways(route: Any) -> tuple[int, tuple[str, ...]]:
 def _fleets(own: str) -> Iterator[tuple[str, str]]:
     """What the namespaces of other fleets answer for. They are entered and left again."""
     for path in sorted(DIRECTORY.glob("chaffinch-*")):
-        if path.name != own:
+        if path.name != own and is_namespace(path):
             for prefix in _local_prefixes(path):
                 yield path.name, prefix
 
 
 def _local_prefixes(path: Path) -> list[str]:
-    try:
-        namespace = Namespace(path)
-        with namespace.inside(), IPRoute() as ipr:
-            routes = ipr.get_routes(family=socket.AF_INET, table=255, type=_RTN_LOCAL)
-            found = [f"{one.get_attr('RTA_DST')}/{one['dst_len']}" for one in routes]
-    except OSError:
-        return []  # a name without a namespace, as a crash of the machine leaves it
+    namespace = Namespace(path)
+    with namespace.inside(), IPRoute() as ipr:
+        routes = ipr.get_routes(family=socket.AF_INET, table=255, type=_RTN_LOCAL)
+        found = [f"{one.get_attr('RTA_DST')}/{one['dst_len']}" for one in routes]
     namespace.close()
     return [one for one in found if not one.startswith("127.")]
