@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chaffinch.config import Config, NetworkSettings
 from chaffinch.fleet import assemble
-from chaffinch.network.addresses import to_text
+from chaffinch.network.addresses import to_number, to_text
 from chaffinch.network.netns.blueprint import name_of
+from chaffinch.network.netns.cards import likeliest
 from tests.fleet.running import SEED, Fleet, eventually, running
 from tests.network.lan import CARD, OWNER, PREFIX, SCANNER, Lan, lan, needs_root, run
 
@@ -178,6 +180,60 @@ with socket.create_connection((sys.argv[2], 6379), 3, (sys.argv[1], 0)) as sock:
     print(sock.recv(64).decode().strip())
 """
 
+WATCHES = """
+import json, select, socket, sys, time
+seen = {}
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sock:
+    sock.bind(("port0", 0))
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        if not select.select([sock], [], [], 0.1)[0]:
+            continue
+        frame = sock.recv(2048)
+        kind = frame[12:14]
+        source = frame[26:30] if kind == b"\\x08\\x00" else frame[28:32]
+        what = str(frame[23]) if kind == b"\\x08\\x00" else "arp"
+        if source[:2] == bytes((10, 66)):
+            seen.setdefault(socket.inet_ntoa(source), []).append((frame[6:12].hex(":"), what))
+print(json.dumps(seen))
+"""
+
+
+def test_each_host_has_the_card_of_its_maker_and_answers_by_it_alone(net: Lan, tmp_path: Path) -> None:
+    with up(net, tmp_path, *MACVLAN, "--mac", "archetypes") as fleet:
+        config = Config(network=NetworkSettings(mode="netns", hosts=(PREFIX,), mac="archetypes"))
+        plan = assemble.describe(config, SEED.encode()).plan
+        wanted = assemble.blueprint(config_on_lan(config), tmp_path, assemble.describe(config, SEED.encode()))
+        of_maker = dict(zip(likeliest(plan.placement), wanted.cards, strict=True))
+        assert len({card.mac for card in wanted.cards}) == len(of_maker) >= 5
+
+        def card_of(address: str) -> str:
+            bucket = plan.placement.mixer.bucket(to_number(address))
+            ranges = likeliest(plan.placement)
+            return next(of_maker[name].mac for name in ranges if any(a <= bucket < b for a, b in ranges[name]))
+
+        watch = [*net.scanner, sys.executable, "-c", WATCHES]
+        with subprocess.Popen(watch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ear:
+            assert ear.stdout is not None
+            assert ear.stdout.readline() == "ready\n"
+            net.on_scanner("nmap", "-n", "-Pn", "-sS", "-sU", "-T4", "-p", "T:22,80,9999,U:53", "10.66.5.0/27")
+            net.on_scanner("nmap", "-n", "-sn", "-PE", "--disable-arp-ping", "10.66.5.0/27")
+            assert {row["source"] for row in talk(net, fleet)} == {SCANNER}
+            seen: dict[str, list[list[str]]] = json.loads(ear.communicate("end\n", timeout=20)[0])
+        assert set(seen) >= {f"10.66.5.{n}" for n in range(32)}
+        assert {address: {mac for mac, _ in rows} for address, rows in seen.items()} == {
+            address: {card_of(address)} for address in seen
+        }
+        assert len({mac for rows in seen.values() for mac, _ in rows}) >= 4
+        kinds = {what for rows in seen.values() for _, what in rows}
+        assert kinds == {"arp", "1", "6"}, "ICMP and TCP came by the same cards as ARP"
+
+
+def config_on_lan(config: Config) -> Config:
+    network = msgspec.structs.replace(config.network, link="macvlan", device=CARD)
+    return msgspec.structs.replace(config, network=network)
+
+
 SENDS = """
 import socket, sys
 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -255,7 +311,9 @@ def test_the_metrics_page_stays_on_the_owners_network_in_one_group(net: Lan, tmp
         assert eventually(page)
 
 
-@pytest.mark.parametrize("flags", [MACVLAN, ROUTED], ids=["macvlan", "veth"])
+@pytest.mark.parametrize(
+    "flags", [MACVLAN, (*MACVLAN, "--mac", "archetypes"), ROUTED], ids=["macvlan", "macvlans", "veth"]
+)
 def test_nothing_is_left_after_a_stop(net: Lan, tmp_path: Path, flags: tuple[str, ...]) -> None:
     before = net.standing(tmp_path)
     with up(net, tmp_path, *flags):

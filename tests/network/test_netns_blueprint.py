@@ -1,8 +1,10 @@
 """What a namespace is to be, from the configuration: checked without a machine to build it on."""
 
 import re
+import struct
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,8 @@ from chaffinch.errors import InputError
 from chaffinch.fleet import assemble
 from chaffinch.network import filter as packet_filter
 from chaffinch.network.addresses import to_number, to_text
-from chaffinch.network.netns.blueprint import Blueprint, mac_address, name_of
+from chaffinch.network.netns.blueprint import Blueprint, name_of
+from chaffinch.network.netns.cards import mac_address
 
 VENDORS = {"VMware": ("00:0c:29", "00:50:56"), "Axis": ("00:40:8c",)}
 
@@ -66,6 +69,8 @@ def test_prefixes_that_no_network_carries_are_refused(hosts: str) -> None:
         ({"link": "ipvlan"}, "name it with --device"),
         ({"link": "ipvlan", "device": "eth0", "mac": "vmware"}, "leave network.mac empty"),
         ({"link": "ipvlan", "device": "eth0", "hosts": ("10.66.0.0/16",)}, "more than the 4096"),
+        ({"mac": "archetypes"}, "choose --link macvlan"),
+        ({"link": "macvlan", "device": "lo", "mac": "archetypes"}, "name it with --device"),
         ({"mac": "nonesuch"}, "there are: .*VMware"),
         ({"mac": "01:00:5e"}, "a group's address"),
     ],
@@ -88,7 +93,7 @@ def test_the_real_ports_unless_an_offset_is_given(tmp_path: Path) -> None:
 def test_a_state_directory_has_one_name_and_one_address(tmp_path: Path) -> None:
     (tmp_path / "way").symlink_to(tmp_path)
     assert name_of(tmp_path / "way") == name_of(tmp_path) != name_of(tmp_path / "other")
-    assert blueprint(mac="vmware").mac == blueprint(mac="vmware").mac
+    assert blueprint(mac="vmware").cards == blueprint(mac="vmware").cards
     assert len(blueprint().outer) <= 15
 
 
@@ -114,3 +119,28 @@ def test_whatever_is_said_a_mac_is_whole_or_refused(said: str, rest: bytes) -> N
 def test_every_host_of_an_ipvlan_is_named() -> None:
     wanted = blueprint(link="ipvlan", device="eth0", hosts=("10.66.0.0/29",), gateway="10.66.0.1")
     assert wanted.hosts() == ["10.66.0.2", "10.66.0.3", "10.66.0.4", "10.66.0.5", "10.66.0.6"]
+
+
+def test_one_card_at_a_time_lets_a_question_through() -> None:
+    config = Config(network=settings(hosts=("10.66.0.0/22",), link="macvlan", device="eth0", mac="archetypes"))
+    described = assemble.describe(config, b"seed")
+    cards = assemble.blueprint(config, Path("/var/lib/fleet"), described).cards
+    programs = [decoded(card.questions) for card in cards]
+    for number in described.plan.addresses():
+        assert sum(decides(program, number) == 0 for program in programs) == 1
+    for number in described.plan.excluded:
+        assert all(decides(program, number) == 2 for program in programs)
+    assert [card.name for card in cards] == [f"eth{at}" for at in range(len(cards))]
+    assert described.plan.device == ""
+
+
+def decoded(packed: bytes) -> list[packet_filter.Instruction]:
+    return [packet_filter.Instruction(code, k, jt, jf) for code, jt, jf, k in struct.iter_unpack("=HBBI", packed)]
+
+
+def decides(program: list[packet_filter.Instruction], address: int) -> int:
+    """What the program returns: with its returns swapped the interpreter of the listeners' filter tells."""
+    swapped = [
+        msgspec.structs.replace(one, operand=int(one.operand == 0)) if one.code == 0x06 else one for one in program
+    ]
+    return 0 if packet_filter.run(swapped, address) else 2

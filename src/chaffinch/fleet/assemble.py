@@ -31,12 +31,7 @@ class Described(msgspec.Struct, frozen=True):
 
     plan: Plan
     personas: Personas
-    kinds: tuple[Archetype, ...]
-
-    @property
-    def archetypes(self) -> tuple[str, ...]:
-        """The names of the kinds of host."""
-        return tuple(kind.name for kind in self.kinds)
+    archetypes: tuple[str, ...]
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -62,16 +57,14 @@ def describe(config: Config, seed: bytes) -> Described:
         for rule in make.services
     }
     plan = Plan(config.network, personas.placement, ports)
-    return Described(plan, personas, kinds)
+    return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
 def blueprint(config: Config, state: Path, described: Described) -> "Blueprint":
     """The network namespace that the fleet wants. Raises `InputError` for settings that do not go together."""
     from chaffinch.network.netns.blueprint import blueprint
 
-    machines = [machine for kind in described.kinds for make in kind.makes for machine in make.hardware]
-    vendors = {machine.vendor: machine.prefixes for machine in machines}
-    return blueprint(config.network, described.plan, state, vendors)
+    return blueprint(config.network, described.plan, state)
 
 
 @contextlib.contextmanager

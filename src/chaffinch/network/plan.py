@@ -12,7 +12,10 @@ from chaffinch.network.addresses import Prefix, parse_prefixes, to_number
 from chaffinch.personas.placement import Placement
 
 INSIDE = "eth0"
-"""The only device that a fleet's own network namespace has besides loopback."""
+"""The device that a fleet's own network namespace has besides loopback; the first one where there are several."""
+
+EACH = "archetypes"
+"""As `network.mac`: a device for each maker that hosts have."""
 
 
 class PortPlan(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ class Plan:
             _refuse_outside_loopback(self.prefixes)
         else:
             _refuse_unroutable(self.prefixes)
-            self.device = INSIDE
+            self.device = "" if settings.mac == EACH else INSIDE  # of several devices listeners take from all
             self.excluded = _no_hosts(self.prefixes, settings.gateway)
         self.ports = tuple(
             PortPlan(name, port, _shifted(port, settings.port_offset), transport)

@@ -1,8 +1,6 @@
 """What is to be built, as the configuration says it: checked here without looking at the machine."""
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +8,8 @@ import msgspec
 from chaffinch.config import NetworkSettings
 from chaffinch.errors import InputError
 from chaffinch.network.addresses import to_number, to_text
-from chaffinch.network.plan import Plan
+from chaffinch.network.netns.cards import Card, cards
+from chaffinch.network.plan import EACH, Plan
 
 THIS_MACHINE = "lo"
 """As `network.device`: the namespace is joined to this machine, which routes, and to no device of it."""
@@ -19,9 +18,6 @@ MOST_IPVLAN_HOSTS = 4096
 """ipvlan hands on only what goes to an address of its device (`ipvlan_addr_lookup` in the kernel), so that each one
 has to be added: a prefix as a route is not enough.
 """
-
-_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
-_MAC_PREFIX = re.compile(r"(?:[0-9a-f]{2}:){2}[0-9a-f]{2}")
 
 
 class Blueprint(msgspec.Struct, frozen=True):
@@ -32,8 +28,7 @@ class Blueprint(msgspec.Struct, frozen=True):
     device: str
     outer: str
     """The name of the end of a veth that stays outside."""
-    inside: str
-    mac: str
+    cards: tuple[Card, ...]
     gateway: str
     prefixes: tuple[str, ...]
     excluded: tuple[str, ...]
@@ -44,7 +39,7 @@ class Blueprint(msgspec.Struct, frozen=True):
         """This machine routes to it, instead of a network that others share with it."""
         return self.link == "veth" and self.device == THIS_MACHINE
 
-    def hosts(self) -> "list[str]":
+    def hosts(self) -> list[str]:
         """Every decoy host's address."""
         found = []
         for prefix in self.prefixes:
@@ -59,14 +54,15 @@ def name_of(state: Path) -> str:
     return f"chaffinch-{_digest(state, 5).hex()}"
 
 
-def blueprint(settings: NetworkSettings, plan: Plan, state: Path, vendors: Mapping[str, Sequence[str]]) -> Blueprint:
-    """What the configuration wants. `vendors` are the MAC prefixes that makers have, by name.
-
-    Raises `InputError` for settings that do not go together.
-    """
+def blueprint(settings: NetworkSettings, plan: Plan, state: Path) -> Blueprint:
+    """What the configuration wants. Raises `InputError` for settings that do not go together."""
     if settings.link != "veth" and settings.device == THIS_MACHINE:
         raise InputError(
             f"network.link is {settings.link}, which needs a network card; name it with --device, such as --device eth0"
+        )
+    if settings.link != "macvlan" and settings.mac == EACH:
+        raise InputError(
+            f"network.mac is {EACH!r}, which takes a macvlan for each maker; choose --link macvlan, or name one maker"
         )
     if settings.link == "ipvlan" and settings.mac:
         raise InputError("an ipvlan has the MAC address of its card; leave network.mac empty, or choose --link macvlan")
@@ -80,8 +76,7 @@ def blueprint(settings: NetworkSettings, plan: Plan, state: Path, vendors: Mappi
         link=settings.link,
         device=settings.device,
         outer=f"ch-{_digest(state, 5).hex()}",
-        inside=plan.device,
-        mac=mac_address(settings.mac, vendors, _digest(state, 3)),
+        cards=cards(settings.mac, plan, _digest(state, 3)),
         gateway=settings.gateway,
         prefixes=tuple(map(str, plan.prefixes)),
         excluded=tuple(map(to_text, plan.excluded)),
@@ -93,28 +88,6 @@ def blueprint(settings: NetworkSettings, plan: Plan, state: Path, vendors: Mappi
             "bridge with --device"
         )
     return found
-
-
-def mac_address(said: str, vendors: Mapping[str, Sequence[str]], rest: bytes) -> str:
-    """The whole address for what `network.mac` says; a prefix is filled up with `rest`, empty stays empty.
-
-    Raises `InputError` for what is no address, no prefix and no vendor, and for a group address.
-    """
-    text = said.strip().lower().replace("-", ":")
-    by_name = {name.lower(): prefixes for name, prefixes in sorted(vendors.items())}
-    named = next((prefixes for name, prefixes in by_name.items() if text and name.startswith(text)), None)
-    if named:
-        text = named[0]
-    if _MAC_PREFIX.fullmatch(text):
-        text = f"{text}:{rest.hex(':')}"
-    elif text and not _MAC.fullmatch(text):
-        raise InputError(
-            f"network.mac is {said!r}, which is no MAC address, no prefix such as 00:1b:21, and no vendor; there are: "
-            f"{', '.join(sorted(vendors))}"
-        )
-    if text and int(text[:2], 16) & 1:
-        raise InputError(f"network.mac is {said!r}, a group's address; the first byte of a device's is even")
-    return text
 
 
 def _digest(state: Path, size: int) -> bytes:

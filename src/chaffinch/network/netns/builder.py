@@ -5,6 +5,8 @@ its standard input, its answer is one JSON object.
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -12,10 +14,9 @@ from pyroute2 import IPRoute, NetlinkError  # type: ignore[import-untyped]
 
 from chaffinch import _core
 from chaffinch.errors import ChaffinchError, InputError, RunError
-from chaffinch.network.netns import links, outbound, outside, routes, sysctls
+from chaffinch.network.netns import links, outbound, outside, routes, steering, sysctls
 from chaffinch.network.netns.blueprint import Blueprint
 from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
-from chaffinch.network.plan import INSIDE
 
 
 def build(wanted: Blueprint) -> None:
@@ -32,15 +33,14 @@ def build(wanted: Blueprint) -> None:
             _forbid(wanted)
         links.join(wanted, found, here, descriptor)
         with namespace.inside(), IPRoute() as there:
-            inner = there.link_lookup(ifname=wanted.inside)[0]
-            for index in (1, inner):  # 1 is lo's number in every namespace
+            inner = [there.link_lookup(ifname=card.name)[0] for card in wanted.cards]
+            for index in (1, *inner):  # 1 is lo's number in every namespace
                 there.link("set", index=index, state="up")
-            routes.own(wanted, there, inner)
-            outer = here.link_lookup(ifname=wanted.outer) if wanted.is_routed else []
-            routes.answers(wanted, there, inner, found.networks(wanted.device), _mac(here, outer))
-            inner_mac = _mac(there, [inner])
-        for index in outer:
-            routes.arrivals(wanted, here, index, inner_mac)
+            routes.own(wanted, there, inner[0])
+            if wanted.is_routed:
+                _join_router(wanted, here, there, inner[0])
+            else:
+                _join_segment(wanted, there, inner, found.networks(wanted.device))
 
 
 def remove(name: str) -> None:
@@ -51,8 +51,9 @@ def remove(name: str) -> None:
     if is_namespace(path):
         namespace = Namespace(path)
         with namespace.inside(), IPRoute() as there:
-            for index in there.link_lookup(ifname=INSIDE):
-                there.link("del", index=index)
+            for one in outside.devices(there):
+                if one.kind in links.KINDS:
+                    there.link("del", index=one.index)
         namespace.close()
     _core.remove_network_namespace(path)
 
@@ -85,8 +86,22 @@ def _forbid(wanted: Blueprint) -> None:
         ) from None
 
 
-def _mac(ipr: IPRoute, indices: list[int]) -> str:
-    return next((one.get_attr("IFLA_ADDRESS") for index in indices for one in ipr.get_links(index)), "")
+def _join_router(wanted: Blueprint, here: IPRoute, there: IPRoute, inner: int) -> None:
+    outer = here.link_lookup(ifname=wanted.outer)[0]
+    routes.to_router(there, inner, _mac(here, outer))
+    routes.arrivals(wanted, here, outer, _mac(there, inner))
+
+
+def _join_segment(wanted: Blueprint, there: IPRoute, inner: list[int], networks: Iterable[IPv4Network]) -> None:
+    routes.to_sources(wanted, there, inner[0], networks, routes.MAIN_TABLE)
+    if len(inner) > 1:
+        for mark, index in enumerate(inner, 1):
+            routes.to_sources(wanted, there, index, networks, steering.table_of(mark))
+        steering.steer(wanted.cards, there)
+
+
+def _mac(ipr: IPRoute, index: int) -> str:
+    return str(ipr.get_links(index)[0].get_attr("IFLA_ADDRESS"))
 
 
 def _answer(order: str, about: bytes) -> Said:

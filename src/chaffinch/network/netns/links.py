@@ -1,4 +1,4 @@
-"""The link between the owner's network and the fleet's: one device inside, and for a veth its other end outside."""
+"""The link between the owner's network and the fleet's: its devices inside, and for a veth the other end outside."""
 
 import errno
 from pathlib import Path
@@ -52,7 +52,8 @@ def _lacks(kind: str, there: tuple[str, ...]) -> str:
 
 def _veth(wanted: Blueprint, found: Outside, outside: IPRoute, namespace: int) -> None:
     bridge = None if wanted.is_routed else found.device(wanted.device)
-    inner = {"ifname": wanted.inside, "net_ns_fd": namespace} | ({"address": wanted.mac} if wanted.mac else {})
+    (card,) = wanted.cards
+    inner = {"ifname": card.name, "net_ns_fd": namespace} | ({"address": card.mac} if card.mac else {})
     size = {"mtu": bridge.mtu} if bridge else {}
     outside.link("add", ifname=wanted.outer, kind="veth", peer=inner | size, **size)
     index = outside.link_lookup(ifname=wanted.outer)[0]
@@ -63,9 +64,9 @@ def _veth(wanted: Blueprint, found: Outside, outside: IPRoute, namespace: int) -
 
 
 def _on_card(wanted: Blueprint, found: Outside, outside: IPRoute, namespace: int) -> None:
-    card = found.device(wanted.device)
-    assert card is not None, "what is not there was refused"
-    mode: dict[str, object] = {"macvlan_mode": "bridge"} if wanted.link == "macvlan" else {"ipvlan_mode": 0}
-    if wanted.mac:
-        mode["address"] = wanted.mac
-    outside.link("add", ifname=wanted.inside, kind=wanted.link, link=card.index, net_ns_fd=namespace, **mode)
+    parent = found.device(wanted.device)
+    assert parent is not None, "what is not there was refused"
+    mode = {"macvlan_mode": "bridge"} if wanted.link == "macvlan" else {"ipvlan_mode": 0}
+    for card in wanted.cards:
+        mac = {"address": card.mac} if card.mac else {}
+        outside.link("add", ifname=card.name, kind=wanted.link, link=parent.index, net_ns_fd=namespace, **mode, **mac)

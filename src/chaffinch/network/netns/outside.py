@@ -61,8 +61,8 @@ class Outside(msgspec.Struct, frozen=True):
 
 def observe(ipr: IPRoute, wanted: Blueprint) -> Outside:
     """Look at the network of this process. What stands for `wanted` already is not counted against it."""
-    devices = tuple(map(_device, ipr.get_links()))
-    names = {one.index: one.name for one in devices}
+    found = devices(ipr)
+    names = {one.index: one.name for one in found}
     addresses = tuple(
         (names.get(one["index"], "?"), f"{one.get_attr('IFA_LOCAL') or one.get_attr('IFA_ADDRESS')}/{one['prefixlen']}")
         for one in ipr.get_addr(family=socket.AF_INET)
@@ -73,7 +73,7 @@ def observe(ipr: IPRoute, wanted: Blueprint) -> Outside:
         for index, gateways in [_ways(one)]
         if names.get(index) != wanted.outer
     )
-    return Outside(devices, addresses, routes, tuple(_fleets(wanted.name)))
+    return Outside(found, addresses, routes, tuple(_fleets(wanted.name)))
 
 
 def refuse(wanted: Blueprint, found: Outside) -> None:
@@ -135,6 +135,11 @@ def _holding(prefixes: Sequence[Network], address: str) -> Network | None:
 
 def _overlapping(prefixes: Sequence[Network], other: Network) -> Network | None:
     return next((one for one in prefixes if one.overlaps(other)), None)
+
+
+def devices(ipr: IPRoute) -> tuple[Device, ...]:
+    """The devices of the namespace that `ipr` is open in."""
+    return tuple(map(_device, ipr.get_links()))
 
 
 def _device(link: Any) -> Device:

@@ -7,8 +7,10 @@ from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
 from chaffinch.network.netns.blueprint import Blueprint
 
-LOCAL_TABLE = 255
-"""`rt_tables`: where the kernel looks for what it owns."""
+LOCAL_TABLE, MAIN_TABLE = 255, 254
+"""Where the kernel looks for what it owns, and then for where things go (rtnetlink(7))."""
+
+EVERYWHERE = "0.0.0.0/0"
 
 OUTER_HOP, INNER_HOP = "169.254.1.1", "169.254.1.2"
 """The two ends of a routed veth, as next hops. They are nobody's addresses: neighbours of a fixed MAC stand for them,
@@ -40,21 +42,23 @@ def one_by_one(hosts: Iterable[str], inside: IPRoute, index: int) -> None:
         inside.addr("add", index=index, address=host, prefixlen=32)
 
 
-def answers(
-    wanted: Blueprint, inside: IPRoute, index: int, networks: Iterable[ipaddress.IPv4Network], outer_mac: str
+def to_router(inside: IPRoute, index: int, outer_mac: str) -> None:
+    """How answers get back where this machine is the router."""
+    _hop(inside, index, EVERYWHERE, OUTER_HOP, outer_mac)
+
+
+def to_sources(
+    wanted: Blueprint, inside: IPRoute, index: int, networks: Iterable[ipaddress.IPv4Network], table: int
 ) -> None:
-    """How answers get back: over the router's MAC; or to the device's own networks, and else to the gateway; or,
-    without a gateway, to whoever answers ARP.
+    """How answers get back: to the device's own networks, and else to the gateway; or, without a gateway, to whoever
+    answers ARP.
     """
-    if wanted.is_routed:
-        _hop(inside, index, "0.0.0.0/0", OUTER_HOP, outer_mac)
-        return
     if not wanted.gateway:
-        inside.route("add", dst="0.0.0.0/0", scope="link", oif=index)
+        inside.route("add", dst=EVERYWHERE, scope="link", oif=index, table=table)
         return
     for network in networks:
-        inside.route("add", dst=str(network), scope="link", oif=index)
-    inside.route("add", dst="0.0.0.0/0", gateway=wanted.gateway, oif=index, flags=[_ONLINK])
+        inside.route("add", dst=str(network), scope="link", oif=index, table=table)
+    inside.route("add", dst=EVERYWHERE, gateway=wanted.gateway, oif=index, flags=[_ONLINK], table=table)
 
 
 def arrivals(wanted: Blueprint, outside: IPRoute, index: int, inner_mac: str) -> None:

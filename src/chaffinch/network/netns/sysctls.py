@@ -31,6 +31,16 @@ would narrow to the device's addresses, of which there are none; questions go ou
 """
 
 
+MARKS = {"ipv4/tcp_fwmark_accept": "1", "ipv4/fwmark_reflect": "1"}
+"""A connection, and what the kernel answers by itself, have the mark of the packet that they answer."""
+
+
+def keep_marks() -> None:
+    """Let answers leave by the card that was asked (`steering`). Raises `OSError`."""
+    for name, value in MARKS.items():
+        (ROOT / name).write_text(value, encoding="ascii")
+
+
 def apply() -> None:
     """Write them in the namespace of the calling process, before it has a link: links get what `default` says.
 
