@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 # `ssl` is not among them: asyncio itself imports it.
-HEAVY = ("asyncssh", "cryptography", "ctypes", "email", "http", "unittest", "importlib.metadata", "numpy")
+HEAVY = ("asyncssh", "cryptography", "ctypes", "email", "http", "unittest", "importlib.metadata", "numpy", "pyroute2")
 
 
 class Floor(NamedTuple):
@@ -36,6 +36,7 @@ FLOORS = (
         for name in ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
     ),
     Floor("supervisor", "import chaffinch.fleet.supervisor, chaffinch.fleet.assemble", 24 * MB, (*HEAVY, "click")),
+    Floor("network namespace", "import chaffinch.network.netns.namespace", 16 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("up", "from chaffinch.cli import cli; cli.get_command(None, 'up')", 28 * MB, HEAVY),
     Floor("status", "from chaffinch.cli import cli; cli.get_command(None, 'status')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),

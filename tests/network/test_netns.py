@@ -406,6 +406,22 @@ def test_what_cannot_be_is_refused_in_one_sentence_and_leaves_nothing(
     assert net.standing(tmp_path) == before
 
 
+def test_an_address_that_a_machine_of_the_network_has_is_refused(net: Lan, tmp_path: Path) -> None:
+    before = net.standing(tmp_path)
+    net.on_scanner("ip", "addr", "add", "10.66.2.77/32", "dev", "port0")
+    done = fleet_in(net, tmp_path).call("up", *MACVLAN[:-1], "10.66.2.0/24")
+    assert done.returncode == 2
+    assert f"10.66.2.77 is a machine on {CARD} already ({port_mac(net)})" in done.stderr
+    assert net.standing(tmp_path) == before
+    with up(net, tmp_path, *MACVLAN[:-1], "10.66.2.0/26"):
+        pass
+
+
+def port_mac(net: Lan) -> str:
+    (link,) = json.loads(net.on_scanner("ip", "-j", "link", "show", "port0"))
+    return str(link["address"])
+
+
 def test_a_second_fleet_on_the_same_addresses_is_refused(net: Lan, tmp_path: Path) -> None:
     with up(net, tmp_path / "first", *MACVLAN):
         done = fleet_in(net, tmp_path / "second").call("up", *MACVLAN[:-1], "10.66.9.0/24")
@@ -448,6 +464,38 @@ def test_an_ipvlan_answers_like_the_others(net: Lan, tmp_path: Path) -> None:
     flags = ("--network", "netns", "--link", "ipvlan", "--device", CARD, "--hosts", "10.66.0.0/24")
     with up(net, tmp_path, *flags) as fleet:
         assert {row["source"] for row in talk(net, fleet)} == {SCANNER}
+
+
+ADDS = """
+import sys, time
+from pyroute2 import IPRoute
+from chaffinch.network.netns.routes import one_by_one
+began = time.monotonic()
+with IPRoute() as ipr:
+    one_by_one([f"10.66.{n >> 8}.{n & 255}" for n in range(1, 4096)], ipr, 1)
+print(time.monotonic() - began)
+"""
+
+
+def test_the_addresses_of_an_ipvlan_are_added_in_seconds(net: Lan) -> None:
+    """Only the adding: it is the same on any device."""
+    assert float(net.on_owner(sys.executable, "-c", ADDS)) < 15
+    assert net.on_owner("ip", "-o", "addr", "show", "dev", "lo").count("10.66.") == 4095
+
+
+@pytest.mark.parametrize(
+    ("link", "device", "state", "says"),
+    [("macvlan", CARD, "ok", "veth, macvlan"), ("macvlan", "nonesuch0", "bad", "there is no network device")],
+)
+def test_doctor_says_whether_it_can_be(net: Lan, tmp_path: Path, link: str, device: str, state: str, says: str) -> None:
+    environment = {"MODE": "netns", "HOSTS": PREFIX, "LINK": link, "DEVICE": device}
+    before = net.standing(tmp_path)
+    fleet = fleet_in(net, tmp_path, **{f"CHAFFINCH_NETWORK_{name}": value for name, value in environment.items()})
+    done = fleet.call("doctor", "--json")
+    finding = next(one for one in json.loads(done.stdout) if one["name"] == "netns")
+    assert (finding["state"], done.returncode) == (state, int(state == "bad"))
+    assert says in finding["text"]
+    assert net.standing(tmp_path) == before
 
 
 def test_the_helper_process_is_gone_and_pyroute2_with_it(net: Lan, tmp_path: Path) -> None:

@@ -121,6 +121,13 @@ def test_every_host_of_an_ipvlan_is_named() -> None:
     assert wanted.hosts() == ["10.66.0.2", "10.66.0.3", "10.66.0.4", "10.66.0.5", "10.66.0.6"]
 
 
+@given(st.integers(1, 2000))
+def test_of_many_hosts_as_many_as_wanted_are_named(most: int) -> None:
+    wanted = blueprint(hosts=("10.0.0.0/8", "172.20.0.0/24"))
+    assert most - 2 <= len(wanted.hosts(most)) <= most + 2 * 2
+    assert len(set(wanted.hosts(most))) == len(wanted.hosts(most))
+
+
 def test_one_card_at_a_time_lets_a_question_through() -> None:
     config = Config(network=settings(hosts=("10.66.0.0/22",), link="macvlan", device="eth0", mac="archetypes"))
     described = assemble.describe(config, b"seed")

@@ -7,7 +7,7 @@ import msgspec
 
 from chaffinch.config import NetworkSettings
 from chaffinch.errors import InputError
-from chaffinch.network.addresses import to_number, to_text
+from chaffinch.network.addresses import parse_prefix, to_text
 from chaffinch.network.netns.cards import Card, cards
 from chaffinch.network.plan import EACH, Plan
 
@@ -39,13 +39,11 @@ class Blueprint(msgspec.Struct, frozen=True):
         """This machine routes to it, instead of a network that others share with it."""
         return self.link == "veth" and self.device == THIS_MACHINE
 
-    def hosts(self) -> list[str]:
-        """Every decoy host's address."""
-        found = []
-        for prefix in self.prefixes:
-            base, _, length = prefix.partition("/")
-            first = to_number(base)
-            found += [to_text(first + at) for at in range(1 << (32 - int(length)))]
+    def hosts(self, most: int = 1 << 32) -> list[str]:
+        """Every decoy host's address; of more than `most` about as many, at even distances."""
+        ranges = [(prefix.first, prefix.last + 1) for prefix in map(parse_prefix, self.prefixes)]
+        step = -(-sum(end - first for first, end in ranges) // most)
+        found = (to_text(number) for first, end in ranges for number in range(first, end, step))
         return [one for one in found if one not in self.excluded]
 
 

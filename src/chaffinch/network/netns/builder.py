@@ -14,7 +14,7 @@ from pyroute2 import IPRoute, NetlinkError  # type: ignore[import-untyped]
 
 from chaffinch import _core
 from chaffinch.errors import ChaffinchError, InputError, RunError
-from chaffinch.network.netns import links, outbound, outside, routes, steering, sysctls
+from chaffinch.network.netns import links, outbound, outside, routes, steering, sysctls, taken
 from chaffinch.network.netns.blueprint import Blueprint
 from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
 
@@ -24,6 +24,8 @@ def build(wanted: Blueprint) -> None:
     with IPRoute() as here:
         found = outside.observe(here, wanted)
         outside.refuse(wanted, found)
+        if not wanted.is_routed:
+            taken.refuse_taken(wanted)
         DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
         _core.make_network_namespace(DIRECTORY / wanted.name)
         descriptor = os.open(DIRECTORY / wanted.name, os.O_RDONLY | os.O_CLOEXEC)
