@@ -19,7 +19,7 @@ from chaffinch.fleet import assemble
 from chaffinch.network.addresses import to_number, to_text
 from chaffinch.network.netns.blueprint import name_of
 from chaffinch.network.netns.cards import likeliest
-from tests.fleet.running import SEED, Fleet, eventually, running
+from tests.fleet.running import SEED, Fleet, config_file, eventually, plug_in, running
 from tests.network.lan import CARD, OWNER, PREFIX, SCANNER, Lan, lan, needs_root, run
 
 pytestmark = [pytest.mark.root, needs_root]
@@ -124,6 +124,34 @@ def ftp_login() -> tuple[str, str]:
         for user in persona.users
         if user.password and user.name != "root"
     )
+
+
+PARROT = """
+from chaffinch.decoys.registry import service
+from chaffinch.events import Command
+
+@service("parrot", udp=7172)
+async def serve(session):
+    data = await session.read(64)
+    session.record(Command(line=data.decode()))
+    session.write(data.upper())
+"""
+
+SAYS = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.settimeout(3)
+    sock.connect((sys.argv[1], 7172))
+    sock.send(b"polly")
+    print(sock.recv(64).decode())
+"""
+
+
+def test_datagrams_are_answered(net: Lan, tmp_path: Path) -> None:
+    config = config_file(tmp_path, "[services.parrot]\n")
+    environment = plug_in(tmp_path, "parrot", PARROT)
+    with up(net, tmp_path / "state", *MACVLAN, "--config", str(config), **environment) as fleet:
+        assert net.on_scanner(sys.executable, "-c", SAYS, fleet.address("parrot")) == "POLLY\n"
 
 
 def test_every_address_answers_a_ping_and_closed_udp_ports_say_so_at_once(net: Lan, tmp_path: Path) -> None:
@@ -268,17 +296,29 @@ def test_nothing_leaves_but_answers(net: Lan, tmp_path: Path) -> None:
         assert ear.communicate(timeout=20)[0] == "silence\n"
 
 
-def test_only_the_groups_that_face_attackers_are_inside(net: Lan, tmp_path: Path) -> None:
+def inside(fleet: Fleet) -> dict[str, bool]:
+    """Which groups are in the fleet's own namespace."""
+    own = os.stat(f"/run/netns/{name_of(fleet.state)}").st_ino
+    return {group["name"]: os.stat(f"/proc/{group['pid']}/ns/net").st_ino == own for group in group_rows(fleet)}
+
+
+def test_split_groups_are_inside_one_by_one(net: Lan, tmp_path: Path) -> None:
+    with up(net, tmp_path, *MACVLAN, "--groups", "split") as fleet:
+        found = inside(fleet)
+        assert found == {name: name.startswith("decoy-") for name in found}
+        assert len(found) > 8
+
+
+def test_only_the_group_that_faces_attackers_is_inside_and_is_there_again_after_a_crash(
+    net: Lan, tmp_path: Path
+) -> None:
     with up(net, tmp_path, *MACVLAN) as fleet:
-        own = os.stat(f"/run/netns/{name_of(tmp_path)}").st_ino
-        inside = {group["name"]: os.stat(f"/proc/{group['pid']}/ns/net").st_ino == own for group in group_rows(fleet)}
-        assert inside == {"decoys": True, "back": False}
+        assert inside(fleet) == {"decoys": True, "back": False}
         pid = fleet.group("decoys")["pid"]
         os.kill(pid, signal.SIGKILL)
         host = fleet.address("redis")
         eventually(lambda: fleet.group("decoys")["pid"] not in (0, pid), 20)
-        again = fleet.group("decoys")["pid"]
-        assert os.stat(f"/proc/{again}/ns/net").st_ino == own
+        assert inside(fleet) == {"decoys": True, "back": False}
         assert "PONG" in net.on_scanner("redis-cli", "-h", host, "PING")
 
 
@@ -288,6 +328,7 @@ def group_rows(fleet: Fleet) -> list[dict[str, Any]]:
 
 def test_the_metrics_page_stays_on_the_owners_network_in_one_group(net: Lan, tmp_path: Path) -> None:
     with up(net, tmp_path, *MACVLAN, "--groups", "one", "--metrics-port", "9477") as fleet:
+        assert inside(fleet) == {"fleet": True}
 
         def page() -> bool:
             fetched = subprocess.run(
