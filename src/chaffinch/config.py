@@ -89,8 +89,8 @@ class NetworkSettings(Section, frozen=True):
     mac: Annotated[
         str,
         Meta(
-            description="The link's MAC address: whole, a prefix such as `00:1b:21`, or a vendor (vmware, dell, ...). "
-            "Empty: the kernel draws one."
+            description="The link's MAC address: whole, a prefix such as `00:1b:21`, a vendor (vmware, dell, ...), or, "
+            "with macvlan, `archetypes` for one of each maker. Empty: the kernel draws one."
         ),
     ] = ""
     port_offset: Annotated[

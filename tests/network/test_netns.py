@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from chaffinch.config import Config, NetworkSettings
 from chaffinch.fleet import assemble
 from chaffinch.network.addresses import to_number, to_text
+from chaffinch.network.netns import sysctls
 from chaffinch.network.netns.blueprint import name_of
 from chaffinch.network.netns.cards import likeliest
 from tests.fleet.running import SEED, Fleet, config_file, eventually, plug_in, running
@@ -285,6 +287,20 @@ with socket.create_server(("0.0.0.0", 7777)) as tcp, socket.socket(socket.AF_INE
 """
 
 
+def test_the_kernel_behaves_as_it_has_to_inside(net: Lan, tmp_path: Path) -> None:
+    with up(net, tmp_path, *MACVLAN):
+
+        def value(name: str) -> str:
+            return run("ip", "netns", "exec", name_of(tmp_path), "sysctl", "-n", name).strip()
+
+        for scope in ("all", "eth0"):
+            assert value(f"net.ipv6.conf.{scope}.disable_ipv6") == "1"
+            for name, wanted in sysctls.OF_A_DEVICE.items():
+                assert value(f"net.ipv4.conf.{scope}.{name}") == wanted
+        assert value("net.ipv4.ip_forward") == "0"
+        assert value("net.ipv4.icmp_ratelimit") == "0"
+
+
 def test_nothing_leaves_but_answers(net: Lan, tmp_path: Path) -> None:
     with up(net, tmp_path, *MACVLAN):
         ear = subprocess.Popen([*net.scanner, sys.executable, "-c", HEARS], stdout=subprocess.PIPE, text=True)
@@ -417,6 +433,25 @@ def test_nothing_is_left_after_a_failed_start(net: Lan, tmp_path: Path) -> None:
     done = fleet.call("up", *fleet.flags)
     assert done.returncode == 2
     assert "no such account" in done.stderr
+    assert net.standing(tmp_path) == before
+
+
+@pytest.mark.parametrize("after", [0.0, 0.15, 0.3])
+def test_nothing_is_left_when_it_is_interrupted_while_it_builds(net: Lan, tmp_path: Path, after: float) -> None:
+    before = net.standing(tmp_path)
+    fleet = fleet_in(net, tmp_path, *MACVLAN)
+    with subprocess.Popen(
+        [*net.owner, sys.executable, "-m", "chaffinch", "up", "--state", str(tmp_path), *fleet.flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=fleet.environment,
+    ) as process:
+        log = tmp_path / "fleet.log"
+        eventually(log.exists, 20)
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert b"Traceback" not in said
     assert net.standing(tmp_path) == before
 
 

@@ -64,6 +64,9 @@ def test_prefixes_that_no_network_carries_are_refused(hosts: str) -> None:
     ("changes", "says"),
     [
         ({"gateway": "10.66.0"}, "write it like 10.66.0.1"),
+        ({"gateway": "10.66.0.1", "hosts": ("10.66.0.1",)}, "is the gateway alone"),
+        ({"mode": "loopback", "hosts": ("127.77.0.0/16",), "link": "macvlan"}, "add --network netns"),
+        ({"mode": "loopback", "hosts": ("127.77.0.0/16",), "mac": "vmware"}, "add --network netns"),
         ({"gateway": "10.66.0.1"}, "which is the router itself"),
         ({"link": "macvlan"}, "name it with --device"),
         ({"link": "ipvlan"}, "name it with --device"),

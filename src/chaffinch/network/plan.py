@@ -45,10 +45,13 @@ class Plan:
         self.placement = placement
         if settings.mode == "loopback":
             _refuse_outside_loopback(self.prefixes)
+            _refuse_a_link(settings)
         else:
             _refuse_unroutable(self.prefixes)
             self.device = "" if settings.mac == EACH else INSIDE  # of several devices listeners take from all
             self.excluded = _no_hosts(self.prefixes, settings.gateway)
+            if not self.hosts:
+                raise InputError(f"{self.prefixes[0]} is the gateway alone; name prefixes that have other addresses")
         self.ports = tuple(
             PortPlan(name, port, _shifted(port, settings.port_offset), transport)
             for (transport, port), name in sorted(services.items(), key=lambda item: (item[0][1], item[0][0]))
@@ -96,6 +99,11 @@ def _refuse_outside_loopback(prefixes: tuple[Prefix, ...]) -> None:
                 f"{prefix} is not on loopback; in the loopback network name prefixes inside 127.0.0.0/8, or choose "
                 "--network netns"
             )
+
+
+def _refuse_a_link(settings: NetworkSettings) -> None:
+    if settings.link != "veth" or settings.gateway or settings.mac:
+        raise InputError("network.link, network.gateway and network.mac are for a namespace; add --network netns")
 
 
 _UNROUTABLE = tuple(

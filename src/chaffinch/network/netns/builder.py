@@ -5,7 +5,7 @@ its standard input, its answer is one JSON object.
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -28,12 +28,11 @@ def build(wanted: Blueprint) -> None:
             taken.refuse_taken(wanted)
         DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
         _core.make_network_namespace(DIRECTORY / wanted.name)
-        descriptor = os.open(DIRECTORY / wanted.name, os.O_RDONLY | os.O_CLOEXEC)
         namespace = Namespace(DIRECTORY / wanted.name)
         with namespace.inside():
             sysctls.apply()
-            _forbid(wanted)
-        links.join(wanted, found, here, descriptor)
+            _forbid(wanted.udp_ports)  # before there is a link that anything could leave by
+        links.join(wanted, found, here, namespace.fileno())
         with namespace.inside(), IPRoute() as there:
             inner = [there.link_lookup(ifname=card.name)[0] for card in wanted.cards]
             for index in (1, *inner):  # 1 is lo's number in every namespace
@@ -61,8 +60,8 @@ def remove(name: str) -> None:
 
 
 def check(wanted: Blueprint | None) -> tuple[str, ...]:
-    """Whether that could be built, as far as looking tells, and the link types that the kernel has: they are tried in
-    a namespace that nobody sees.
+    """Whether that could be built, as far as looking tells, and the link types that the kernel has: they, and the
+    rules, are tried in a namespace that nobody sees.
     """
     if wanted is not None:
         with IPRoute() as here:
@@ -75,12 +74,13 @@ def check(wanted: Blueprint | None) -> tuple[str, ...]:
         finally:
             _core.remove_network_namespace(path)
         with namespace.inside(), IPRoute() as ipr:
+            _forbid(())
             return links.known(ipr)
 
 
-def _forbid(wanted: Blueprint) -> None:
+def _forbid(udp_ports: Sequence[int]) -> None:
     try:
-        outbound.forbid(wanted)
+        outbound.forbid(udp_ports)
     except NetlinkError as error:
         raise RunError(
             f"this kernel takes no nftables rules ({os.strerror(error.code)}), which keep decoys from sending of their "
@@ -94,7 +94,7 @@ def _join_router(wanted: Blueprint, here: IPRoute, there: IPRoute, inner: int) -
     routes.arrivals(wanted, here, outer, _mac(there, inner))
 
 
-def _join_segment(wanted: Blueprint, there: IPRoute, inner: list[int], networks: Iterable[IPv4Network]) -> None:
+def _join_segment(wanted: Blueprint, there: IPRoute, inner: list[int], networks: Sequence[IPv4Network]) -> None:
     routes.to_sources(wanted, there, inner[0], networks, routes.MAIN_TABLE)
     if len(inner) > 1:
         for mark, index in enumerate(inner, 1):

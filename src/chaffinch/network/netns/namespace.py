@@ -40,6 +40,9 @@ class Namespace:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
+    def fileno(self) -> int:
+        return self._descriptor
+
     def enter(self) -> None:
         """Put this process into it, for good once it has given up its privileges."""
         _core.enter_network_namespace(f"/proc/self/fd/{self._descriptor}")

@@ -5,13 +5,12 @@ no service's, and an ICMP message that asks something are dropped.
 """
 
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from pyroute2.netlink.nfnetlink.nftsocket import Cmp  # type: ignore[import-untyped]
 from pyroute2.nftables.expressions import genex, verdict  # type: ignore[import-untyped]
 from pyroute2.nftables.main import NFTables  # type: ignore[import-untyped]
-
-from chaffinch.network.netns.blueprint import Blueprint
 
 TABLE, CHAIN = "chaffinch", "answers"
 
@@ -19,14 +18,14 @@ _ACCEPT, _DROP = 1, 0
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _SYN, _ACK = 0x02, 0x10
 
-ICMP_ANSWERS = (0, 3, 12, 14)
-"""Echo reply, destination unreachable, parameter problem, timestamp reply (RFC 792)."""
+ICMP_ANSWERS = (0, 3, 11, 12, 14)
+"""Echo reply, destination unreachable, time exceeded, parameter problem, timestamp reply (RFC 792)."""
 
 Expression = Any
 
 
-def forbid(wanted: Blueprint) -> None:
-    """Put the rules in place in the namespace of the calling process.
+def forbid(udp_ports: Sequence[int]) -> None:
+    """Put the rules in place in the namespace of the calling process; datagrams leave from these ports alone.
 
     Raises `NetlinkError` where the kernel has no nftables.
     """
@@ -39,7 +38,7 @@ def forbid(wanted: Blueprint) -> None:
             (*_is_protocol(socket.IPPROTO_TCP), *verdict(_ACCEPT)),
             *(
                 (*_is_protocol(socket.IPPROTO_UDP), *_transport(0, port.to_bytes(2)), *verdict(_ACCEPT))
-                for port in wanted.udp_ports
+                for port in udp_ports
             ),
             *(
                 (*_is_protocol(socket.IPPROTO_ICMP), *_transport(0, bytes([kind])), *verdict(_ACCEPT))
