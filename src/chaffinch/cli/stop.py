@@ -8,7 +8,8 @@ import msgspec
 
 from chaffinch.cli import options
 from chaffinch.errors import RunError
-from chaffinch.fleet import control
+from chaffinch.fleet import asking
+from chaffinch.fleet.control import AbsentError
 from chaffinch.fleet.state import StateLock, is_running
 
 PATIENCE_SECONDS = 30.0
@@ -30,8 +31,8 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
         print(deeds.do(directory, "stop", name))
         return
     try:
-        pid = msgspec.json.decode(control.ask(directory, "stop"))["pid"]
-    except RunError:
+        pids = [str(msgspec.json.decode(answer)["pid"]) for answer in asking.ask_all(directory, "stop").values()]
+    except AbsentError:
         if not _tidied(directory):
             raise
         return
@@ -46,7 +47,8 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
         lock.release()
         print("stopped")
         return
-    raise RunError(f"the fleet (pid {pid}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")
+    who = ", ".join(pids)
+    raise RunError(f"the fleet (pid {who}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")
 
 
 def _tidied(directory: Path) -> bool:

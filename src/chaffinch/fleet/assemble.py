@@ -10,7 +10,7 @@ import msgspec
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
@@ -22,6 +22,7 @@ from chaffinch.personas.systems import Product
 if TYPE_CHECKING:
     import socket
 
+    from chaffinch.capture.tap import Tap
     from chaffinch.network.netns.blueprint import Blueprint
     from chaffinch.network.netns.namespace import Namespace
 
@@ -79,18 +80,47 @@ def network(config: Config, state: Path, described: Described) -> "Iterator[Name
         yield namespace
 
 
-def parts(
-    config: Config, state: Path, described: Described, namespace: "Namespace | None" = None
-) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
-    with contextlib.nullcontext() if namespace is None else namespace.inside():
-        listeners = open_all(described.plan)
+    opted = (workers.CAPTURE,) if config.capture.enabled else ()
+    table = workers.table(described.services, config.fleet.workers, opted)
+    groups = workers.arrange(table, config.fleet.groups)
+    budget.divide(budget.stated(config.fleet.memory), groups)
+    return groups
+
+
+def parts(
+    config: Config,
+    state: Path,
+    described: Described,
+    groups: Mapping[str, tuple[Worker, ...]],
+    only: str = "",
+    namespace: "Namespace | None" = None,
+) -> Parts:
+    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it: in the
+    fleet's own network where it has one.
+
+    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    """
+    plan = described.plan
+    mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
     page = None if namespace is None else _page(config, groups)
-    return Parts(config, state, described.plan, described.personas, listeners, namespace, page), groups
+    with contextlib.nullcontext() if namespace is None else namespace.inside():
+        tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
+        if only:
+            config = alone.configured(config, groups, only)
+            plan = alone.ports_of(plan, mine)
+        listeners = open_all(plan)
+    return Parts(config, state, described.plan, described.personas, listeners, only, tap, namespace, page)
+
+
+def _tap(config: Config, plan: Plan) -> "Tap":
+    from chaffinch.capture.tap import open_tap
+
+    return open_tap(plan, config.capture.buffer_bytes)
 
 
 def _page(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> "socket.socket | None":
