@@ -236,7 +236,7 @@ def _network(config: Config, *, as_root: bool) -> Iterator[str]:
         yield "# metrics.host is an IPv6 address."
         families.append("AF_INET6")
     if as_root:
-        yield "# Links and routes of the fleet's own network are made over netlink; who has its addresses is asked by ARP."
+        yield "# Links and routes of the fleet's own network are made over netlink; by ARP it asks whose addresses are."
         families += ["AF_NETLINK", "AF_PACKET"]
     yield f"RestrictAddressFamilies={' '.join(families)}"
     reached = _who_is_reached(config)
