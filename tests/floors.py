@@ -86,6 +86,7 @@ IMPORTS = (
         for name in ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
     ),
     Floor("supervisor", "import chaffinch.fleet.supervisor, chaffinch.fleet.assemble", 24 * MB, (*HEAVY, "click", "chaffinch.capture")),
+    Floor("network namespace", "import chaffinch.network.netns.namespace", 16 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture's socket", "import chaffinch.capture.tap", 15 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture", "import chaffinch.capture.worker", 18 * MB, (*HEAVY, "apsw", "click")),
     Floor("load API", "from chaffinch.load import Runner, plan_for_url", 14 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml", "ssl", "socket")),

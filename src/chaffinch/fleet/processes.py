@@ -193,6 +193,8 @@ class Processes:
         alone = all(worker.faces_attackers for worker in one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
         connect = any(worker.connects for worker in one.workers)
+        if self.parts.namespace is not None and any(worker.faces_attackers for worker in one.workers):
+            self.parts.namespace.enter()
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
 
     def _leave(self, one: GroupProcess) -> None:

@@ -247,6 +247,8 @@ class Supervisor:
             listener.socket.close()
         if self.parts.tap is not None:
             self.parts.tap.end()
+        if self.parts.page is not None:
+            self.parts.page.close()
         self._selector.close()
         for end in self._wake:
             os.close(end)
