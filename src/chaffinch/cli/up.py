@@ -31,6 +31,9 @@ STANDARD_ERROR = 2
 @options.setting("fleet.groups", "--groups")
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
+@options.setting("network.link", "--link")
+@options.setting("network.gateway", "--gateway")
+@options.setting("network.mac", "--mac")
 @options.setting("metrics.port", "--metrics-port")
 @click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
@@ -67,16 +70,18 @@ def _run(
     lock.sign()
     _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
     only = lock.only
-    parts = assemble.parts(settings, directory, described, groups, only)
-    write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
-    hand_over(settings.fleet.user, directory)
-    gc.collect()
-    try:
-        return supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):  # whoever watched may be gone
-            watcher.ended()
+    with assemble.network(settings, directory, described) as namespace:
+        parts = assemble.parts(settings, directory, described, groups, only, namespace)
+        write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
+        hand_over(settings.fleet.user, directory)
+        gc.collect()
+        try:
+            code = supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
+        finally:
+            with contextlib.suppress(OSError):  # whoever watched may be gone
+                watcher.ended()
+    lock.release()
+    return code
 
 
 def _detached(run: Callable[[live.Watcher], int], directory: Path) -> int:

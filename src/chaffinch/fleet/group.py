@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
+    from chaffinch.network.netns.namespace import Namespace
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
     from chaffinch.store.protocol import Store
@@ -59,6 +60,10 @@ class Parts(msgspec.Struct, frozen=True):
     only: str = ""
     """The one group that this supervisor has; empty when it has all."""
     tap: "Tap | None" = None
+    namespace: "Namespace | None" = None
+    """The network of groups that face attackers, where they have one of their own."""
+    page: socket.socket | None = None
+    """The metrics page's socket, bound on the owner's network, where its group leaves that."""
 
 
 class Group:
@@ -102,6 +107,7 @@ class Group:
             metrics=self.metrics,
             listeners=self.parts.listeners,
             ring=self.parts.tap.ring if self.parts.tap is not None else None,
+            page=self.parts.page,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -127,6 +133,10 @@ class Group:
             from chaffinch.decoys.acceptor import share
 
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
+            relief = self._decoys.relief
+            self.holdings.offer("shrink_caches", relief.shrink, relief.grow)
+            self.holdings.offer("collapse_earlier", relief.collapse_earlier, relief.collapse_later)
+            self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
     async def run(self) -> int:

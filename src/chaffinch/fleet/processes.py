@@ -20,6 +20,7 @@ from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import asking, budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
+from chaffinch.fleet.cgroups import Cgroups
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
@@ -62,6 +63,7 @@ class Processes:
         }
         self._others: dict[str, Snapshot] = {}
         """What supervisors of other groups said last, by their sockets."""
+        self.cgroups = Cgroups.open() if self.division.memory else None
         self._selector = selector
         self._leave_supervisor = leave
 
@@ -153,6 +155,8 @@ class Processes:
         self.division = division
         for one in self.groups.values():
             one.budget_bytes = division.share_of(one.name)
+            if self.cgroups is not None:
+                self.cgroups.limit(one.name, one.budget_bytes)
             self.say(one, Share(one.budget_bytes))
 
     def reap(self) -> None:
@@ -183,10 +187,14 @@ class Processes:
 
     def _confine(self, one: GroupProcess) -> str:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
+        if self.cgroups is not None:
+            self.cgroups.enter(one.name, one.budget_bytes)
         state = self.parts.state
         alone = all(worker.faces_attackers for worker in one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
         connect = any(worker.connects for worker in one.workers)
+        if self.parts.namespace is not None and any(worker.faces_attackers for worker in one.workers):
+            self.parts.namespace.enter()
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
 
     def _leave(self, one: GroupProcess) -> None:
