@@ -24,6 +24,7 @@ from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.processes import Processes
+from chaffinch.fleet.rehearsal import rehearse
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
 from chaffinch.network.listeners import shown_by
@@ -73,6 +74,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Fork every group, watch them until a stop, and end them within the drain deadline."""
+        rehearse(self.parts)
         self._open()
         gc.collect()
         gc.freeze()
