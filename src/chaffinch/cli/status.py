@@ -4,8 +4,7 @@ import click
 import msgspec
 
 from chaffinch.cli import options, text
-from chaffinch.fleet import control
-from chaffinch.fleet.control import Status
+from chaffinch.fleet import asking
 
 FULL = "the disk of the state directory is FULL: events wait in memory until there is room"
 
@@ -15,11 +14,10 @@ FULL = "the disk of the state directory is FULL: events wait in memory until the
 @options.placed
 def command(as_json: bool, state: str | None, config: str | None) -> None:
     """Show the fleet, its groups and workers."""
-    reply = control.ask(options.state_of(state), "status")
+    status = asking.status(options.state_of(state))
     if as_json:
-        print(reply.decode().strip())
+        print(msgspec.json.encode(status).decode())
         return
-    status = msgspec.json.decode(reply, type=Status)
     budget = f" of {text.size(status.budget_bytes)}" if status.budget_bytes else ""
     print(
         f"fleet {status.pid}: {status.hosts} decoy hosts, up {text.ago(status.since)}, "
@@ -30,14 +28,17 @@ def command(as_json: bool, state: str | None, config: str | None) -> None:
         print(FULL)
     print()
     text.table(
-        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "BUDGET", "CPU", "CONFINED"),
+        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "BUDGET", "CPU", "CONFINED", "LAST ERROR"),
         [
             (g.name, g.pid or "-", g.state, text.ago(g.since), g.restarts, text.size(g.pss_bytes),
              text.size(g.private_bytes), text.size(g.budget_bytes) if g.budget_bytes else "-", f"{g.cpu_seconds:.1f} s",
-             g.confined)
+             g.confined, g.error)
             for g in status.groups
         ],
     )  # fmt: skip
+    for group in status.groups:
+        if group.given_up:
+            print(f"{group.name} is short of memory and has given up: {', '.join(group.given_up)}")
     print()
     text.table(
         ("WORKER", "GROUP", "STATE", "SINCE", "RESTARTS", "LAG", "LAST ERROR"),

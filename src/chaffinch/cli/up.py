@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,9 +15,13 @@ from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
-from chaffinch.fleet import assemble, supervisor
+from chaffinch.fleet import alone, assemble, supervisor
+from chaffinch.fleet.log_file import LogFile
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
+from chaffinch.fleet.workers import Worker
+
+STANDARD_ERROR = 2
 
 
 @click.command("up")
@@ -27,49 +32,60 @@ from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
 @options.setting("metrics.port", "--metrics-port")
+@click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
 @options.placed
-def command(detach: bool, state: str | None, config: str | None, **given: object) -> int:
+def command(only: str, detach: bool, state: str | None, config: str | None, **given: object) -> int:
     """Bring up the fleet: decoy hosts on every address of --hosts.
 
-    Runs until ^C or `chaffinch stop`.
+    Runs until ^C or `chaffinch stop`. With --only it is one group of it, with the ports of that group's services: for a
+    service manager that starts each group by itself. The other commands speak to all of them.
     """
     settings = options.load(config, options.flags_given(given))
     directory = options.state_of(state)
     prepare(directory)
-    lock = StateLock(directory)
-    lock.take()
     described = assemble.describe(settings, seed(directory, settings.fleet.seed))
+    groups = assemble.arranged(settings, described)
+    if only:
+        alone.configured(settings, groups, only)
+    lock = StateLock(directory, only)
+    lock.take()
     if detach:
-        return _detached(settings, directory, lock, described)
-    return _run(settings, directory, lock, described, live.watcher())
+        return _detached(lambda watcher: _run(settings, directory, lock, described, groups, watcher), directory)
+    return _run(settings, directory, lock, described, groups, live.watcher())
 
 
 def _run(
-    settings: Config, directory: Path, lock: StateLock, described: assemble.Described, watcher: live.Watcher
+    settings: Config,
+    directory: Path,
+    lock: StateLock,
+    described: assemble.Described,
+    groups: dict[str, tuple[Worker, ...]],
+    watcher: live.Watcher,
 ) -> int:
     """The fleet's whole life in this process."""
     lock.sign()
-    _log_to(directory / LOG_NAME, quiet=watcher.quiet)
-    parts, groups = assemble.parts(settings, directory, described)
+    _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
+    only = lock.only
+    parts = assemble.parts(settings, directory, described, groups, only)
     write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
     hand_over(settings.fleet.user, directory)
     gc.collect()
     try:
-        return supervisor.run(parts, groups, watcher.turn)
+        return supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
     finally:
         lock.release()
         with contextlib.suppress(OSError):  # whoever watched may be gone
             watcher.ended()
 
 
-def _detached(settings: Config, directory: Path, lock: StateLock, described: assemble.Described) -> int:
-    """Fork, let the child become the fleet, and wait for its word that it serves."""
+def _detached(run: Callable[[live.Watcher], int], directory: Path) -> int:
+    """Fork, let the child run the fleet, and wait for its word that it serves."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork() == 0:
         os.close(reading)
-        os._exit(_background(settings, directory, lock, described, writing))
+        os._exit(_background(run, writing))
     os.close(writing)
     said = _word(reading)
     if not said.startswith(live.SERVES):
@@ -87,14 +103,14 @@ def _word(reading: int) -> str:
     return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
 
 
-def _background(settings: Config, directory: Path, lock: StateLock, described: assemble.Described, writing: int) -> int:
+def _background(run: Callable[[live.Watcher], int], writing: int) -> int:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     word = os.fdopen(writing, "w", encoding="utf-8")
     try:
-        return _run(settings, directory, lock, described, live.Announcer(word))
+        return run(live.Announcer(word))
     except Exception as error:  # the boundary of the background process: its one word goes to who started it
         logging.getLogger("chaffinch").exception("up.failed")
         if not word.closed:
@@ -103,10 +119,7 @@ def _background(settings: Config, directory: Path, lock: StateLock, described: a
         return 1
 
 
-def _log_to(path: Path, *, quiet: bool) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+def _log_to(path: Path, most_bytes: int, *, quiet: bool) -> None:
     logging.raiseExceptions = False  # a full disk takes no log either: `status` says so, and no traceback helps
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
-    if not quiet:
-        handlers.append(logging.StreamHandler())
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers)
+    file = LogFile(path, most_bytes, echo=None if quiet else STANDARD_ERROR)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[file])

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import logging
 import resource
 import socket
@@ -164,6 +165,8 @@ class Acceptor:
             sock.close()
             return
         persona, service = found
+        if listener.plan.stack is None:  # the listener has hosts of several looks: from here on this one has its own
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, persona.os.ttl)
         session = Session(
             sock,
             persona=persona,
@@ -189,7 +192,7 @@ class Acceptor:
             session = DatagramSession(
                 listener.socket,
                 data,
-                answer=send_datagram,
+                answer=functools.partial(send_datagram, ttl=persona.os.ttl),
                 persona=persona,
                 service=service,
                 spec=self._handler.spec,

@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
+from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
 from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
+
+if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -52,14 +57,40 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    opted = (workers.CAPTURE,) if config.capture.enabled else ()
+    table = workers.table(described.services, config.fleet.workers, opted)
+    groups = workers.arrange(table, config.fleet.groups)
+    budget.divide(budget.stated(config.fleet.memory), groups)
+    return groups
+
+
+def parts(
+    config: Config, state: Path, described: Described, groups: Mapping[str, tuple[Worker, ...]], only: str = ""
+) -> Parts:
+    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it.
+
+    Raises `RunError` when a port cannot be bound, when the raw socket needs a privilege, or when the journal is not of
+    this release.
+    """
+    SqliteJournal(state / "journal", config.journal).close()  # looked at once, for all groups
+    plan = described.plan
+    mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
+    tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
+    if only:
+        config = alone.configured(config, groups, only)
+        plan = alone.ports_of(plan, mine)
+    return Parts(config, state, described.plan, described.personas, open_all(plan), only, tap)
+
+
+def _tap(config: Config, plan: Plan) -> "Tap":
+    from chaffinch.capture.tap import open_tap
+
+    return open_tap(plan, config.capture.buffer_bytes)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -1,23 +1,29 @@
 """The control socket: one JSON line asked, one JSON line answered, only for the fleet's own user and root."""
 
 import contextlib
+import difflib
+import errno
 import os
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 import msgspec
 
-from chaffinch.errors import ChaffinchError, RunError
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet.state import short_path
 
 NAME = "control.sock"
+"""The socket of a whole fleet; the supervisor of one group alone has `control-GROUP.sock`."""
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
 ANSWER_SECONDS = 1.0
+
+REST_SECONDS = 0.05
+"""Without a descriptor for a caller who waits: how long until the next look, or the loop would do nothing else."""
 
 
 Deed = Literal["start", "stop", "restart"]
@@ -25,7 +31,9 @@ Deed = Literal["start", "stop", "restart"]
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all."""
+    """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all;
+    `metrics`, by another supervisor of the same fleet.
+    """
 
     do: str
     name: str = ""
@@ -44,6 +52,10 @@ class GroupStatus(msgspec.Struct, frozen=True):
     budget_bytes: int
     cpu_seconds: float
     confined: str
+    error: str
+    """Why its last process ended that was to go on; empty when none did."""
+    given_up: tuple[str, ...]
+    """What its guard has given up so that it stays within its budget."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -68,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     budget_bytes: int
     pss_bytes: int
     silent: bool
+    stack: str
     sessions_open: int
     sessions_seen: int
     events: int
@@ -77,16 +90,38 @@ class Status(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatus, ...]
 
 
-def listen(state: Path) -> socket.socket:
-    """The control socket of the fleet that holds the state's lock: one left by a crash is replaced."""
+class Measured(msgspec.Struct, frozen=True):
+    """The metrics of a supervisor's groups, as `Snapshot.to_bytes` has them."""
+
+    snapshot: bytes
+
+
+def name_of(only: str) -> str:
+    """The name of a supervisor's socket: that of the group `only`, or of a whole fleet."""
+    return f"control-{only}.sock" if only else NAME
+
+
+def unknown(name: str, known: Iterable[str]) -> InputError:
+    """Nothing in the fleet is called that; names the nearest, or all that there are."""
+    names = dict.fromkeys(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
+    return InputError(f"no worker or group of this fleet is called {name!r}; {hint}")
+
+
+def listen(state: Path, only: str = "") -> socket.socket:
+    """The control socket of the fleet that holds the state's lock, or of the group that holds its own: one left by a
+    crash is replaced.
+    """
+    name = name_of(only)
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        path = short_path(state / NAME, directory)
+        path = short_path(state / name, directory)
         with contextlib.suppress(FileNotFoundError):
-            (state / NAME).unlink()
+            (state / name).unlink()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         sock.bind(path)
-        (state / NAME).chmod(0o600)
+        (state / name).chmod(0o600)
         sock.listen(16)
     finally:
         os.close(directory)
@@ -98,18 +133,21 @@ def answer(
     status: Callable[[], Status],
     stop: Callable[[], None],
     act: Callable[[Deed, str], tuple[str, ...]],
+    snapshot: Callable[[], bytes],
 ) -> None:
-    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end, and `act(do, name)` gives
-    the names of the workers that it concerns.
+    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end, `act(do, name)` gives the
+    names of the workers that it concerns, and `snapshot()` the metrics of the groups.
     """
     try:
         caller, _ = listener.accept()
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            time.sleep(REST_SECONDS)
         return
     with caller:
         caller.settimeout(ANSWER_SECONDS)
         try:
-            reply = _reply(caller, status, stop, act)
+            reply = _reply(caller, status, stop, act, snapshot)
             caller.sendall(reply + b"\n")
         except OSError:
             return
@@ -120,6 +158,7 @@ def _reply(
     status: Callable[[], Status],
     stop: Callable[[], None],
     act: Callable[[Deed, str], tuple[str, ...]],
+    snapshot: Callable[[], bytes],
 ) -> bytes:
     if not _allowed(caller):
         return msgspec.json.encode({"error": "this fleet belongs to another user"})
@@ -129,6 +168,8 @@ def _reply(
         return msgspec.json.encode({"error": f"not understood: {error}"})
     if ask.do == "status":
         return msgspec.json.encode(status())
+    if ask.do == "metrics":
+        return msgspec.json.encode(Measured(snapshot()))
     if ask.do == "stop" and not ask.name:
         stop()
         return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
@@ -147,23 +188,29 @@ def _allowed(caller: socket.socket) -> bool:
     return uid in (0, os.getuid())
 
 
-def ask(state: Path, do: str, name: str = "") -> bytes:
-    """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses."""
+class AbsentError(RunError):
+    """Nobody listens on that socket."""
+
+
+def ask(state: Path, do: str, name: str = "", socket_name: str = NAME, patience: float = PATIENCE_SECONDS) -> bytes:
+    """Ask a supervisor on `state`, the whole fleet's by default. Raises `AbsentError` when there is none, and
+    `RunError` when it refuses.
+    """
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
-        raise RunError(_none(state)) from None
+        raise AbsentError(_none(state)) from None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(PATIENCE_SECONDS)
-            sock.connect(short_path(state / NAME, directory))
+            sock.settimeout(patience)
+            sock.connect(short_path(state / socket_name, directory))
             sock.sendall(msgspec.json.encode(Ask(do, name)) + b"\n")
-            reply = _read_line(sock, MOST_BYTES)
+            reply = _read_line(sock, MOST_BYTES, patience)
     except (FileNotFoundError, ConnectionRefusedError):
-        raise RunError(_none(state)) from None
+        raise AbsentError(_none(state)) from None
     except (OSError, ValueError) as error:
         raise RunError(
-            f"the fleet on {state} did not answer ({error}); look at its log with `chaffinch logs`"
+            f"the fleet on {state} did not answer at {socket_name} ({error}); look at its log with `chaffinch logs`"
         ) from None
     finally:
         os.close(directory)

@@ -5,6 +5,7 @@ import functools
 import logging
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +17,19 @@ from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.holdings import Holdings
+from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.decoys.acceptor import SharedByDecoys
+    from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
@@ -34,6 +38,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
+
+STACK_BYTES = 1 << 20
+"""Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
+
+SPARE_SECONDS = 1.0
+"""Of the time in which a group has to end: what is left when the journal gives up a disk that takes nothing, so that
+the group can say what it could not keep.
+"""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -44,6 +56,9 @@ class Parts(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    only: str = ""
+    """The one group that this supervisor has; empty when it has all."""
+    tap: "Tap | None" = None
 
 
 class Group:
@@ -60,20 +75,21 @@ class Group:
         confined: str,
     ) -> None:
         self.name = name
-        self.budget_bytes = budget_bytes
         self.parts = parts
-        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
+        self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
         memory.export(self.metrics)
+        self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[bytes] | None = None
         self._last_beat: Beat | None = None
         self._is_telling = False
+        self._ends_at: float | None = None
+        """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
-        self._export_journal()
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
 
     def _context(self, worker: Worker) -> Context:
@@ -82,14 +98,22 @@ class Group:
             self.name,
             config=self.parts.config,
             state=self.parts.state,
-            journal=self.journal,
+            make_journal=self._make_journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            ring=self.parts.tap.ring if self.parts.tap is not None else None,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
-            budget_bytes=self.budget_bytes,
+            budget_bytes=self.holdings.share_bytes,
         )
+
+    def _make_journal(self) -> "Journal":
+        if self._journal is None:
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
+            self._export_journal(self._journal)
+        return self._journal
 
     def _make_store(self) -> "Store":
         if self._store is None:
@@ -103,10 +127,14 @@ class Group:
             from chaffinch.decoys.acceptor import share
 
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
+            relief = self._decoys.relief
+            self.holdings.offer("shrink_caches", relief.shrink, relief.grow)
+            self.holdings.offer("collapse_earlier", relief.collapse_earlier, relief.collapse_later)
+            self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
-    async def run(self) -> None:
-        """Until the supervisor says stop, sends SIGTERM, or is gone."""
+    async def run(self) -> int:
+        """Until the supervisor says stop, sends SIGTERM, or is gone; how many events could not be kept."""
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel, self._hear)
         self._loop.add_signal_handler(signal.SIGTERM, self.stop)
@@ -114,15 +142,19 @@ class Group:
         self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
         try:
             async with asyncio.TaskGroup() as tasks:
-                beating = tasks.create_task(self._beat(), name="beat")
+                own = [tasks.create_task(self._beat(), name="beat"), tasks.create_task(self._guard(), name="guard")]
                 await asyncio.gather(*(one.live() for one in self.running))
-                beating.cancel()
+                for task in own:
+                    task.cancel()
         finally:
             self._say_beat()
-            await asyncio.to_thread(self._close)
+            left = await asyncio.to_thread(self._close)
+        return left
 
     def stop(self) -> None:
         """Ask every worker to return."""
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self.parts.config.fleet.drain_seconds
         for one in self.running:
             one.end()
 
@@ -136,15 +168,24 @@ class Group:
         self._is_telling = False
         self._say_beat()
 
-    def _close(self) -> None:
+    def _close(self) -> int:
         if self._store is not None:
             self._store.close()
-        self.journal.close()
+        if self._journal is None:
+            return 0
+        if self._ends_at is None:
+            return self._journal.close()
+        return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
             self._say_beat()
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _guard(self) -> None:
+        while True:
+            self.holdings.look()
+            await asyncio.sleep(self.holdings.next_seconds)
 
     def _say_beat(self) -> None:
         try:
@@ -155,15 +196,17 @@ class Group:
             self._say(self._last_beat)
 
     def _beat_now(self) -> Beat:
-        reading = memory.read()
+        reading = self.holdings.measure()
         return Beat(
             group=self.name,
             workers=tuple(msgspec.structs.replace(one.state, lag=one.context.lag()) for one in self.running),
             pss_bytes=reading.pss_bytes,
             private_bytes=reading.private_bytes,
+            shared_bytes=reading.rss_bytes - reading.private_bytes,
             metrics=self.metrics.snapshot_bytes(),
             cpu_seconds=time.process_time(),
             confined=self._confined,
+            given_up=self.holdings.in_force,
         )
 
     def _say(self, message: messages.Message) -> None:
@@ -191,6 +234,8 @@ class Group:
             for one in self.running:
                 if one.worker.name in message.workers:
                     one.act(message.do)
+        if isinstance(message, Share):
+            self.holdings.limit_to(message.share_bytes)
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None
@@ -207,13 +252,13 @@ class Group:
             self._asked = None  # the question or its answer was lost: the next one asks anew
             raise
 
-    def _export_journal(self) -> None:
+    def _export_journal(self, journal: SqliteJournal) -> None:
         for name, read in (
-            ("journal_appended", lambda: self.journal.appended),
-            ("journal_lost", lambda: self.journal.lost),
+            ("journal_appended", lambda: journal.appended),
+            ("journal_lost", lambda: journal.lost),
         ):
             self.metrics.counter_from(name, read)
-        self.metrics.gauge("journal_full", lambda: int(self.journal.full))
+        self.metrics.gauge("journal_full", lambda: int(journal.full))
 
 
 def main(
@@ -224,11 +269,17 @@ def main(
     budget_bytes: int,
     off: frozenset[str],
     confine: Callable[[], str],
-) -> None:
-    """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
+) -> int:
+    """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
+    run.
+    """
+    if parts.tap is not None:
+        parts.tap.let_go(reads=CAPTURE in workers)
     confined = confine()
-    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
+    threading.stack_size(STACK_BYTES)
+    return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 
 
-async def _main(make: Callable[[], Group]) -> None:
-    await make().run()
+async def _main(make: Callable[[], Group]) -> int:
+    """1 when events could not be kept, which the log tells."""
+    return 1 if await make().run() else 0

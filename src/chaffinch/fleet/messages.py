@@ -2,12 +2,22 @@
 MessagePack.
 """
 
+import socket
+
 import msgspec
 
 from chaffinch.fleet.control import Deed
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a channel. Raises `OSError` when there is no descriptor left."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES * 2)
+    return ends
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="say"):
@@ -34,10 +44,14 @@ class Beat(Message, tag="beat", frozen=True):
     workers: tuple[WorkerState, ...]
     pss_bytes: int
     private_bytes: int
+    shared_bytes: int
+    """RSS beyond what is private."""
     metrics: bytes
     cpu_seconds: float = 0.0
     """Processor time that the process has used, in user and system mode."""
     confined: str = ""
+    given_up: tuple[str, ...] = ()
+    """What its guard has given up so that it stays within its share, in order."""
 
 
 class AskMetrics(Message, tag="ask_metrics", frozen=True):
@@ -61,6 +75,12 @@ class Act(Message, tag="act", frozen=True):
     workers: tuple[str, ...]
 
 
+class Share(Message, tag="share", frozen=True):
+    """The group may hold this much from now on, in bytes of private memory; 0 is no bound."""
+
+    share_bytes: int
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act).decode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Share).decode
 """Both ends are ours, and of one version: what does not decode is a fault, and raises."""

@@ -3,6 +3,7 @@ not its own.
 """
 
 import contextlib
+import functools
 import os
 import pwd
 import stat
@@ -19,11 +20,12 @@ def give_up(user: str, process_name: str, writable: Sequence[Path], state: Path,
     """Drop what this process does not need, and say what was dropped: the text stands in `status`.
 
     Started by root, the process becomes `user` where that user can reach the state directory and this Python (a
-    private home hides both); else it stays uid 0 without a capability. Landlock then forbids writing outside
-    `writable` and, without `connect`, TCP connections, where the kernel has it.
+    private home hides both); else it stays uid 0 without a capability. Started by another user, it gives up what a
+    service manager lent that user to bind low ports with. Landlock then forbids writing outside `writable` and,
+    without `connect`, TCP connections, where the kernel has it.
     """
     _core.set_process_name(process_name)
-    said = [_drop_root(user, state)] if os.getuid() == 0 else [f"uid {os.getuid()}"]
+    said = [_drop_root(user, state) if os.getuid() == 0 else _drop_capabilities()]
     _core.no_new_privs()
     done = _core.confine(writable, allow_connect=connect, allow_bind=True)
     if not done.abi:
@@ -40,14 +42,25 @@ def hand_over(user: str, state: Path) -> None:
     """
     if os.getuid() != 0:
         return
-    entry = account(user)
-    if not reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+    entry, may = becoming(user, state)
+    if not may:
         return
     state.chmod(0o711)
     for name in DIRECTORIES:
         os.chown(state / name, entry.pw_uid, entry.pw_gid)
         for inside in (state / name).iterdir():
-            os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # another group's, which runs already
+                os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
+@functools.cache
+def becoming(user: str, state: Path) -> tuple[pwd.struct_passwd, bool]:
+    """The account, and whether it can reach what a group needs; looked up once, before the fork, for all groups.
+
+    Raises `InputError` as `account` does.
+    """
+    entry = account(user)
+    return entry, reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix)))
 
 
 def account(user: str) -> pwd.struct_passwd:
@@ -75,11 +88,16 @@ def _may_enter(entry: pwd.struct_passwd, folder: Path) -> bool:
     return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == entry.pw_gid else stat.S_IXOTH))
 
 
+def _drop_capabilities() -> str:
+    _core.drop_capabilities()
+    return f"uid {os.getuid()}"
+
+
 def _drop_root(user: str, state: Path) -> str:
-    entry = account(user)
+    entry, may = becoming(user, state)
     with contextlib.suppress(PermissionError):  # a container's root may have none to drop
         _core.drop_bounding_set()
-    if reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+    if may:
         try:
             os.setgroups([])
             os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)

@@ -53,8 +53,10 @@ class SqliteJournal:
         *,
         clock: Callable[[], int] = time.time_ns,
         clocks: Callable[[], Reading] | None = None,
+        is_known: bool = False,
     ) -> None:
         """Make the directory if it is missing. `clock` is the wall clock in ns; `clocks` reads all clocks, for ages.
+        `is_known`: whoever forked this process has made one here before, so that its format is ours.
 
         Raises `RunError` when the directory cannot be written or holds a newer format, `InputError` for bad settings.
         """
@@ -63,7 +65,8 @@ class SqliteJournal:
         self._clocks = clocks or (lambda: read_clocks(clock))
         self._layout = Layout(directory)
         self._layout.prepare()
-        self._refuse_newer()
+        if not is_known:
+            self._refuse_newer()
         self._begin()
         forking.register(self)
 
@@ -285,10 +288,12 @@ class SqliteJournal:
             commit_ms_max=counts.commit_ms_max,
         )
 
-    def close(self) -> None:
-        """Drain for at most `CLOSE_SECONDS`, then let go of everything. What is published later is counted as lost."""
+    def close(self, seconds: float | None = None) -> int:
+        """Drain for at most so long (`CLOSE_SECONDS`), then let go of everything; how many events could not be kept.
+        What is published later is counted as lost.
+        """
         self._here()
-        self._writer.close(CLOSE_SECONDS)
+        left = self._writer.close(CLOSE_SECONDS if seconds is None else seconds)
         for consumer in self._consumers:
             consumer.close()
         self._reader.close()
@@ -299,3 +304,4 @@ class SqliteJournal:
             self._bell.close()
             self._bell = None
         self._catalog.close()
+        return left
