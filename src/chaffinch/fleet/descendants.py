@@ -31,5 +31,5 @@ def ended_child() -> int:
 
 def kill_children(leader: int) -> None:
     """Kill what is left of a group's process group, before its leader was waited for."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
