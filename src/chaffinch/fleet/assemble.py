@@ -9,7 +9,7 @@ from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
 from chaffinch.fleet import workers
-from chaffinch.fleet.group import Parts
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan

@@ -7,16 +7,15 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
 from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import Worker
@@ -26,24 +25,11 @@ from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
-    from chaffinch.network.listeners import Listener
-    from chaffinch.network.plan import Plan
-    from chaffinch.personas.build import Personas
     from chaffinch.store.protocol import Store
 
 log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
-
-
-class Parts(msgspec.Struct, frozen=True):
-    """What the supervisor made before it forked, and every group uses."""
-
-    config: Config
-    state: Path
-    plan: "Plan"
-    personas: "Personas"
-    listeners: "tuple[Listener, ...]"
 
 
 class Group:

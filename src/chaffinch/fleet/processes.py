@@ -18,9 +18,9 @@ from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import group, messages
 from chaffinch.fleet.backoff import Backoff
-from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
 from chaffinch.fleet.workers import Worker

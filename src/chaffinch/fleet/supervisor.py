@@ -19,10 +19,10 @@ from chaffinch.config import FleetSettings, environment
 from chaffinch.fleet import control
 from chaffinch.fleet.control import Status
 from chaffinch.fleet.deeds import Deeds
-from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
