@@ -18,6 +18,19 @@ DOCS = ROOT / "docs"
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
+GROUPS_AS_A_TABLE = """
+`fleet.groups` may be a table in the file. It names workers, or patterns of them as the shell has them, under the name of their group; a name
+goes before a pattern. What no group names goes to its default group ([workers](workers.md)). A group is confined as far as the least strict of its
+workers allows: `chaffinch doctor` says where decoys share a process with others.
+
+```toml
+[fleet.groups]
+front = ["decoy-ssh", "decoy-http"]
+shells = ["decoy-telnet"]
+rest = ["retention", "sessions", "metrics"]
+```"""
+
+
 def configuration() -> str:
     """The page of all settings."""
     lines = [
@@ -33,6 +46,7 @@ def configuration() -> str:
     section = ""
     for one in config.settings():
         if one.section != section:
+            lines += GROUPS_AS_A_TABLE.splitlines() if section == "fleet" else []
             section = one.section
             about = (config.SECTIONS[section].__doc__ or "").strip()
             lines += [
@@ -166,7 +180,8 @@ def workers() -> str:
 
     lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
     lines += [
-        "`--groups default` runs the workers of one group in one process, `one` all in one, `split` each in its own. A worker that fails is started",
+        "`--groups default` runs the workers of one group in one process, `one` all in one, `split` each in its own; a",
+        "[table in the file](configuration.md#fleet) says it worker by worker. A worker that fails is started",
         "again with a wait that doubles (`fleet.backoff_seconds` up to `fleet.backoff_limit_seconds`, with jitter, anew after `fleet.healthy_seconds`), and is given",
         "up after `fleet.crash_limit` failures without a healthy interval. Its neighbours go on. Other packages add workers under the entry point group",
         "`chaffinch.workers`; `fleet.workers` names those to run.",

@@ -5,14 +5,15 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
 
 from chaffinch.cli import options, text
-from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
+from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.state import prepare, seed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners
@@ -32,8 +33,8 @@ class Finding(msgspec.Struct, frozen=True):
 def command(as_json: bool, state: str | None, config: str | None) -> int:
     """Say what this machine allows. Exit code 1 when a fleet could not come up."""
     directory = options.state_of(state)
-    settings = options.load(config)
-    findings = [*_machine(), *_fleet(settings, directory)]
+    source = options.source_of(config, {})
+    findings = [*_machine(), *_fleet(source, directory)]
     if as_json:
         print(msgspec.json.encode(findings).decode())
     else:
@@ -64,18 +65,30 @@ def _machine() -> Iterator[Finding]:
     yield Finding("memory", "ok", f"{text.size(limit)} for this process" if limit else "no limit")
 
 
-def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]:
-    from pathlib import Path
+def _groups(draft: Draft) -> Iterator[Finding]:
+    """A group is confined as far as the least strict of its workers allows."""
+    mixed = [name for name, rows in draft.groups.items() if len({worker.faces_attackers for worker in rows}) > 1]
+    yield Finding(
+        "groups",
+        "note" if mixed else "ok",
+        f"{', '.join(mixed)}: decoys share a process with workers that may connect and write to the store"
+        if mixed
+        else f"{', '.join(draft.groups)}: decoys are on their own",
+    )
 
-    state = Path(directory)
+
+def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
+    settings = source.load()
     try:
         prepare(state)
         yield Finding("state", "ok", str(state))
-        described = assemble.describe(settings, seed(state, settings.fleet.seed))
+        with source.placed():
+            draft = assemble.draft(settings, seed(state, settings.fleet.seed))
     except ChaffinchError as error:
         yield Finding("state", "bad", str(error))
         return
-    plan = described.plan
+    yield from _groups(draft)
+    plan = draft.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
     devices = [name for _, name in socket.if_nameindex()]
     there = plan.device in devices

@@ -12,9 +12,10 @@ import msgspec
 
 from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
-from chaffinch.config import LOG_FORMAT, Config
+from chaffinch.config import LOG_FORMAT
 from chaffinch.errors import RunError
 from chaffinch.fleet import assemble, supervisor
+from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 
@@ -34,42 +35,42 @@ def command(detach: bool, state: str | None, config: str | None, **given: object
 
     Runs until ^C or `chaffinch stop`.
     """
-    settings = options.load(config, options.flags_given(given))
+    source = options.source_of(config, options.flags_given(given))
+    settings = source.load()
     directory = options.state_of(state)
     prepare(directory)
     lock = StateLock(directory)
     lock.take()
-    described = assemble.describe(settings, seed(directory, settings.fleet.seed))
+    with source.placed():
+        draft = assemble.draft(settings, seed(directory, settings.fleet.seed))
     if detach:
-        return _detached(settings, directory, lock, described)
-    return _run(settings, directory, lock, described, live.watcher())
+        return _detached(draft, directory, lock)
+    return _run(draft, directory, lock, live.watcher())
 
 
-def _run(
-    settings: Config, directory: Path, lock: StateLock, described: assemble.Described, watcher: live.Watcher
-) -> int:
+def _run(draft: Draft, directory: Path, lock: StateLock, watcher: live.Watcher) -> int:
     """The fleet's whole life in this process."""
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
-    parts, groups = assemble.parts(settings, directory, described)
-    write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
-    hand_over(settings.fleet.user, directory)
+    parts = assemble.parts(draft, directory)
+    write_private(directory / options.EFFECTIVE, msgspec.json.encode(draft.config))
+    hand_over(draft.config.fleet.user, directory)
     gc.collect()
     try:
-        return supervisor.run(parts, groups, watcher.turn)
+        return supervisor.run(parts, draft.groups, watcher.turn)
     finally:
         lock.release()
         with contextlib.suppress(OSError):  # whoever watched may be gone
             watcher.ended()
 
 
-def _detached(settings: Config, directory: Path, lock: StateLock, described: assemble.Described) -> int:
+def _detached(draft: Draft, directory: Path, lock: StateLock) -> int:
     """Fork, let the child become the fleet, and wait for its word that it serves."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork() == 0:
         os.close(reading)
-        os._exit(_background(settings, directory, lock, described, writing))
+        os._exit(_background(draft, directory, lock, writing))
     os.close(writing)
     said = _word(reading)
     if not said.startswith(live.SERVES):
@@ -87,14 +88,14 @@ def _word(reading: int) -> str:
     return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
 
 
-def _background(settings: Config, directory: Path, lock: StateLock, described: assemble.Described, writing: int) -> int:
+def _background(draft: Draft, directory: Path, lock: StateLock, writing: int) -> int:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     word = os.fdopen(writing, "w", encoding="utf-8")
     try:
-        return _run(settings, directory, lock, described, live.Announcer(word))
+        return _run(draft, directory, lock, live.Announcer(word))
     except Exception as error:  # the boundary of the background process: its one word goes to who started it
         logging.getLogger("chaffinch").exception("up.failed")
         if not word.closed:

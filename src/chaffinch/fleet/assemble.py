@@ -9,8 +9,7 @@ from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
 from chaffinch.fleet import workers
-from chaffinch.fleet.parts import Parts
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.parts import Draft, Parts
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
@@ -52,14 +51,19 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def parts(config: Config, state: Path, described: Described) -> tuple[Parts, dict[str, tuple[Worker, ...]]]:
-    """Bind the listeners and arrange the workers in groups. Raises `RunError` when a port cannot be bound."""
+def draft(config: Config, seed: bytes) -> Draft:
+    """The whole fleet on paper. Raises `InputError` for what the configuration may not say."""
+    described = describe(config, seed)
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
-    listeners = open_all(described.plan)
-    return Parts(config, state, described.plan, described.personas, listeners), groups
+    return Draft(config, seed, described.plan, described.personas, groups)
+
+
+def parts(draft: Draft, state: Path) -> Parts:
+    """Bind the listeners. Raises `RunError` when a port cannot be bound."""
+    return Parts(draft.config, draft.seed, state, draft.plan, draft.personas, open_all(draft.plan))
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -1,11 +1,13 @@
-"""What a supervisor makes before it forks."""
+"""A fleet before it runs: on paper, and made."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chaffinch.config import Config
+from chaffinch.fleet.workers import Worker
 
 if TYPE_CHECKING:
     from chaffinch.network.listeners import Listener
@@ -13,10 +15,21 @@ if TYPE_CHECKING:
     from chaffinch.personas.build import Personas
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """A fleet on paper: what it would be, with everything checked that needs no socket."""
+
+    config: Config
+    seed: bytes
+    plan: "Plan"
+    personas: "Personas"
+    groups: Mapping[str, tuple[Worker, ...]]
+
+
 class Parts(msgspec.Struct, frozen=True):
     """What the supervisor made before it forked, and every group uses."""
 
     config: Config
+    seed: bytes
     state: Path
     plan: "Plan"
     personas: "Personas"

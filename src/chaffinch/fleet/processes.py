@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import msgspec
@@ -41,7 +41,7 @@ class Processes:
     def __init__(
         self,
         parts: Parts,
-        groups: dict[str, tuple[Worker, ...]],
+        groups: Mapping[str, tuple[Worker, ...]],
         selector: selectors.BaseSelector,
         leave: Callable[[], None],
     ) -> None:

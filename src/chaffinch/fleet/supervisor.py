@@ -12,7 +12,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
@@ -40,7 +40,10 @@ class Supervisor:
     """All groups of one fleet. `run` returns the exit code."""
 
     def __init__(
-        self, parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[["Supervisor"], None] | None = None
+        self,
+        parts: Parts,
+        groups: Mapping[str, tuple[Worker, ...]],
+        on_turn: Callable[["Supervisor"], None] | None = None,
     ) -> None:
         self.since = time.time()
         self._selector = selectors.DefaultSelector()
@@ -217,7 +220,7 @@ class Supervisor:
 
 
 def run(
-    parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[[Supervisor], None] | None = None
+    parts: Parts, groups: Mapping[str, tuple[Worker, ...]], on_turn: Callable[[Supervisor], None] | None = None
 ) -> int:
     """Run a fleet to its end."""
     return Supervisor(parts, groups, on_turn).run()

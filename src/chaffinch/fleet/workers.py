@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from chaffinch import plugins
+from chaffinch.config import Groups
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 
@@ -67,8 +68,15 @@ def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, .
     return tuple(rows)
 
 
-def arrange(workers: Iterable[Worker], groups: str) -> dict[str, tuple[Worker, ...]]:
-    """Which workers share a process: `one`, `default` or `split`."""
+def arrange(workers: Iterable[Worker], groups: Groups) -> dict[str, tuple[Worker, ...]]:
+    """Which workers share a process: `one`, `default`, `split`, or as a table says.
+
+    Raises `SettingError` for a table that the workers do not fit.
+    """
+    if not isinstance(groups, str):
+        from chaffinch.fleet.grouping import arrange_by
+
+        return arrange_by(groups, tuple(workers))
     arranged: dict[str, list[Worker]] = {}
     for worker in workers:
         name = {"one": "fleet", "default": worker.group, "split": worker.name}[groups]
