@@ -12,7 +12,7 @@ import msgspec
 
 from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
-from chaffinch.config import LOG_FORMAT
+from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
 from chaffinch.fleet import assemble, supervisor
 from chaffinch.fleet.parts import Draft
@@ -35,46 +35,63 @@ def command(detach: bool, state: str | None, config: str | None, **given: object
 
     Runs until ^C or `chaffinch stop`.
     """
-    source = options.source_of(config, options.flags_given(given))
-    settings = source.load()
     directory = options.state_of(state)
+    origin = Origin(options.source_of(config, options.flags_given(given)), directory)
+    settings = origin.load()
     prepare(directory)
     lock = StateLock(directory)
     lock.take()
-    with source.placed():
-        draft = assemble.draft(settings, seed(directory, settings.fleet.seed))
+    draft = origin.draft(settings)
     if detach:
-        return _detached(draft, directory, lock)
-    return _run(draft, directory, lock, live.watcher())
+        return _detached(origin, draft, lock)
+    return _run(origin, draft, lock, live.watcher())
 
 
-def _run(draft: Draft, directory: Path, lock: StateLock, watcher: live.Watcher) -> int:
+class Origin(msgspec.Struct, frozen=True):
+    """See `fleet.parts.Origin`: a file, the environment and flags, and a state directory with a seed."""
+
+    source: options.Source
+    state: Path
+
+    def load(self) -> Config:
+        return self.source.load()
+
+    def draft(self, config: Config) -> Draft:
+        with self.source.placed():
+            return assemble.draft(config, seed(self.state, config.fleet.seed))
+
+    def taken_over(self, config: Config) -> None:
+        write_private(self.state / options.EFFECTIVE, msgspec.json.encode(config))
+
+
+def _run(origin: Origin, draft: Draft, lock: StateLock, watcher: live.Watcher) -> int:
     """The fleet's whole life in this process."""
+    directory = origin.state
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
     parts = assemble.parts(draft, directory)
-    write_private(directory / options.EFFECTIVE, msgspec.json.encode(draft.config))
+    origin.taken_over(draft.config)
     hand_over(draft.config.fleet.user, directory)
     gc.collect()
     try:
-        return supervisor.run(parts, draft.groups, watcher.turn)
+        return supervisor.run(parts, draft.groups, origin, watcher.turn)
     finally:
         lock.release()
         with contextlib.suppress(OSError):  # whoever watched may be gone
             watcher.ended()
 
 
-def _detached(draft: Draft, directory: Path, lock: StateLock) -> int:
+def _detached(origin: Origin, draft: Draft, lock: StateLock) -> int:
     """Fork, let the child become the fleet, and wait for its word that it serves."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork() == 0:
         os.close(reading)
-        os._exit(_background(draft, directory, lock, writing))
+        os._exit(_background(origin, draft, lock, writing))
     os.close(writing)
     said = _word(reading)
     if not said.startswith(live.SERVES):
-        raise RunError(said.strip() or f"the fleet ended before it served; look at {directory / LOG_NAME}")
+        raise RunError(said.strip() or f"the fleet ended before it served; look at {origin.state / LOG_NAME}")
     print(said.removeprefix(live.SERVES), end="")
     return 0
 
@@ -88,14 +105,14 @@ def _word(reading: int) -> str:
     return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
 
 
-def _background(draft: Draft, directory: Path, lock: StateLock, writing: int) -> int:
+def _background(origin: Origin, draft: Draft, lock: StateLock, writing: int) -> int:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     word = os.fdopen(writing, "w", encoding="utf-8")
     try:
-        return _run(draft, directory, lock, live.Announcer(word))
+        return _run(origin, draft, lock, live.Announcer(word))
     except Exception as error:  # the boundary of the background process: its one word goes to who started it
         logging.getLogger("chaffinch").exception("up.failed")
         if not word.closed:

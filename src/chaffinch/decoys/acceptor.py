@@ -42,7 +42,7 @@ _GONE = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 
-class SharedByDecoys(msgspec.Struct, frozen=True):
+class SharedByDecoys(msgspec.Struct):
     """What the decoy workers of one process have in common."""
 
     plan: Plan
@@ -50,6 +50,14 @@ class SharedByDecoys(msgspec.Struct, frozen=True):
     quarantine: FileQuarantine
     overlays: Overlays
     room: Room
+
+    def adopt(self, settings: DecoySettings, plan: Plan, personas: Personas) -> None:
+        """Go on with another configuration: who connects from now on meets the new plan; what was kept stays."""
+        self.plan, self.personas = plan, personas
+        self.quarantine.quota_bytes = settings.upload_bytes
+        self.overlays.bytes_per_source = settings.overlay_source_bytes
+        self.overlays.total_bytes = settings.overlay_bytes
+        self.overlays.ttl = settings.overlay_seconds
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:

@@ -5,13 +5,12 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, Protocol, cast, get_args
 
 import msgspec
 
-from chaffinch.errors import ChaffinchError, RunError
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet.state import short_path
 
 NAME = "control.sock"
@@ -25,7 +24,9 @@ Deed = Literal["start", "stop", "restart"]
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all."""
+    """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all;
+    `reload`, and `reloading`: what became of the last one.
+    """
 
     do: str
     name: str = ""
@@ -77,6 +78,41 @@ class Status(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatus, ...]
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """What became of a worker: `restarted`, `started`, `stopped`, or `stopped as before`."""
+
+    name: str
+    did: str
+
+
+class Reloading(msgspec.Struct, frozen=True):
+    """The last reload. `settings` are those that changed, `told` those of them for which nothing had to begin anew.
+
+    `error` is why the fleet went back to the configuration that it had, if it did.
+    """
+
+    number: int
+    done: bool
+    settings: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    workers: tuple[Reloaded, ...] = ()
+    error: str = ""
+
+
+class Owned(Protocol):
+    """What the fleet does for its owner. `act` gives the names of the workers that it concerns."""
+
+    def status(self) -> Status: ...
+
+    def stop(self) -> None: ...
+
+    def act(self, do: Deed, name: str) -> tuple[str, ...]: ...
+
+    def reload(self) -> Reloading: ...
+
+    def reloading(self) -> Reloading: ...
+
+
 def listen(state: Path) -> socket.socket:
     """The control socket of the fleet that holds the state's lock: one left by a crash is replaced."""
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
@@ -93,15 +129,8 @@ def listen(state: Path) -> socket.socket:
     return sock
 
 
-def answer(
-    listener: socket.socket,
-    status: Callable[[], Status],
-    stop: Callable[[], None],
-    act: Callable[[Deed, str], tuple[str, ...]],
-) -> None:
-    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end, and `act(do, name)` gives
-    the names of the workers that it concerns.
-    """
+def answer(listener: socket.socket, fleet: Owned) -> None:
+    """Accept one caller and answer it."""
     try:
         caller, _ = listener.accept()
     except OSError:
@@ -109,18 +138,13 @@ def answer(
     with caller:
         caller.settimeout(ANSWER_SECONDS)
         try:
-            reply = _reply(caller, status, stop, act)
+            reply = _reply(caller, fleet)
             caller.sendall(reply + b"\n")
         except OSError:
             return
 
 
-def _reply(
-    caller: socket.socket,
-    status: Callable[[], Status],
-    stop: Callable[[], None],
-    act: Callable[[Deed, str], tuple[str, ...]],
-) -> bytes:
+def _reply(caller: socket.socket, fleet: Owned) -> bytes:
     if not _allowed(caller):
         return msgspec.json.encode({"error": "this fleet belongs to another user"})
     try:
@@ -128,18 +152,27 @@ def _reply(
     except (msgspec.DecodeError, ValueError) as error:
         return msgspec.json.encode({"error": f"not understood: {error}"})
     if ask.do == "status":
-        return msgspec.json.encode(status())
+        return msgspec.json.encode(fleet.status())
     if ask.do == "stop" and not ask.name:
-        stop()
+        fleet.stop()
         return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
     if ask.do in get_args(Deed) and ask.name:
         try:
-            return msgspec.json.encode({"workers": act(cast(Deed, ask.do), ask.name)})
+            return msgspec.json.encode({"workers": fleet.act(cast(Deed, ask.do), ask.name)})
         except ChaffinchError as error:
             return msgspec.json.encode({"error": str(error)})
-    return msgspec.json.encode(
-        {"error": f"{ask.do!r} cannot be asked; there are: status, stop, and start, stop or restart of a name"}
-    )
+    if ask.do in ("reload", "reloading"):
+        return _reloading(fleet, ask.do)
+    known = "status, stop, reload, reloading, and start, stop or restart of a name"
+    return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: {known}"})
+
+
+def _reloading(fleet: Owned, do: str) -> bytes:
+    """Whose fault a refusal is goes along: it decides the exit code."""
+    try:
+        return msgspec.json.encode(fleet.reload() if do == "reload" else fleet.reloading())
+    except ChaffinchError as error:
+        return msgspec.json.encode({"error": str(error), "is_input": isinstance(error, InputError)})
 
 
 def _allowed(caller: socket.socket) -> bool:
@@ -148,7 +181,9 @@ def _allowed(caller: socket.socket) -> bool:
 
 
 def ask(state: Path, do: str, name: str = "") -> bytes:
-    """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses."""
+    """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses; `InputError` when it
+    says that the operator's input is why.
+    """
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -168,7 +203,8 @@ def ask(state: Path, do: str, name: str = "") -> bytes:
     finally:
         os.close(directory)
     if reply.startswith(b'{"error"'):
-        raise RunError(msgspec.json.decode(reply)["error"])
+        refusal = msgspec.json.decode(reply)
+        raise (InputError if refusal.get("is_input") else RunError)(refusal["error"])
     return reply
 
 

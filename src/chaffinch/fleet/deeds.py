@@ -7,6 +7,7 @@ from chaffinch.errors import InputError, RunError
 from chaffinch.fleet.control import Deed
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Act
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.processes import Processes
 
 
@@ -38,7 +39,7 @@ class Deeds:
             self._processes.again(one)
         else:
             self._processes.say(one, Act(do, names))
-        self._open_doors(one)
+        open_doors(self._processes.parts, one)
         return names
 
     def _named(self, name: str) -> tuple[GroupProcess, tuple[str, ...]]:
@@ -54,10 +55,10 @@ class Deeds:
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(dict.fromkeys(known))}"
         raise InputError(f"no worker or group of this fleet is called {name!r}; {hint}")
 
-    def _open_doors(self, one: GroupProcess) -> None:
-        """A service that its owner stopped refuses connections, as a port does that nobody listens on."""
-        parts = self._processes.parts
-        for listener in parts.listeners:
-            name = f"{PREFIX}{listener.plan.service}"
-            if any(worker.name == name for worker in one.workers):
-                listener.refuse() if name in one.off else listener.listen(parts.plan.backlog)
+
+def open_doors(parts: Parts, one: GroupProcess) -> None:
+    """A service that its owner stopped refuses connections, as a port does that nobody listens on."""
+    for listener in parts.listeners:
+        name = f"{PREFIX}{listener.plan.service}"
+        if any(worker.name == name for worker in one.workers):
+            listener.refuse() if name in one.off else listener.listen(parts.plan.backlog)

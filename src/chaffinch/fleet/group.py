@@ -14,7 +14,7 @@ import msgspec
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Stop
 from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
@@ -25,6 +25,7 @@ from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
+    from chaffinch.network.listeners import Listener
     from chaffinch.store.protocol import Store
 
 log = logging.getLogger("chaffinch.fleet")
@@ -61,6 +62,11 @@ class Group:
         self._decoys: SharedByDecoys | None = None
         self._export_journal()
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
+        self._workers = frozenset(worker.name for worker in workers)
+        self._leaving: tuple[Listener, ...] = ()
+        """Listeners of the last configuration, until the supervisor says that it stays the last."""
+        self._lives: list[asyncio.Task[None]] = []
+        self._stopped = asyncio.Event()
 
     def _context(self, worker: Worker) -> Context:
         return Context(
@@ -100,8 +106,12 @@ class Group:
         self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 beating = tasks.create_task(self._beat(), name="beat")
-                await asyncio.gather(*(one.live() for one in self.running))
+                for one in self.running:
+                    self._let_live(one)
+                await self._stopped.wait()
+                await asyncio.gather(*self._lives)
                 beating.cancel()
         finally:
             self._say_beat()
@@ -109,8 +119,43 @@ class Group:
 
     def stop(self) -> None:
         """Ask every worker to return."""
+        self._stopped.set()
         for one in self.running:
             one.end()
+
+    def _let_live(self, one: Running) -> None:
+        self._lives = [life for life in self._lives if not life.done()]
+        self._lives.append(self._tasks.create_task(one.live(), name=one.worker.name))
+
+    def _adopt(self, told: Adopt, descriptors: list[int]) -> None:
+        """Go over to another configuration. Nothing begins or ends yet: that is asked for worker by worker."""
+        from chaffinch.fleet.adoption import adopted
+
+        held = (*self.parts.listeners, *self._leaving)
+        self.parts = adopted(self.parts, told, held, descriptors)
+        used = {listener.socket for listener in self.parts.listeners}
+        self._leaving = tuple(listener for listener in held if listener.socket not in used)
+        self.budget_bytes = told.budget_bytes
+        if self._decoys is not None:
+            self._decoys.adopt(self.parts.config.decoys, self.parts.plan, self.parts.personas)
+        for one in self.running:
+            one.adopt(told.config, told.budget_bytes)
+        there = {one.worker.name for one in self.running}
+        self._workers = frozenset(worker.name for worker in told.workers)
+        for worker in told.workers:
+            if worker.name not in there:
+                self.running.append(Running(worker, self._context, self._tell, off=True))
+                self._let_live(self.running[-1])
+
+    def _let_go(self) -> None:
+        for listener in self._leaving:
+            listener.socket.close()
+        self._leaving = ()
+        for one in self.running:
+            if one.worker.name not in self._workers:
+                one.end()
+        self.running = [one for one in self.running if one.worker.name in self._workers]
+        self._tell()
 
     def _tell(self) -> None:
         """A worker changed: its owner may be waiting to see it. Several changes of one moment are one beat."""
@@ -162,17 +207,23 @@ class Group:
 
     def _hear(self) -> None:
         try:
-            data = self._channel.recv(messages.MOST_BYTES)
+            data, descriptors, _, _ = socket.recv_fds(
+                self._channel, messages.MOST_BYTES, messages.MOST_SOCKETS, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return None
         except OSError:
-            data = b""
+            data, descriptors = b"", []
         if not data:  # the supervisor is gone: a fleet without one ends in order
             self._loop.remove_reader(self._channel)
             return self.stop()
         message = messages.decode(data)
         if isinstance(message, Stop):
             return self.stop()
+        if isinstance(message, Adopt):
+            self._adopt(message, descriptors)
+        if isinstance(message, LetGo):
+            self._let_go()
         if isinstance(message, Act):
             for one in self.running:
                 if one.worker.name in message.workers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -23,6 +23,22 @@ class Draft(msgspec.Struct, frozen=True):
     plan: "Plan"
     personas: "Personas"
     groups: Mapping[str, tuple[Worker, ...]]
+
+
+class Origin(Protocol):
+    """Where a fleet's configuration comes from: asked anew by a reload, without a trace where it is refused."""
+
+    def load(self) -> Config:
+        """The configuration as it is written now. Raises `InputError`."""
+        ...
+
+    def draft(self, config: Config) -> Draft:
+        """The fleet that it describes. Raises `InputError`, with the place in the file where it knows that."""
+        ...
+
+    def taken_over(self, config: Config) -> None:
+        """The fleet runs with it. Raises `OSError` where that cannot be written down."""
+        ...
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -23,13 +23,22 @@ from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
 from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import Worker, faces_only_attackers
 from chaffinch.metrics.registry import Snapshot, merge
+
+if TYPE_CHECKING:
+    from chaffinch.network.listeners import Listener
 
 log = logging.getLogger("chaffinch.fleet")
 
 FORK_AGAIN_SECONDS = 1.0
 """How long to wait after the machine refused to fork."""
+
+
+def budgets_of(settings: FleetSettings, groups: Iterable[str]) -> dict[str, int]:
+    """What each group may hold, in bytes: equal shares, one of which is the supervisor's."""
+    names = tuple(groups)
+    return dict.fromkeys(names, settings.memory // (len(names) + 1))
 
 
 class Processes:
@@ -48,12 +57,16 @@ class Processes:
         self.parts = parts
         self.stopping_since: float | None = None
         """Since when the whole fleet ends; from then on nothing is started."""
-        share = self.settings.memory // (len(groups) + 1)
-        self.groups = {
-            name: GroupProcess(name, workers, Backoff.of(self.settings), share) for name, workers in groups.items()
-        }
+        self.leaving: tuple[Listener, ...] = ()
+        """Listeners that `parts` has no more, or not yet for good, while a reload goes on."""
+        budgets = budgets_of(self.settings, groups)
+        self.groups = {name: self.made(name, workers, budgets[name]) for name, workers in groups.items()}
         self._selector = selector
         self._leave_supervisor = leave
+
+    def made(self, name: str, workers: tuple[Worker, ...], budget_bytes: int) -> GroupProcess:
+        """A group without a process."""
+        return GroupProcess(name, workers, Backoff.of(self.settings), budget_bytes)
 
     @property
     def settings(self) -> FleetSettings:
@@ -151,7 +164,7 @@ class Processes:
     def _confine(self, one: GroupProcess) -> str:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
         state = self.parts.state
-        alone = all(worker.faces_attackers for worker in one.workers)
+        alone = faces_only_attackers(one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
 
@@ -166,6 +179,8 @@ class Processes:
         for other in self.groups.values():
             if other.channel is not None:
                 other.channel.close()
+        for listener in self.leaving:
+            listener.socket.close()
 
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
@@ -220,14 +235,16 @@ class Processes:
             if isinstance(message, AskMetrics):
                 self.say(one, Metrics(self.snapshot().to_bytes()))
 
-    def say(self, one: GroupProcess, message: messages.Message) -> None:
-        """Tell the group. One without a process is told nothing."""
+    def say(self, one: GroupProcess, message: messages.Message, sockets: Iterable[socket.socket] = ()) -> bool:
+        """Tell the group, and pass it the sockets. False where it cannot be told; one without a process need not be."""
         if one.channel is None:
-            return
+            return True
         try:
-            one.channel.send(messages.encode(message))
+            socket.send_fds(one.channel, [messages.encode(message)], [each.fileno() for each in sockets])
         except OSError as error:
             log.warning("group.unheard group=%s why=%s", one.name, error.strerror)
+            return False
+        return True
 
     def snapshot(self) -> Snapshot:
         """The metrics of all groups, merged."""

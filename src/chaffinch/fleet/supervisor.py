@@ -16,14 +16,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
+from chaffinch.errors import RunError
 from chaffinch.fleet import control
-from chaffinch.fleet.control import Status
+from chaffinch.fleet.control import Deed, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
-from chaffinch.fleet.parts import Parts
+from chaffinch.fleet.parts import Origin, Parts
 from chaffinch.fleet.processes import Processes
+from chaffinch.fleet.reloader import Reloader
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
 
@@ -35,6 +37,9 @@ log = logging.getLogger("chaffinch.fleet")
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
 
+RELOAD_TURN_SECONDS = 0.05
+"""The same while a reload waits for its next step."""
+
 
 class Supervisor:
     """All groups of one fleet. `run` returns the exit code."""
@@ -43,6 +48,7 @@ class Supervisor:
         self,
         parts: Parts,
         groups: Mapping[str, tuple[Worker, ...]],
+        origin: Origin,
         on_turn: Callable[["Supervisor"], None] | None = None,
     ) -> None:
         self.since = time.time()
@@ -51,6 +57,7 @@ class Supervisor:
         self._deeds = Deeds(self._processes)
         self._on_turn = on_turn
         self._notifier = Notifier.of(environment())
+        self._reloader = Reloader(self._processes, origin, self._notifier.reloading)
         self._control: socket.socket | None = None
         self._killed: set[int] = set()
         self._turned = time.monotonic()
@@ -96,6 +103,20 @@ class Supervisor:
                 one.restart_at = None
                 self._processes.say(one, Stop())
 
+    def act(self, do: Deed, name: str) -> tuple[str, ...]:
+        """See `Deeds.act`. Raises `RunError` while a reload goes on, which has its own order."""
+        if self._reloader.is_busy:
+            raise RunError("a reload goes on; ask again when it is done")
+        return self._deeds.act(do, name)
+
+    def reload(self) -> Reloading:
+        """See `Reloader.begin`."""
+        return self._reloader.begin()
+
+    def reloading(self) -> Reloading:
+        """What became of the last reload."""
+        return self._reloader.last
+
     def _drain(self) -> None:
         """A fault of ours ends the fleet, but in order: groups get their time to close what is open."""
         self._on_turn = None
@@ -104,15 +125,16 @@ class Supervisor:
             self._turn()
 
     def _turn(self) -> None:
-        for key, _ in self._selector.select(TURN_SECONDS):
+        for key, _ in self._selector.select(RELOAD_TURN_SECONDS if self._reloader.is_busy else TURN_SECONDS):
             key.data()
         self._processes.reap()
         now = time.monotonic()
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        self._reloader.advance()
         self._notifier.alive()
-        if all(one.serves for one in self.groups.values()):
+        if not self._reloader.is_busy and all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
         self._show()
 
@@ -188,7 +210,7 @@ class Supervisor:
         self._selector.register(
             self._control,
             selectors.EVENT_READ,
-            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act),
+            lambda: control.answer(self._control, self),
         )
 
     def _woken(self) -> None:
@@ -212,7 +234,7 @@ class Supervisor:
         if self._control is not None:
             self._control.close()
             (self.parts.state / control.NAME).unlink(missing_ok=True)
-        for listener in self.parts.listeners:
+        for listener in (*self.parts.listeners, *self._processes.leaving):
             listener.socket.close()
         self._selector.close()
         for end in self._wake:
@@ -220,7 +242,10 @@ class Supervisor:
 
 
 def run(
-    parts: Parts, groups: Mapping[str, tuple[Worker, ...]], on_turn: Callable[[Supervisor], None] | None = None
+    parts: Parts,
+    groups: Mapping[str, tuple[Worker, ...]],
+    origin: Origin,
+    on_turn: Callable[[Supervisor], None] | None = None,
 ) -> int:
     """Run a fleet to its end."""
-    return Supervisor(parts, groups, on_turn).run()
+    return Supervisor(parts, groups, origin, on_turn).run()

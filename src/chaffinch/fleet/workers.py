@@ -68,6 +68,11 @@ def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, .
     return tuple(rows)
 
 
+def faces_only_attackers(workers: Iterable[Worker]) -> bool:
+    """Whether a group of these workers can do without outbound connections and the store."""
+    return all(worker.faces_attackers for worker in workers)
+
+
 def arrange(workers: Iterable[Worker], groups: Groups) -> dict[str, tuple[Worker, ...]]:
     """Which workers share a process: `one`, `default`, `split`, or as a table says.
 

@@ -36,21 +36,41 @@ class Listener(msgspec.Struct, frozen=True):
         if self.plan.transport == "tcp" and not self._listens:
             self.socket.listen(backlog)
 
+    def admit(self, program: Sequence[packet_filter.Instruction]) -> None:
+        """Put another plan's filter on the socket in one step: who is connected stays so."""
+        packet_filter.attach(self.socket, program)
+
+    def hold(self, backlog: int) -> None:
+        """Let the kernel hold that many connections from now on."""
+        if self.plan.transport == "tcp" and self._listens:
+            self.socket.listen(backlog)
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells sockets of one device apart: transport and port."""
+        return self.plan.transport, self.plan.listen
+
     @property
     def _listens(self) -> bool:
         return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def open_all(plan: Plan) -> tuple[Listener, ...]:
-    """Bind every port of the plan, before any privilege is dropped.
+def open_all(plan: Plan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:
+    """Bind every port of the plan, before any privilege is dropped; a port that one of `kept` has is that socket's.
 
     Raises `RunError` that names each port that could not be bound and, where it can be told, the process that has it.
     """
+    there = {listener.key: listener for listener in kept}
+    all_of_them: list[Listener] = []
     opened: list[Listener] = []
     refused: list[str] = []
     for port in plan.ports:
+        if found := there.get((port.transport, port.listen)):
+            all_of_them.append(Listener(port, found.socket, found.silent))
+            continue
         try:
             opened.append(open_one(plan, port))
+            all_of_them.append(opened[-1])
         except OSError as error:
             refused.append(_why(plan, port, error))
     if refused:
@@ -60,7 +80,7 @@ def open_all(plan: Plan) -> tuple[Listener, ...]:
             f"{len(refused)} of {len(plan.ports)} ports could not be bound: {'; '.join(refused)}. "
             "Stop what holds them or choose another --port-offset"
         )
-    return tuple(opened)
+    return tuple(all_of_them)
 
 
 def open_one(plan: Plan, port: PortPlan) -> Listener:
