@@ -11,6 +11,7 @@ import msgspec
 
 from chaffinch import config as configuration
 from chaffinch.config import Config, ServiceSettings
+from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 from chaffinch.fleet.parts import Draft
@@ -90,15 +91,19 @@ def differing(old: Config, new: Config) -> tuple[str, ...]:
 
 
 def _differing(old: Config, new: Config) -> Iterator[str]:
-    plain = ServiceSettings()
     for one in configuration.settings():
         if one.section.startswith("services."):
             for name in dict.fromkeys((*old.services, *new.services)):
-                before, after = (config.services.get(name, plain) for config in (old, new))
+                before, after = (_service(config, name) for config in (old, new))
                 if getattr(before, one.key) != getattr(after, one.key):
                     yield f"services.{name}.{one.key}"
         elif _value(old, one.path) != _value(new, one.path):
             yield one.path
+
+
+def _service(config: Config, name: str) -> ServiceSettings:
+    """What holds for a service that the file does not name: ours run, a plug-in's does not."""
+    return config.services.get(name) or ServiceSettings(enabled=name in BUILT_IN)
 
 
 def _value(config: Config, path: str) -> object:

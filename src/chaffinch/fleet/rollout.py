@@ -214,7 +214,7 @@ class Rollout:
         def begun() -> bool:
             if one.restarts >= deaths or one.state == "failed":
                 raise StepError(f"the process of the group {one.name} ends again and again")
-            row = _row(one, name) if one.pid and one.heard > one.began else None
+            row = _row(one, name) if one.pid and one.beat is not None and one.heard > one.began else None
             if row is None or (before is not None and row.since == before.since):
                 return False
             if row.state in ("waiting", "failed"):
