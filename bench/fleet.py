@@ -1,9 +1,11 @@
-"""The fleet's memory: idle in each arrangement, with more addresses, and for each idle open connection."""
+"""The fleet's memory: idle in each arrangement, with more addresses and workers, and for each idle open connection."""
 
 import contextlib
 import json
+import os
 import resource
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.fleet.running import plug_in
+
+from bench.apart import at_most
+
 OFFSET = 19000
 SETTLE_SECONDS = 4.0
 CONNECTIONS = 5000
+FURTHER = (0, 1, 2, 4, 8, 16)
+"""Idle workers of another package beside those that every fleet has."""
+
 SERVICES = ("ssh", "telnet", "http", "ftp", "smtp", "redis", "mysql", "memcached")
 
 
@@ -56,14 +65,37 @@ def pss_of(pid: int) -> int:
 
 def idle() -> None:
     """PSS of an idle fleet, by arrangement and number of addresses."""
-    for flags, said in (
-        (("--groups", "default"), "default groups, 65,536 addresses"),
-        (("--groups", "one"), "one process, 65,536 addresses"),
-        (("--groups", "split"), "a process a worker, 65,536 addresses"),
-        (("--hosts", "127.77.0.0/16", "--hosts", "127.78.0.0/18"), "default groups, 81,920 addresses"),
+    for flags, said, bound in (
+        (("--groups", "default"), "default groups, 65,536 addresses", 80),
+        (("--groups", "one"), "one process, 65,536 addresses", 56),
+        (("--groups", "split"), "a process a worker, 65,536 addresses", None),
+        (("--hosts", "127.77.0.0/16", "--hosts", "127.78.0.0/18"), "default groups, 81,920 addresses", None),
     ):
         with fleet(*flags) as state:
-            print(f"idle PSS, {said}: {pss(state) / 1e6:.1f} MB ({pss(state) / 2**20:.1f} MiB)")
+            held = pss(state) / 1e6
+        print(f"idle PSS, {said}: {at_most(held, bound, 'MB', 1) if bound else f'{held:.1f} MB'}", flush=True)
+
+
+IDLE = """
+async def run(context):
+    await context.stopping.wait()
+"""
+
+
+def further_workers() -> None:
+    """What each idle worker more costs in `split`: from the slope over 0 to 16 of another package."""
+    held = {}
+    for count in FURTHER:
+        with tempfile.TemporaryDirectory(prefix="chaffinch-bench-") as name:
+            for number in range(count):
+                os.environ.update(plug_in(Path(name), f"idle{number}", IDLE, "workers"))
+            os.environ["CHAFFINCH_FLEET_WORKERS"] = ",".join(f"idle{number}" for number in range(count))
+            with fleet("--groups", "split") as state:
+                held[count] = pss(state) / 1e6
+    del os.environ["CHAFFINCH_FLEET_WORKERS"]
+    each = statistics.linear_regression(list(held), list(held.values())).slope
+    told = ", ".join(f"{count} more: {value:.1f} MB" for count, value in held.items())
+    print(f"idle PSS, a process a worker: {told}; each further idle worker {at_most(each, 4, 'MB')}", flush=True)
 
 
 def endpoint(state: Path, service: str) -> tuple[str, int]:
@@ -94,6 +126,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     idle()
+    further_workers()
     connections()
 
 

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Literal, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
@@ -12,6 +12,9 @@ import msgspec
 from chaffinch import config
 from chaffinch import events as event_types
 from chaffinch.load.report.schema import meanings_of, structs_of
+
+if TYPE_CHECKING:
+    from chaffinch.fleet.workers import Worker
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -173,10 +176,49 @@ def _json_type(hint: object) -> str:
     return names.get(hint, f"`{hint.__name__}`")
 
 
+JOBS = (
+    ("bus", ("retention",), "the journal is the bus: every group appends to it and reads it with cursors of its own; what is left to do is to bound it"),
+    ("api", ("api",), "HTTP, with the event stream"),
+    ("web", ("api",), "the dashboard is files, which the API serves"),
+    ("collector", ("sessions",), "decoys write events themselves, so nothing is collected; sessions are derived from them"),
+    ("sniffer", ("capture",), "each connection's SYN, ClientHello and KEXINIT are read where they arrive; one raw socket, switched on by its owner, sees what no port gets"),
+    ("prober", (), "nothing probes attackers: it would tell them, and it would be traffic to hosts that the owner did not name; fingerprints come from what they send"),
+    ("profiler", ("profile",), ""),
+    ("ttp", ("techniques",), ""),
+    ("clusterer", ("campaigns",), "sources to attackers"),
+    ("campaign-clusterer", ("campaigns",), "attackers to campaigns: the same evidence, so the same pass"),
+    ("attribution", ("campaigns",), "the evidence is kept with what it joins"),
+    ("reuse-correlate", ("reuse",), ""),
+    ("enrich", ("enrich",), ""),
+    ("mutate", ("mutate",), ""),
+    ("reconcile", ("reconcile",), ""),
+    ("orchestrate", ("life",), "what decoy hosts do among themselves; processes are the supervisor's"),
+    ("webhook", ("alerts",), "one worker for every way of telling"),
+    ("canary", ("canary",), ""),
+    ("agent", ("forward",), "a machine at the edge runs the same fleet under its own supervisor: there is no second program"),
+    ("updater", ("reconcile",), "a version is part of what is declared"),
+    ("forwarder", ("forward",), ""),
+    ("listener", ("listen",), ""),
+)  # fmt: skip
+"""Jobs of other systems: which workers of ours do them, and how where the name does not say it."""
+
+
+def _worker_rows(rows: Iterable["Worker"]) -> list[str]:
+    """A table of workers."""
+    return [
+        "| worker | group | needs | idle | weight | does |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| `{row.name}` | {row.group} | {', '.join(row.needs)} | {row.idle_bytes / 1e6:.1f} MB | {row.weight} | {row.does} |"
+            for row in rows
+        ),
+    ]
+
+
 def workers() -> str:
     """The worker table."""
     from chaffinch.decoys.registry import BUILT_IN
-    from chaffinch.fleet.workers import table
+    from chaffinch.fleet.workers import KEPT, table
 
     lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
     lines += [
@@ -192,13 +234,25 @@ def workers() -> str:
         "does not return when it is to stop is cancelled after 0.8 of `fleet.drain_seconds`; one that ignores that too is shown as failed, and ends",
         "with its group. Only the fleet's own user and root may ask (`SO_PEERCRED`, on a socket in the state directory).",
         "",
-        "| worker | group | faces attackers | does |",
-        "| --- | --- | --- | --- |",
+        "## The table",
+        "",
+        "`decoys` faces attackers, `back` reads what they left, `out` may connect to hosts that the owner named, and `front` is what the owner's own",
+        "people connect to. What a worker needs is all that it gets: a group without `outbound` in it cannot open a connection, and one that faces",
+        "attackers writes to the journal and the quarantine alone. `idle` is private memory, before anybody comes; `weight` is the part of what a",
+        "budget leaves beyond that ([budget.md](budget.md)). Another package's worker runs in `back`, and may connect.",
+        "",
+        *_worker_rows(table(BUILT_IN)),
+        "",
+        "Places that are kept for workers to come, and whose names no package may take:",
+        "",
+        *_worker_rows(KEPT),
+        "",
+        "## Jobs that other deception networks give a process each",
+        "",
+        "| job | worker | how |",
+        "| --- | --- | --- |",
     ]
-    lines += [
-        f"| `{row.name}` | {row.group} | {'yes' if row.faces_attackers else 'no'} | {row.does} |"
-        for row in table(BUILT_IN)
-    ]
+    lines += [f"| {job} | {', '.join(f'`{one}`' for one in ours) or 'none'} | {how} |" for job, ours, how in JOBS]
     return "\n".join(lines) + "\n"
 
 

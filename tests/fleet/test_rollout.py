@@ -32,6 +32,10 @@ async def run(context):
     raise ValueError("no luck")
 """
 
+BACK = ("retention", "sessions", "metrics")
+
+WITH_MULE = "[fleet]\nworkers = ['mule']\n"
+
 FTP_HOST = "127.77.0.0/24"
 
 
@@ -224,13 +228,23 @@ def test_groups_and_what_was_stopped_stays_so(fleet: Reloadable) -> None:
 
 
 def test_a_worker_comes_and_goes(tmp_path: Path) -> None:
-    with reloadable(tmp_path, environment=plug_in(tmp_path, "mule", IDLE, "workers")) as fleet:
+    plug_in(tmp_path, "mule", IDLE, "workers")
+    both = "[fleet]\nworkers = ['mule', 'donkey']\n"
+    with reloadable(tmp_path, environment=plug_in(tmp_path, "donkey", IDLE, "workers")) as fleet:
+        decoys, first = fleet.since(*BACK), fleet.pids()
+        # Of others' workers nothing is known: they may connect, and what confined their group's process cannot go.
+        said = fleet.reload("[fleet]\nworkers = ['mule']\n")
+        assert said == ["fleet.workers: taken over", *(f"{name}: restarted" for name in BACK), "mule: started"]
         before, processes = fleet.since(), fleet.pids()
-        assert fleet.reload("[fleet]\nworkers = ['mule']\n") == ["fleet.workers: taken over", "mule: started"]
-        assert fleet.worker("mule")["state"] == "running"
-        assert fleet.since("mule") == before
-        assert fleet.reload() == ["fleet.workers: taken over", "mule: stopped"]
+        assert (processes["decoys"], fleet.since(*BACK, "mule")) == (first["decoys"], decoys)
+        assert fleet.reload(both) == ["fleet.workers: taken over", "donkey: started"]
+        assert fleet.worker("donkey")["state"] == "running"
+        assert fleet.since("donkey") == before
+        assert fleet.reload("[fleet]\nworkers = ['mule']\n") == ["fleet.workers: taken over", "donkey: stopped"]
         assert (fleet.since(), fleet.pids()) == (before, processes)
+        assert "mule: stopped" in fleet.reload()
+        assert "mule" not in fleet.since()
+        assert fleet.pids()["back"] != processes["back"]
 
 
 def test_in_split_groups_come_and_go_with_their_workers(tmp_path: Path) -> None:
@@ -246,12 +260,11 @@ def test_in_split_groups_come_and_go_with_their_workers(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_does_not_start_takes_all_of_it_back(tmp_path: Path) -> None:
-    environment = plug_in(tmp_path, "shaky", UNLUCKY, "workers") | {"PYTHONPATH": ""}
-    gopher = plug_in(tmp_path / "more", "gopher", GOPHER)["PYTHONPATH"]
-    environment["PYTHONPATH"] = f"{tmp_path / 'plugins'}:{gopher}"
-    with reloadable(tmp_path, environment=environment) as fleet:
+    for name, source in (("mule", IDLE), ("shaky", UNLUCKY)):
+        plug_in(tmp_path, name, source, "workers")
+    with reloadable(tmp_path, WITH_MULE, environment=plug_in(tmp_path, "gopher", GOPHER)) as fleet:
         before, processes, written = fleet.since(), fleet.pids(), fleet.effective()
-        fleet.write("[fleet]\nworkers = ['shaky']\n[services.gopher]\nport = 7070\n[decoys]\nsessions = 99\n")
+        fleet.write("[fleet]\nworkers = ['mule', 'shaky']\n[services.gopher]\nport = 7070\n[decoys]\nsessions = 99\n")
         done = fleet.call("reload")
         assert (done.returncode, done.stdout) == (1, "")
         assert "shaky does not start: ValueError: no luck; the fleet runs on with the configuration" in done.stderr
@@ -261,7 +274,7 @@ def test_a_worker_that_does_not_start_takes_all_of_it_back(tmp_path: Path) -> No
         assert (fleet.pids(), fleet.states(), fleet.effective()) == (processes, {"running"}, written)
         assert refuses(fleet.address("ftp"), 7070 + fleet.offset)
         assert answers(*fleet.endpoint("ssh")).startswith(b"SSH-2.0")
-        assert fleet.reload() == ["nothing to do: the configuration is as it was"]
+        assert fleet.reload(WITH_MULE) == ["nothing to do: the configuration is as it was"]
 
 
 def test_back_from_other_ports_and_groups(tmp_path: Path) -> None:

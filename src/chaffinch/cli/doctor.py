@@ -15,6 +15,7 @@ from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
 from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.state import prepare, seed
+from chaffinch.fleet.workers import allowed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners
 
@@ -67,14 +68,13 @@ def _machine() -> Iterator[Finding]:
 
 def _groups(draft: Draft) -> Iterator[Finding]:
     """A group is confined as far as the least strict of its workers allows."""
-    mixed = [name for name, rows in draft.groups.items() if len({worker.faces_attackers for worker in rows}) > 1]
-    yield Finding(
-        "groups",
-        "note" if mixed else "ok",
-        f"{', '.join(mixed)}: decoys share a process with workers that may connect and write to the store"
-        if mixed
-        else f"{', '.join(draft.groups)}: decoys are on their own",
-    )
+    mixed = {name: rows for name, rows in draft.groups.items() if len({row.faces_attackers for row in rows}) > 1}
+    if not mixed:
+        yield Finding("groups", "ok", f"{', '.join(draft.groups)}: what faces attackers is on its own")
+    for name, rows in mixed.items():
+        _, connects = allowed(rows)
+        may = "write to the store and open connections" if connects else "write to the store"
+        yield Finding("groups", "note", f"{name}: decoys share its process, which may {may}")
 
 
 def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:

@@ -30,14 +30,17 @@ def command(as_json: bool, state: str | None, config: str | None) -> None:
         print(FULL)
     print()
     text.table(
-        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "BUDGET", "CPU", "CONFINED"),
+        ("GROUP", "PID", "STATE", "SINCE", "RESTARTS", "PSS", "PRIVATE", "BUDGET", "CPU", "CONFINED", "LAST ERROR"),
         [
             (g.name, g.pid or "-", g.state, text.ago(g.since), g.restarts, text.size(g.pss_bytes),
              text.size(g.private_bytes), text.size(g.budget_bytes) if g.budget_bytes else "-", f"{g.cpu_seconds:.1f} s",
-             g.confined)
+             g.confined, g.error)
             for g in status.groups
         ],
     )  # fmt: skip
+    for group in status.groups:
+        if group.given_up:
+            print(f"{group.name} is short of memory and has given up: {', '.join(group.given_up)}")
     print()
     text.table(
         ("WORKER", "GROUP", "STATE", "SINCE", "RESTARTS", "LAG", "LAST ERROR"),

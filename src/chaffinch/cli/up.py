@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def command(detach: bool, state: str | None, config: str | None, **given: object
     lock.take()
     draft = origin.draft(settings)
     if detach:
-        return _detached(origin, draft, lock)
+        return _detached(lambda watcher: _run(origin, draft, lock, watcher), directory)
     return _run(origin, draft, lock, live.watcher())
 
 
@@ -81,17 +82,17 @@ def _run(origin: Origin, draft: Draft, lock: StateLock, watcher: live.Watcher) -
             watcher.ended()
 
 
-def _detached(origin: Origin, draft: Draft, lock: StateLock) -> int:
-    """Fork, let the child become the fleet, and wait for its word that it serves."""
+def _detached(run: Callable[[live.Watcher], int], directory: Path) -> int:
+    """Fork, let the child run the fleet, and wait for its word that it serves."""
     reading, writing = os.pipe()
     sys.stdout.flush()
     if os.fork() == 0:
         os.close(reading)
-        os._exit(_background(origin, draft, lock, writing))
+        os._exit(_background(run, writing))
     os.close(writing)
     said = _word(reading)
     if not said.startswith(live.SERVES):
-        raise RunError(said.strip() or f"the fleet ended before it served; look at {origin.state / LOG_NAME}")
+        raise RunError(said.strip() or f"the fleet ended before it served; look at {directory / LOG_NAME}")
     print(said.removeprefix(live.SERVES), end="")
     return 0
 
@@ -105,14 +106,14 @@ def _word(reading: int) -> str:
     return got.removesuffix(live.END).decode().strip("\n") + "\n" if got else ""
 
 
-def _background(origin: Origin, draft: Draft, lock: StateLock, writing: int) -> int:
+def _background(run: Callable[[live.Watcher], int], writing: int) -> int:
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     word = os.fdopen(writing, "w", encoding="utf-8")
     try:
-        return _run(origin, draft, lock, live.Announcer(word))
+        return run(live.Announcer(word))
     except Exception as error:  # the boundary of the background process: its one word goes to who started it
         logging.getLogger("chaffinch").exception("up.failed")
         if not word.closed:

@@ -8,7 +8,7 @@ import msgspec
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import budget, workers
 from chaffinch.fleet.parts import Draft, Parts
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
@@ -52,12 +52,13 @@ def describe(config: Config, seed: bytes) -> Described:
 
 
 def draft(config: Config, seed: bytes) -> Draft:
-    """The whole fleet on paper. Raises `InputError` for what the configuration may not say."""
+    """The whole fleet on paper. Raises `InputError` for what is not there, or what the budget cannot hold."""
     described = describe(config, seed)
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
     groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    budget.divide(budget.stated(config.fleet.memory), groups)
     return Draft(config, seed, described.plan, described.personas, groups)
 
 

@@ -1,6 +1,7 @@
 """The control socket: one JSON line asked, one JSON line answered, only for the fleet's own user and root."""
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -17,6 +18,9 @@ NAME = "control.sock"
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
 ANSWER_SECONDS = 1.0
+
+REST_SECONDS = 0.05
+"""Without a descriptor for a caller who waits: how long until the next look, or the loop would do nothing else."""
 
 
 Deed = Literal["start", "stop", "restart"]
@@ -45,6 +49,10 @@ class GroupStatus(msgspec.Struct, frozen=True):
     budget_bytes: int
     cpu_seconds: float
     confined: str
+    error: str
+    """Why its last process ended that was to go on; empty when none did."""
+    given_up: tuple[str, ...]
+    """What its guard has given up so that it stays within its budget."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -133,7 +141,9 @@ def answer(listener: socket.socket, fleet: Owned) -> None:
     """Accept one caller and answer it."""
     try:
         caller, _ = listener.accept()
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            time.sleep(REST_SECONDS)
         return
     with caller:
         caller.settimeout(ANSWER_SECONDS)
@@ -161,7 +171,7 @@ def _reply(caller: socket.socket, fleet: Owned) -> bytes:
             return msgspec.json.encode({"workers": fleet.act(cast(Deed, ask.do), ask.name)})
         except ChaffinchError as error:
             return msgspec.json.encode({"error": str(error)})
-    if ask.do in ("reload", "reloading"):
+    if ask.do in ("reload", "reloading") and not ask.name:
         return _reloading(fleet, ask.do)
     known = "status, stop, reload, reloading, and start, stop or restart of a name"
     return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: {known}"})

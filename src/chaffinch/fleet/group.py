@@ -5,6 +5,7 @@ import functools
 import logging
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ import msgspec
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
-from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Stop
+from chaffinch.fleet.holdings import Holdings
+from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Share, Stop
 from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
@@ -32,6 +34,14 @@ log = logging.getLogger("chaffinch.fleet")
 
 BEAT_SECONDS = 1.0
 
+STACK_BYTES = 1 << 20
+"""Of each thread. It is mapped at once, and what is mapped counts against the last bound of a group's memory."""
+
+SPARE_SECONDS = 1.0
+"""Of the time in which a group has to end: what is left when the journal gives up a disk that takes nothing, so that
+the group can say what it could not keep.
+"""
+
 
 class Group:
     """All workers of one process, and the channel to the supervisor."""
@@ -47,17 +57,19 @@ class Group:
         confined: str,
     ) -> None:
         self.name = name
-        self.budget_bytes = budget_bytes
         self.parts = parts
         self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
         self.metrics = Registry(name)
         memory.export(self.metrics)
+        self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[bytes] | None = None
         self._last_beat: Beat | None = None
         self._is_telling = False
+        self._ends_at: float | None = None
+        """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self._export_journal()
@@ -80,7 +92,7 @@ class Group:
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
-            budget_bytes=self.budget_bytes,
+            budget_bytes=self.holdings.share_bytes,
         )
 
     def _make_store(self) -> "Store":
@@ -97,8 +109,8 @@ class Group:
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
         return self._decoys
 
-    async def run(self) -> None:
-        """Until the supervisor says stop, sends SIGTERM, or is gone."""
+    async def run(self) -> int:
+        """Until the supervisor says stop, sends SIGTERM, or is gone; how many events could not be kept."""
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel, self._hear)
         self._loop.add_signal_handler(signal.SIGTERM, self.stop)
@@ -107,19 +119,23 @@ class Group:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                beating = tasks.create_task(self._beat(), name="beat")
+                own = [tasks.create_task(self._beat(), name="beat"), tasks.create_task(self._guard(), name="guard")]
                 for one in self.running:
                     self._let_live(one)
                 await self._stopped.wait()
                 await asyncio.gather(*self._lives)
-                beating.cancel()
+                for task in own:
+                    task.cancel()
         finally:
             self._say_beat()
-            await asyncio.to_thread(self._close)
+            left = await asyncio.to_thread(self._close)
+        return left
 
     def stop(self) -> None:
         """Ask every worker to return."""
         self._stopped.set()
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self.parts.config.fleet.drain_seconds
         for one in self.running:
             one.end()
 
@@ -135,11 +151,10 @@ class Group:
         self.parts = adopted(self.parts, told, held, descriptors)
         used = {listener.socket for listener in self.parts.listeners}
         self._leaving = tuple(listener for listener in held if listener.socket not in used)
-        self.budget_bytes = told.budget_bytes
         if self._decoys is not None:
             self._decoys.adopt(self.parts.config.decoys, self.parts.plan, self.parts.personas)
         for one in self.running:
-            one.adopt(told.config, told.budget_bytes)
+            one.adopt(told.config)
         there = {one.worker.name for one in self.running}
         self._workers = frozenset(worker.name for worker in told.workers)
         for worker in told.workers:
@@ -167,15 +182,22 @@ class Group:
         self._is_telling = False
         self._say_beat()
 
-    def _close(self) -> None:
+    def _close(self) -> int:
         if self._store is not None:
             self._store.close()
-        self.journal.close()
+        if self._ends_at is None:
+            return self.journal.close()
+        return self.journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
             self._say_beat()
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _guard(self) -> None:
+        while True:
+            self.holdings.look()
+            await asyncio.sleep(self.holdings.next_seconds)
 
     def _say_beat(self) -> None:
         try:
@@ -186,15 +208,17 @@ class Group:
             self._say(self._last_beat)
 
     def _beat_now(self) -> Beat:
-        reading = memory.read()
+        reading = self.holdings.measure()
         return Beat(
             group=self.name,
             workers=tuple(msgspec.structs.replace(one.state, lag=one.context.lag()) for one in self.running),
             pss_bytes=reading.pss_bytes,
             private_bytes=reading.private_bytes,
+            shared_bytes=reading.rss_bytes - reading.private_bytes,
             metrics=self.metrics.snapshot_bytes(),
             cpu_seconds=time.process_time(),
             confined=self._confined,
+            given_up=self.holdings.in_force,
         )
 
     def _say(self, message: messages.Message) -> None:
@@ -228,6 +252,10 @@ class Group:
             for one in self.running:
                 if one.worker.name in message.workers:
                     one.act(message.do)
+        if isinstance(message, Share):
+            self.holdings.limit_to(message.share_bytes)
+            for one in self.running:
+                one.context.budget_bytes = message.share_bytes
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None
@@ -261,11 +289,15 @@ def main(
     budget_bytes: int,
     off: frozenset[str],
     confine: Callable[[], str],
-) -> None:
-    """The whole life of a group's process after the fork. Workers that are `off` are there, and do not run."""
+) -> int:
+    """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
+    run.
+    """
     confined = confine()
-    asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
+    threading.stack_size(STACK_BYTES)
+    return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
 
 
-async def _main(make: Callable[[], Group]) -> None:
-    await make().run()
+async def _main(make: Callable[[], Group]) -> int:
+    """1 when events could not be kept, which the log tells."""
+    return 1 if await make().run() else 0

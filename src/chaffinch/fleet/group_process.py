@@ -1,17 +1,24 @@
 """A group as its supervisor sees it: its process, what it said last, and what is wanted of it."""
 
+import logging
+import signal
 import time
 from typing import TYPE_CHECKING
 
+from chaffinch.fleet import last_words
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.control import GroupStatus, WorkerStatus
+from chaffinch.fleet.last_words import LastWords
 from chaffinch.fleet.workers import Worker
+from chaffinch.metrics import memory
 
 if TYPE_CHECKING:
     import socket
 
     from chaffinch.fleet.messages import Beat
     from chaffinch.metrics.registry import Snapshot
+
+log = logging.getLogger("chaffinch.fleet")
 
 
 class GroupProcess:
@@ -29,12 +36,21 @@ class GroupProcess:
         self.heard = 0.0
         self.restarts = 0
         self.restart_at: float | None = None
+        self.error = ""
+        """Why its last process ended, or could not begin."""
+        self.doom = ""
+        """Why the supervisor ends the process that it has, for a fault."""
         self.off: set[str] = set()
         """Workers that their owner stopped: they stay so when the group begins anew."""
         self.draining_since: float | None = None
         """Since when it is to end, alone."""
         self.is_again = False
         """It begins anew when it has ended, which is no failure."""
+        self.over_since: float | None = None
+        """Since when it holds more than its share."""
+        self.asked_where = False
+        """It is silent, and was asked where it hangs."""
+        self.last_words = LastWords(name)
         self.channel: socket.socket | None = None
         self.beat: Beat | None = None
         self.snapshot: Snapshot | None = None
@@ -53,6 +69,35 @@ class GroupProcess:
         """Each of its workers has begun."""
         return self.beat is not None and all(row.state != "starting" for row in self.beat.workers)
 
+    def private_bytes(self) -> int:
+        """What it holds alone, now: what it shares changes little, and it says how much that is with each beat.
+
+        Read from outside, so that a group that says nothing is seen, too. 0 when it has no process.
+        """
+        if not self.pid or self.beat is None:
+            return 0
+        try:
+            return max(0, memory.resident_bytes(self.pid) - self.beat.shared_bytes)
+        except OSError:
+            return 0  # it ends just now
+
+    def hear(self) -> None:
+        """It said something. If it was thought to be stuck it was not: where it was then is of no use later."""
+        self.heard = time.monotonic()
+        if self.asked_where:
+            log.warning("group.was_stuck group=%s\n%s", self.name, self.last_words.take().rstrip())
+            self.asked_where, self.doom = False, ""
+
+    def cause_of_end(self, code: int) -> str:
+        """Why its process ended, and where it was; what the supervisor killed it for stands first."""
+        text = self.last_words.take()
+        if text:
+            log.error("group.last_words group=%s\n%s", self.name, text.rstrip())
+        why = self.doom or (f"it ended with {signal.Signals(-code).name if code < 0 else f'exit {code}'}")
+        self.doom, self.asked_where = "", False
+        where = last_words.place(text)
+        return f"{why} (at {where})" if where else why
+
     def status(self) -> GroupStatus:
         """What `chaffinch status` shows of it."""
         beat = self.beat if self.pid else None
@@ -67,6 +112,8 @@ class GroupProcess:
             budget_bytes=self.budget_bytes,
             cpu_seconds=beat.cpu_seconds if beat else 0.0,
             confined=self.beat.confined if self.beat else "",
+            error=self.error,
+            given_up=beat.given_up if beat else (),
         )
 
     def rows(self) -> list[WorkerStatus]:
@@ -79,4 +126,7 @@ class GroupProcess:
         return [self._row(worker.name) for worker in self.workers]
 
     def _row(self, name: str) -> WorkerStatus:
-        return WorkerStatus(name, self.name, "stopped" if name in self.off else self.state, self.since, 0, 0, "")
+        if name in self.off:
+            return WorkerStatus(name, self.name, "stopped", self.since, 0, 0, "")
+        state = "starting" if self.pid else self.state  # a process that has said nothing yet
+        return WorkerStatus(name, self.name, state, self.since, 0, 0, self.error)

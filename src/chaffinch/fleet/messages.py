@@ -2,6 +2,8 @@
 MessagePack.
 """
 
+import socket
+
 import msgspec
 
 from chaffinch.config import Config
@@ -14,6 +16,14 @@ MOST_SOCKETS = 253
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a channel. Raises `OSError` when there is no descriptor left."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES * 2)
+    return ends
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="say"):
@@ -40,10 +50,14 @@ class Beat(Message, tag="beat", frozen=True):
     workers: tuple[WorkerState, ...]
     pss_bytes: int
     private_bytes: int
+    shared_bytes: int
+    """RSS beyond what is private."""
     metrics: bytes
     cpu_seconds: float = 0.0
     """Processor time that the process has used, in user and system mode."""
     confined: str = ""
+    given_up: tuple[str, ...] = ()
+    """What its guard has given up so that it stays within its share, in order."""
 
 
 class AskMetrics(Message, tag="ask_metrics", frozen=True):
@@ -67,6 +81,12 @@ class Act(Message, tag="act", frozen=True):
     workers: tuple[str, ...]
 
 
+class Share(Message, tag="share", frozen=True):
+    """The group may hold this much from now on, in bytes of private memory; 0 is no bound."""
+
+    share_bytes: int
+
+
 class Adopt(Message, tag="adopt", frozen=True):
     """Another configuration holds. The group has `workers` from now on, those that are new to it stopped at first.
 
@@ -75,7 +95,6 @@ class Adopt(Message, tag="adopt", frozen=True):
 
     config: Config
     workers: tuple[Worker, ...]
-    budget_bytes: int
     ports: tuple[PortPlan, ...]
     silent: tuple[bool, ...]
     passed: tuple[PortPlan, ...]
@@ -86,5 +105,5 @@ class LetGo(Message, tag="let_go", frozen=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Adopt | LetGo).decode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Share | Adopt | LetGo).decode
 """Both ends are ours, and of one version: what does not decode is a fault, and raises."""

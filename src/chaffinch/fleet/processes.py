@@ -3,27 +3,28 @@
 This is the mechanism. Who may ask for what is in `deeds`, and when in `supervisor`.
 """
 
+import functools
 import logging
 import os
 import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
-from chaffinch.fleet import group, messages
+from chaffinch.fleet import budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.group_process import GroupProcess
-from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Stop
+from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
-from chaffinch.fleet.workers import Worker, faces_only_attackers
+from chaffinch.fleet.workers import Worker, allowed
 from chaffinch.metrics.registry import Snapshot, merge
 
 if TYPE_CHECKING:
@@ -34,11 +35,8 @@ log = logging.getLogger("chaffinch.fleet")
 FORK_AGAIN_SECONDS = 1.0
 """How long to wait after the machine refused to fork."""
 
-
-def budgets_of(settings: FleetSettings, groups: Iterable[str]) -> dict[str, int]:
-    """What each group may hold, in bytes: equal shares, one of which is the supervisor's."""
-    names = tuple(groups)
-    return dict.fromkeys(names, settings.memory // (len(names) + 1))
+MOST_HEARD = 64
+"""Messages taken from a group at once: one that never stops talking keeps the others waiting no longer than that."""
 
 
 class Processes:
@@ -57,16 +55,18 @@ class Processes:
         self.parts = parts
         self.stopping_since: float | None = None
         """Since when the whole fleet ends; from then on nothing is started."""
+        self.is_short = False
+        """A group could not end as it should, when the fleet ended."""
         self.leaving: tuple[Listener, ...] = ()
         """Listeners that `parts` has no more, or not yet for good, while a reload goes on."""
-        budgets = budgets_of(self.settings, groups)
-        self.groups = {name: self.made(name, workers, budgets[name]) for name, workers in groups.items()}
+        self.division = budget.divide(budget.stated(self.settings.memory), groups)
+        self.groups = {name: self.made(name, workers) for name, workers in groups.items()}
         self._selector = selector
         self._leave_supervisor = leave
 
-    def made(self, name: str, workers: tuple[Worker, ...], budget_bytes: int) -> GroupProcess:
-        """A group without a process."""
-        return GroupProcess(name, workers, Backoff.of(self.settings), budget_bytes)
+    def made(self, name: str, workers: tuple[Worker, ...]) -> GroupProcess:
+        """A group of the division, without a process."""
+        return GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
 
     @property
     def settings(self) -> FleetSettings:
@@ -86,17 +86,18 @@ class Processes:
         """Fork the group's process. Where the machine refuses, it is tried again soon."""
         if self.is_stopping():
             return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, messages.MOST_BYTES * 2)
         one.restart_at = None
+        try:
+            ours, theirs = messages.channel()
+        except OSError as error:
+            self._not_begun(one, error)
+            return
         try:
             pid = os.fork()
         except OSError as error:
-            log.error("group.fork_failed group=%s why=%s", one.name, error.strerror)
             ours.close()
             theirs.close()
-            one.restart_at = time.monotonic() + FORK_AGAIN_SECONDS
+            self._not_begun(one, error)
             return
         if pid == 0:
             ours.close()
@@ -104,11 +105,18 @@ class Processes:
         theirs.close()
         ours.setblocking(False)
         one.pid, one.channel, one.began = pid, ours, time.monotonic()
-        one.heard = one.began
+        one.heard, one.beat = one.began, None
         one.become("running")
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(one))
         if self.is_stopping():  # the signal came while we forked
             self.say(one, Stop())
+
+    def _not_begun(self, one: GroupProcess, error: OSError) -> None:
+        """The machine has no process or descriptor for it now: it is tried again until there is one."""
+        log.error("group.not_begun group=%s why=%s", one.name, error.strerror)
+        one.error = f"its process could not be made ({error.strerror}); it is tried again"
+        one.restart_at = time.monotonic() + FORK_AGAIN_SECONDS
+        one.become("waiting")
 
     def end(self, one: GroupProcess) -> None:
         """The group's process is to end, and not to begin again."""
@@ -129,44 +137,60 @@ class Processes:
         elif not one.is_off:
             self.start(one)
 
+    def replace(self, one: GroupProcess, why: str) -> None:
+        """End the group's process in order, for a fault: it counts as a failure, and begins anew."""
+        log.error("group.replaced group=%s pid=%d why=%s", one.name, one.pid, why)
+        one.doom = why
+        one.draining_since = time.monotonic()
+        one.become("stopping")
+        self.say(one, Stop())
+
     def kill(self, one: GroupProcess, why: str) -> None:
-        """End the group's process now; `why` stands in the log."""
+        """End the group's process now; `why` stands in the log and in `status`."""
         log.error("group.killed group=%s pid=%d why=%s", one.name, one.pid, why)
+        one.doom = one.doom or why
         os.kill(one.pid, signal.SIGKILL)
+
+    def budget(self, division: budget.Division, told: Container[str]) -> None:
+        """From now on these shares hold; the groups that are told go on with them, others begin anew with theirs."""
+        self.division = division
+        for one in self.groups.values():
+            if one.name in told:
+                one.budget_bytes = division.share_of(one.name)
+                self.say(one, Share(one.budget_bytes))
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for one in self.groups.values():
-                if one.pid == pid:
-                    self._ended(one, os.waitstatus_to_exitcode(status))
+        while pid := descendants.ended_child():
+            one = next((one for one in self.groups.values() if one.pid == pid), None)
+            if one is not None:
+                descendants.kill_children(pid)
+            _, status = os.waitpid(pid, 0)
+            if one is not None:
+                self._ended(one, os.waitstatus_to_exitcode(status))
 
     def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
         """In the child: leave the supervisor's things behind and be the group."""
-        code = 1
+        code, supervisor = 1, descendants.lead()
         try:
             self._leave()
+            one.last_words.listen()
             off = frozenset(one.off)
-            group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, lambda: self._confine(one))
-            code = 0
-        except Exception:  # the boundary of a process that must not return into the supervisor's code
+            confine = functools.partial(self._confine, one)
+            code = group.main(one.name, one.workers, self.parts, channel, one.budget_bytes, off, confine)
+        except BaseException:  # the boundary of a process that must not return into the supervisor's code
             log.exception("group.failed group=%s", one.name)
         finally:
             logging.shutdown()
+            descendants.end_alone(supervisor)
             os._exit(code)
 
     def _confine(self, one: GroupProcess) -> str:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
         state = self.parts.state
-        alone = faces_only_attackers(one.workers)
-        writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
-        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=not alone)
+        stores, connects = allowed(one.workers)
+        writable = [state / name for name in (DIRECTORIES if stores else FACING_ATTACKERS)]
+        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connects)
 
     def _leave(self) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
@@ -184,23 +208,24 @@ class Processes:
 
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
-        if one.channel is not None:
-            self._selector.unregister(one.channel)
-            one.channel.close()
-        one.pid, one.channel = 0, None
+        self._hang_up(one)
+        is_fault = bool(one.doom)
+        why = one.cause_of_end(code)
+        one.pid, one.over_since = 0, None
         if one.snapshot is not None:
             one.snapshot = one.snapshot.counters()
         is_again, one.is_again = one.is_again, False
         was_asked, one.draining_since = one.draining_since is not None, None
         if self.is_stopping() or one.is_off:
+            self.is_short = self.is_short or (self.is_stopping() and code != 0)
             return one.become("stopped")
         if is_again:
             log.info("group.restarted group=%s", one.name)
             return self.start(one)
-        if was_asked:
+        if was_asked and not is_fault:
             return one.become("stopped")
+        one.error = why
         wait = one.backoff.after_failure(time.monotonic() - one.began)
-        why = signal.Signals(-code).name if code < 0 else f"exit {code}"
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")
@@ -212,28 +237,36 @@ class Processes:
     # Messages
 
     def _hear(self, one: GroupProcess) -> None:
-        while one.channel is not None:
+        for _ in range(MOST_HEARD):
+            if one.channel is None:
+                return
             try:
                 data = one.channel.recv(messages.MOST_BYTES)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
-            if not data:
+            if not data:  # it ends; or it closed its channel, and is killed for its silence
+                self._hang_up(one)
                 return
-            one.heard = time.monotonic()
+            one.hear()
             try:
                 message = messages.decode(data)
                 if isinstance(message, Beat):
                     one.beat, one.snapshot = message, Snapshot.from_bytes(message.metrics)
             except (msgspec.MsgspecError, UnicodeDecodeError, ChaffinchError) as error:
-                log.error("group.garbled group=%s why=%s", one.name, error)
-                os.kill(one.pid, signal.SIGKILL)
+                self.kill(one, f"it said what cannot be understood: {error}")
                 return
             if isinstance(message, Beat):
                 continue
             if isinstance(message, AskMetrics):
                 self.say(one, Metrics(self.snapshot().to_bytes()))
+
+    def _hang_up(self, one: GroupProcess) -> None:
+        if one.channel is not None:
+            self._selector.unregister(one.channel)
+            one.channel.close()
+            one.channel = None
 
     def say(self, one: GroupProcess, message: messages.Message, sockets: Iterable[socket.socket] = ()) -> bool:
         """Tell the group, and pass it the sockets. False where it cannot be told; one without a process need not be."""

@@ -15,7 +15,7 @@ from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 from chaffinch.fleet.parts import Draft
-from chaffinch.fleet.workers import Worker, faces_only_attackers
+from chaffinch.fleet.workers import Worker, allowed
 
 Then = Literal["told", "workers", "processes", "fleet"]
 """What a changed setting asks for: that it is told, that workers or whole processes begin anew, another fleet."""
@@ -178,7 +178,7 @@ def _begun_anew(old: Groups, new: Groups, settings: tuple[str, ...]) -> tuple[st
         if name not in old
         or moved & {worker.name for worker in (*members, *old[name])}
         or any(rule.whom(worker, path) for worker in members for rule, path in once)
-        or faces_only_attackers(members) != faces_only_attackers(old[name])
+        or allowed(members) != allowed(old[name])
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from chaffinch.config import Config, MetricsSettings
 from chaffinch.errors import ChaffinchError, InputError, RunError
+from chaffinch.fleet import budget
 from chaffinch.fleet.control import Reloaded, Reloading
 from chaffinch.fleet.parts import Draft, Origin, Parts
 from chaffinch.fleet.processes import Processes
@@ -52,12 +53,12 @@ class Reloader:
             self.last = Reloading(number=number, done=True)
             return self.last
         refuse_unchangeable(settings)
-        old = Side(now, {one.name: one.workers for one in self._processes.groups.values()})
+        old = Side(now, {one.name: one.workers for one in self._processes.groups.values()}, self._processes.division)
         draft = self._drafted(config, now)
         _refuse_taken(now.config.metrics, config.metrics)
         _refuse_long_filters(draft)
         parts = Parts(config, now.seed, now.state, draft.plan, draft.personas, open_all(draft.plan, now.listeners))
-        new = Side(parts, draft.groups)
+        new = Side(parts, draft.groups, budget.divide(budget.stated(config.fleet.memory), draft.groups))
         there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
         self._rollout = Rollout(self._processes, old, new, there, back)
         self._steps = self._rollout.run()

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chaffinch.decoys.worker import PREFIX
+from chaffinch.fleet.budget import Division
 from chaffinch.fleet.control import WorkerStatus
 from chaffinch.fleet.deeds import open_doors
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Act, Adopt, LetGo
 from chaffinch.fleet.parts import Parts
-from chaffinch.fleet.processes import Processes, budgets_of
+from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.reload import Change
 from chaffinch.fleet.workers import Worker
 
@@ -42,6 +43,7 @@ class Side(msgspec.Struct, frozen=True):
 
     parts: Parts
     groups: Mapping[str, tuple[Worker, ...]]
+    division: Division
 
 
 class StepError(Exception):
@@ -105,11 +107,12 @@ class Rollout:
             if plan is not source.parts.plan and listener.socket in kept:
                 listener.admit(plan.filter_for(listener.plan))
                 listener.hold(plan.backlog)
-        budgets = budgets_of(target.parts.config.fleet, target.groups)
+        staying = [name for name in self._processes.groups if name in target.groups and name not in change.anew]
+        self._processes.budget(target.division, staying)
         for one in self._processes.groups.values():
             one.backoff = one.backoff.under(target.parts.config.fleet)
-            if one.name in target.groups and one.name not in change.anew:
-                one.workers, one.budget_bytes = target.groups[one.name], budgets[one.name]
+            if one.name in staying:
+                one.workers = target.groups[one.name]
                 open_doors(target.parts, one)
                 told = _told(target.parts, one, tuple(listener.plan for listener in came))
                 if not self._processes.say(one, told, (listener.socket for listener in came)):
@@ -140,6 +143,7 @@ class Rollout:
         for gone in (worker.name for worker in one.workers if worker.name not in staying):
             self._shut(gone)
             self._note(gone, "stopped")
+        one.last_words.close()
         del self._processes.groups[name]
 
     def _ended(self, one: GroupProcess) -> Iterator[None]:
@@ -172,12 +176,11 @@ class Rollout:
                 if other.name != name:
                     self._touched.update((other.name, *(worker.name for worker in other.workers)))
                     yield from self._ended(other)
-        budget = budgets_of(target.parts.config.fleet, target.groups)[name]
-        one = self._processes.groups.get(name) or self._processes.made(name, members, budget)
+        one = self._processes.groups.get(name) or self._processes.made(name, members)
         before = {row.name: row for row in one.rows()} if one.pid else {}
         known = {worker.name for rows in source.groups.values() for worker in rows}
         self._processes.groups[name] = one
-        one.workers, one.budget_bytes, one.off = members, budget, off
+        one.workers, one.budget_bytes, one.off = members, target.division.share_of(name), off
         self._processes.again(one)
         for gone in (worker.name for worker in source.groups.get(name, ()) if worker.name not in staying):
             self._shut(gone)
@@ -253,7 +256,6 @@ def _told(parts: Parts, one: GroupProcess, passed: "tuple[PortPlan, ...]") -> Ad
     return Adopt(
         config=parts.config,
         workers=one.workers,
-        budget_bytes=one.budget_bytes,
         ports=tuple(listener.plan for listener in parts.listeners),
         silent=tuple(listener.silent for listener in parts.listeners),
         passed=passed,

@@ -54,10 +54,9 @@ class Running:
         self.state = msgspec.structs.replace(self.state, state=state, since=time.time(), **changes)
         self._tell()
 
-    def adopt(self, config: Config, budget_bytes: int) -> None:
+    def adopt(self, config: Config) -> None:
         """Another configuration holds: for how it is watched at once, for its own settings when it begins anew."""
         self.context.config = config
-        self.context.budget_bytes = budget_bytes
         self._backoff = self._backoff.under(config.fleet)
 
     def act(self, do: Deed) -> None:
@@ -112,9 +111,7 @@ class Running:
     async def _run_once(self) -> str | None:
         """The error that ended the worker, as one line, or None when it returned."""
         try:
-            run = run_of(self.worker)
-            self.become("running")
-            self._task = asyncio.ensure_future(run(self.context))
+            self._task = asyncio.ensure_future(self._run())
             self._task.add_done_callback(lambda _: self._turn.set())
             await self._until_ended(self._task)
             if self._task.done() and not self._task.cancelled():
@@ -122,7 +119,23 @@ class Running:
         except Exception as error:  # the boundary of one worker: its fault is its own, never its neighbours'
             log.exception("worker.failed worker=%s", self.worker.name)
             return traceback.format_exception_only(error)[-1].strip()[:MOST_ERROR]
+        finally:
+            if self._task is not None and self._task.done():
+                self._task = None  # its error holds all that its frames held
         return None
+
+    async def _run(self) -> None:
+        """Import the worker and run it. `sys.exit()` in it, and whatever else is no `Exception`, would end the loop and
+        with it the neighbours: it is a fault like any other.
+        """
+        try:
+            run = run_of(self.worker)
+            self.become("running")
+            await run(self.context)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"it raised {error!r}, which would have ended its group") from error
 
     async def _until_ended(self, task: "asyncio.Future[None]") -> None:
         """Wait until it returns; who does not although it is to stop is cancelled, and not waited for for ever."""

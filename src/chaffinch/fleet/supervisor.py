@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
 from chaffinch.errors import RunError
-from chaffinch.fleet import control
+from chaffinch.fleet import control, descendants, last_words
 from chaffinch.fleet.control import Deed, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
@@ -39,6 +39,9 @@ TURN_SECONDS = 0.5
 
 RELOAD_TURN_SECONDS = 0.05
 """The same while a reload waits for its next step."""
+
+OVER_SECONDS = 3.0
+"""How long a group may hold more than its share: its guard looks every 50 ms then, and has given up all it can."""
 
 
 class Supervisor:
@@ -92,7 +95,7 @@ class Supervisor:
             raise
         finally:
             self._close()
-        return 1 if self._killed else 0
+        return 1 if self._killed or self._processes.is_short else 0
 
     def stop(self) -> None:
         """Begin to end: every group is asked to drain; what is left at the deadline is killed."""
@@ -144,14 +147,34 @@ class Supervisor:
             if one.restart_at is not None and now >= one.restart_at and not self._processes.is_stopping():
                 self._processes.start(one)
             elif one.pid and now - one.heard > self.settings.silent_seconds:
-                log.error("group.stuck group=%s pid=%d", one.name, one.pid)
-                one.heard = now
-                os.kill(one.pid, signal.SIGKILL)
+                self._end_stuck(one)
             elif one.draining_since is not None and now - one.draining_since > self.settings.drain_seconds:
                 self._processes.kill(one, "the drain deadline has passed")
+            elif one.pid and one.budget_bytes and one.draining_since is None:
+                self._bound(one, now)
         since = self._processes.stopping_since
         if since is not None and now - since > self.settings.drain_seconds:
             self._kill_the_rest()
+
+    def _end_stuck(self, one: GroupProcess) -> None:
+        """It is asked where it hangs, and killed a turn later, so that it can say."""
+        one.heard += TURN_SECONDS
+        if one.asked_where:
+            self._processes.kill(one, one.doom)
+        else:
+            one.asked_where, one.doom = True, f"it said nothing for {self.settings.silent_seconds:.0f} s"
+            os.kill(one.pid, last_words.ASK)
+
+    def _bound(self, one: GroupProcess, now: float) -> None:
+        """A group that stays over its share is replaced. How far over it can get is the group's (`fleet.holdings`)."""
+        held = one.private_bytes()
+        if held <= one.budget_bytes:
+            one.over_since = None
+            return
+        if one.over_since is None:
+            one.over_since = now
+        elif now - one.over_since >= OVER_SECONDS:
+            self._processes.replace(one, f"it held {held / 1e6:.1f} MB of its {one.budget_bytes / 1e6:.1f} MB")
 
     def _forgive(self, gap: float) -> None:
         """After this process was itself suspended, its groups get the time to speak that it did not listen."""
@@ -185,7 +208,7 @@ class Supervisor:
             since=self.since,
             hosts=self.parts.plan.hosts,
             port_offset=self.parts.plan.port_offset,
-            budget_bytes=self.settings.memory,
+            budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
             sessions_open=int(snapshot.total("sessions_open")),
@@ -229,7 +252,9 @@ class Supervisor:
         for one in self.groups.values():
             if one.pid:
                 os.kill(one.pid, signal.SIGKILL)
+                descendants.kill_children(one.pid)
                 os.waitpid(one.pid, 0)
+            one.last_words.close()
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()

@@ -66,6 +66,6 @@ class Journal(Protocol):
         """Return when everything published before is durable. Raises `RunError` after `timeout` seconds."""
         ...
 
-    def close(self) -> None:
-        """Make durable what waits, then let go of every thread, file and socket."""
+    def close(self) -> int:
+        """Make durable what waits, then let go of every thread, file and socket; how many events could not be kept."""
         ...

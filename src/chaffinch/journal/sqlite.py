@@ -285,10 +285,12 @@ class SqliteJournal:
             commit_ms_max=counts.commit_ms_max,
         )
 
-    def close(self) -> None:
-        """Drain for at most `CLOSE_SECONDS`, then let go of everything. What is published later is counted as lost."""
+    def close(self, seconds: float | None = None) -> int:
+        """Drain for at most so long (`CLOSE_SECONDS`), then let go of everything; how many events could not be kept.
+        What is published later is counted as lost.
+        """
         self._here()
-        self._writer.close(CLOSE_SECONDS)
+        left = self._writer.close(CLOSE_SECONDS if seconds is None else seconds)
         for consumer in self._consumers:
             consumer.close()
         self._reader.close()
@@ -299,3 +301,4 @@ class SqliteJournal:
             self._bell.close()
             self._bell = None
         self._catalog.close()
+        return left

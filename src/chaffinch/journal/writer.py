@@ -153,7 +153,7 @@ class Writer:
                 commit_ms_max=self._commit_ms_max,
             )
 
-    def close(self, timeout: float) -> None:
+    def close(self, timeout: float) -> int:
         """Refuse more, drain for at most `timeout` seconds, stop the thread. What could not be kept is logged."""
         with self._changed:
             self._closing_until = time.monotonic() + timeout
@@ -166,6 +166,7 @@ class Writer:
                 log.error(
                     "journal.not_drained events=%d why=%r", left, str(self._unavailable or "the lock is held elsewhere")
                 )
+        return self._accepted - self._durable
 
     # The thread's side ----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,10 @@ NO_LIMIT: Final = 1 << 60
 """From here on a cgroup's limit is none: version 1 writes the largest number of pages that it can count."""
 
 
+RAM: Final = "RAM"
+"""What sets a limit that no cgroup sets."""
+
+
 class Memory(msgspec.Struct, frozen=True, gc=False):
     """Bytes of one process.
 
@@ -57,9 +61,14 @@ def peak_bytes() -> int:
         return 0
 
 
+def writable_bytes() -> int:
+    """What this process has mapped to write to alone, in RAM or not: what `RLIMIT_DATA` bounds (getrlimit(2))."""
+    return parse_kib(_text("/proc/self/status"), "VmData")
+
+
 def limit(pid: int | None = None, proc: str = "/proc") -> Limit:
     """What bounds the memory of a process: the least of its cgroups' limits and the machine's RAM."""
-    found = [Limit(parse_kib(_text(f"{proc}/meminfo"), "MemTotal"), "RAM")]
+    found = [Limit(parse_kib(_text(f"{proc}/meminfo"), "MemTotal"), RAM)]
     mounts = list(parse_mounts(_text(f"{proc}/self/mountinfo")))
     for folder, name in limit_files(_text(f"{proc}/{pid or 'self'}/cgroup"), mounts):
         try:

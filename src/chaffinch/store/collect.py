@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from chaffinch.events import Collapsed, Event, ServiceStarted, SessionClosed, SessionOpened
+from chaffinch.journal.following import batches
 from chaffinch.journal.protocol import Journal, Record
 from chaffinch.store.protocol import SessionRow, Store
 
@@ -33,11 +34,9 @@ async def run(context: Context) -> None:
         context.lag = consumer.lag
         if context.store.progress() < consumer.committed:  # the store was lost, or a power cut took more of it
             consumer.rewind(context.store.progress())
-        while not context.stopping.is_set():
-            records = await consumer.next_batch(timeout=1.0)
-            if records:
-                add(context.store, records)
-                consumer.commit(records[-1].seq)
+        async for records in batches(consumer, context.stopping):
+            add(context.store, records)
+            consumer.commit(records[-1].seq)
     finally:
         consumer.close()
 
