@@ -256,7 +256,58 @@ def workers() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands, "configuration.md": configuration, "events.md": events, "workers.md": workers}
+RELOAD = """# Reload
+
+Its table is made by `make docs` from `fleet/reload.py`.
+
+`chaffinch reload` lets a running fleet take over its configuration as it is written now: the file, the environment and the flags that it was
+started with. What the change touches begins anew, one worker or group after the other, each once the last one serves; sessions with all
+others go on. The command returns when it is done, and says what became of which worker; `--json` says it to a program.
+
+- **All is looked at first.** A file that is wrong, a service or worker that is not there, a table of groups or a budget that does not fit, and a port
+  that cannot be bound are refused in one sentence, and nothing has changed. The exit code is then 2, or 1 where the machine is the reason.
+- **A worker that does not start takes all of it back**: what was touched goes back to the configuration that the fleet had, and the command ends with 1.
+- **Ports that stay keep their sockets** and what waits in them, with the new filter; new ones are bound before anything is touched, old ones
+  are closed at the end. Groups get the new sockets over their channel.
+- **Decoy hosts stay who they are**: they follow from the seed and the address, and the seed cannot change.
+- **What was stopped stays stopped**, in whatever group it is then.
+- **A process that dies meanwhile comes back with the new configuration.** A fleet that is stopped meanwhile stops.
+- One at a time: another reload, and `start`, `stop NAME` and `restart`, are refused until it is done.
+
+A service manager is told `RELOADING=1` and, when it is over, `READY=1`. A unit of `Type=notify` has `ExecReload=chaffinch reload`. SIGHUP is no reload:
+it means that the terminal is gone, and ends the fleet in order.
+"""
+
+
+def reload() -> str:
+    """What a change of each setting asks for."""
+    from chaffinch.fleet.reload import RULES
+
+    means = {
+        "told": "nothing begins anew",
+        "workers": "restarted in their process",
+        "processes": "restarted with a new process",
+        "fleet": "refused: restart the fleet",
+    }
+    lines = [RELOAD, "## What a change touches", "", "The first row that fits counts; what fits none is refused.", ""]
+    lines += ["| setting | then | who |", "| --- | --- | --- |"]
+    lines += [f"| `{rule.settings}` | {means[rule.then]} | {rule.who} |" for rule in RULES]
+    lines += [
+        "",
+        "`fleet.groups`, `fleet.workers` and `services` also decide which workers and groups there are. A worker that is new to a group is started in its",
+        "process, and one that is no more is stopped there. A group begins with a new process where a worker came to it or left it for another one, and",
+        "where its workers need another confinement, which a process cannot change.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "commands.md": commands,
+    "configuration.md": configuration,
+    "events.md": events,
+    "reload.md": reload,
+    "workers.md": workers,
+}
 
 
 def broken_links() -> list[str]:

@@ -41,6 +41,7 @@ FLOORS = (
     Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("start", "from chaffinch.cli import cli; cli.get_command(None, 'start')", 14 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("restart", "from chaffinch.cli import cli; cli.get_command(None, 'restart')", 14 * MB, (*HEAVY, "asyncio", "apsw")),
+    Floor("reload", "from chaffinch.cli import cli; cli.get_command(None, 'reload')", 13 * MB, (*HEAVY, "asyncio", "apsw", "chaffinch.personas")),
     Floor("logs", "from chaffinch.cli import cli; cli.get_command(None, 'logs')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("init", "from chaffinch.cli import cli; cli.get_command(None, 'init')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("chain train", "from chaffinch.cli.chain import command; command.get_command(None, 'train')", 20 * MB, (*HEAVY, "asyncio", "apsw", "logging")),

@@ -24,10 +24,13 @@ Groups = Mapping[str, tuple[Worker, ...]]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """The settings that fit the pattern, what their change asks for, and of which workers."""
+    """The settings that fit the pattern, what their change asks for, and of which workers: in words, and of a worker
+    and a setting's path.
+    """
 
     settings: str
     then: Then
+    who: str = ""
     whom: Callable[[Worker, str], bool] = lambda _worker, _path: True
 
 
@@ -56,14 +59,14 @@ RULES: Final = (
     Rule("fleet.seed", "fleet"),
     Rule("fleet.user", "fleet"),
     Rule("fleet.*", "told"),  # groups and workers: from the arrangement that comes of them
-    Rule("network.hosts", "workers", _faces_attackers),
-    Rule("network.port_offset", "workers", _faces_attackers),
+    Rule("network.hosts", "workers", "what faces attackers", _faces_attackers),
+    Rule("network.port_offset", "workers", "what faces attackers", _faces_attackers),
     Rule("network.backlog", "told"),
-    Rule("decoys.*", "workers", _is_decoy),
-    Rule("services.*", "workers", _serves_it),
-    Rule("journal.*", "processes"),  # every process has its writer
-    Rule("store.*", "processes", _may_store),
-    Rule("metrics.*", "workers", _is_named_so),
+    Rule("decoys.*", "workers", "every decoy service", _is_decoy),
+    Rule("services.*", "workers", "that service", _serves_it),
+    Rule("journal.*", "processes", "every group: each has its writer"),
+    Rule("store.*", "processes", "groups that may write to the store", _may_store),
+    Rule("metrics.*", "workers", "`metrics`", _is_named_so),
     Rule("chain.*", "told"),  # no worker of the fleet: `chain serve` reads it when it starts
 )
 """The first rule that fits counts. What none fits asks for another fleet."""
