@@ -12,6 +12,7 @@ BENCHES = (
     "floor",
     "fleet",
     "accounting",
+    "capture",
     "journal",
     "http",
     "histogram",

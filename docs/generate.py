@@ -218,7 +218,7 @@ def _worker_rows(rows: Iterable["Worker"]) -> list[str]:
 def workers() -> str:
     """The worker table."""
     from chaffinch.decoys.registry import BUILT_IN
-    from chaffinch.fleet.workers import KEPT, table
+    from chaffinch.fleet.workers import CAPTURE, KEPT, table
 
     lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
     lines += [
@@ -241,7 +241,7 @@ def workers() -> str:
         "attackers writes to the journal and the quarantine alone. `idle` is private memory, before anybody comes; `weight` is the part of what a",
         "budget leaves beyond that ([budget.md](budget.md)). Another package's worker runs in `back`, and may connect.",
         "",
-        *_worker_rows(table(BUILT_IN)),
+        *_worker_rows(table(BUILT_IN, opted=(CAPTURE,))),
         "",
         "Places that are kept for workers to come, and whose names no package may take:",
         "",

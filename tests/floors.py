@@ -35,7 +35,9 @@ FLOORS = (
         Floor(f"decoy {name}", f"from chaffinch.decoys import registry; registry.load({name!r})", 20 * MB, (*HEAVY, "apsw", "click"))
         for name in ("ftp", "http", "memcached", "mysql", "redis", "smtp", "ssh", "telnet")
     ),
-    Floor("supervisor", "import chaffinch.fleet.supervisor, chaffinch.fleet.assemble", 24 * MB, (*HEAVY, "click")),
+    Floor("supervisor", "import chaffinch.fleet.supervisor, chaffinch.fleet.assemble", 24 * MB, (*HEAVY, "click", "chaffinch.capture")),
+    Floor("capture's socket", "import chaffinch.capture.tap", 15 * MB, (*HEAVY, "asyncio", "apsw", "click")),
+    Floor("capture", "import chaffinch.capture.worker", 18 * MB, (*HEAVY, "apsw", "click")),
     Floor("up", "from chaffinch.cli import cli; cli.get_command(None, 'up')", 28 * MB, HEAVY),
     Floor("status", "from chaffinch.cli import cli; cli.get_command(None, 'status')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
     Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),

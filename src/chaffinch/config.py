@@ -106,12 +106,38 @@ class DecoySettings(Section, frozen=True):
         Annotated[int, Meta(ge=16)],
         Meta(description="Sources, kinds and services whose rate is remembered at once."),
     ] = 8192
+    session_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="What a process's sessions may hold unread, unsent and in uploads; past it the largest ends."),
+    ] = 16 << 20
     upload_bytes: Annotated[Bytes, Meta(description="What the quarantine may hold of uploads.")] = 256 << 20
     overlay_source_bytes: Annotated[Bytes, Meta(description="What one source may change on one decoy host.")] = 1 << 20
     overlay_bytes: Annotated[Bytes, Meta(description="What all sources together may change, held in memory.")] = 8 << 20
     overlay_seconds: Annotated[
         Seconds, Meta(description="How long such a change outlives its source's last visit.")
     ] = 3600.0
+
+
+class CaptureSettings(Section, frozen=True):
+    """A raw socket for what no listener gets: packets to closed ports, ICMP and ARP."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is opened; the fleet must then be started as root.")] = False
+    buffer_bytes: Annotated[
+        Annotated[int, Meta(ge=64 << 10, le=1 << 30, extra={"unit": "bytes"})],
+        Meta(description="The ring of packets that wait to be read, 256 bytes each; what finds no room is counted."),
+    ] = 1 << 20
+    windows: Annotated[
+        Annotated[int, Meta(ge=16, le=65536)],
+        Meta(description="Sources and kinds of packets told apart at once; further sources are counted together."),
+    ] = 256
+    window_seconds: Annotated[
+        Annotated[float, Meta(ge=1, le=3600, extra={"unit": "seconds"})],
+        Meta(description="How long packets of one kind from one source are gathered into one event."),
+    ] = 10.0
+    share: Annotated[
+        Annotated[float, Meta(ge=0.01, le=1)],
+        Meta(description="The part of one processor that a flood may take; packets past it wait in the kernel."),
+    ] = 0.25
 
 
 class ServiceSettings(Section, frozen=True):
@@ -293,6 +319,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fleet: FleetSettings = FleetSettings()
     network: NetworkSettings = NetworkSettings()
     decoys: DecoySettings = DecoySettings()
+    capture: CaptureSettings = CaptureSettings()
     services: dict[str, ServiceSettings] = {}
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()
@@ -323,6 +350,7 @@ SECTIONS: dict[str, type[Section]] = {
     "fleet": FleetSettings,
     "network": NetworkSettings,
     "decoys": DecoySettings,
+    "capture": CaptureSettings,
     "services.<name>": ServiceSettings,
     "journal": JournalSettings,
     "store": StoreSettings,

@@ -45,8 +45,9 @@ class SessionClosed(Fact, tag="session.closed", frozen=True):
     """A session ended.
 
     `reason`: `peer` (it closed), `service` (the service ended it, as the product would), `idle`, `time`, `bytes`,
-    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed),
-    `shutdown`, `error` (a fault of ours), or a bound of the service's own (`reply`, `queue`, `subscriptions`).
+    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed), `refused`
+    (memory was short: it got the product's answer to one connection too many), `shutdown`, `error` (a fault of ours),
+    or a bound of the service's own (`reply`, `queue`, `subscriptions`, `keys`).
     """
 
     port: int
@@ -144,6 +145,44 @@ class Probe(Fact, tag="probe", frozen=True):
     note: str = ""
 
 
+class PacketProbe(Fact, tag="packet.probe", frozen=True):
+    """`count` packets that no listener gets, of kind `of`, from one source within one window.
+
+    `of`: `syn`, `fin`, `null`, `xmas`, `ack`, `tcp` (other flags), `fragment` (TCP in pieces), `udp`, `echo`,
+    `icmp`, `ip` (another protocol) or `arp`. `first` and `last` are nanoseconds since the epoch. `hosts` tells decoy
+    hosts apart by the lower sixteen bits of their addresses; `sample` has the first of them, and the envelope the
+    very first. `ports` (as they were sent to, with the port offset) and `types` (of ICMP; for `ip` protocols) are
+    runs such as `22,8000-8080`, cut after 64; `ports_count` is exact. TTL, TCP flags (letters of FSRPAUEC), hardware
+    address, SYN and what an ICMP error quotes are those of the first packet. The source `many` stands for all for
+    which there was no room.
+    """
+
+    of: str
+    count: int
+    first: int
+    last: int
+    hosts: int
+    sample: tuple[str, ...] = ()
+    ports: str = ""
+    ports_count: int = 0
+    types: str = ""
+    ttl: int = 0
+    flags: str = ""
+    mac: str = ""
+    syn: Syn | None = None
+    quoted: str = ""
+
+
+class PacketsDropped(Fact, tag="packet.dropped", frozen=True):
+    """The kernel had no room for `count` packets of which probes are made; `malformed` more were no whole header.
+
+    Both since the last such event.
+    """
+
+    count: int = 0
+    malformed: int = 0
+
+
 class ServiceStarted(Fact, tag="service.started", frozen=True):
     """The envelope's service begins to accept. What the journal holds of its sessions and not of their end was cut
     off.
@@ -203,6 +242,8 @@ AnyFact = (
     | Mail
     | Terminal
     | Probe
+    | PacketProbe
+    | PacketsDropped
     | ServiceStarted
     | WorkerFailed
     | JournalLost

@@ -128,7 +128,7 @@ class Untouched:
     def status(self) -> Any:
         raise AssertionError("garbage is no question")
 
-    stop = reload = reloading = status
+    measured = stop = reload = reloading = status
 
     def act(self, do: control.Deed, name: str) -> tuple[str, ...]:
         raise InputError(f"no worker or group of this fleet is called {name!r}")

@@ -17,7 +17,7 @@ from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.reload import Change, changes, differing, rule_for
 
 DECOYS = {f"decoy-{name}" for name in BUILT_IN}
-FOR_LIFE = {"fleet.seed", "fleet.user", "network.mode", "network.device"}
+FOR_LIFE = {"fleet.seed", "fleet.user", "network.mode", "network.device", "capture.enabled", "capture.buffer_bytes"}
 """What holds for a fleet's whole life."""
 
 
@@ -34,8 +34,10 @@ def other_than(default: object) -> object:
     match default:
         case bool():
             return not default
-        case int() | float():
+        case int():
             return default // 2 or default + 1
+        case float():
+            return default / 2 or 1.0
         case str():
             return "other"
         case _:

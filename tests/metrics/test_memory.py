@@ -48,6 +48,13 @@ def test_the_limit_of_this_process_is_at_most_the_ram() -> None:
     assert memory.limit_bytes() == found.bytes
 
 
+def test_the_ram_is_known_where_only_processes_are_shown(tmp_path: Path) -> None:
+    proc = machine(tmp_path, "0::/\n", "", {})
+    (Path(proc) / "meminfo").unlink()
+    total = memory.parse_kib(Path("/proc/meminfo").read_text(), "MemTotal")
+    assert memory.limit(proc=proc) == memory.Limit(total, "RAM")
+
+
 def machine(root: Path, cgroup: str, mountinfo: str, files: dict[str, str]) -> str:
     """A `/proc` with these files, and cgroup directories under `root`; `@` in texts stands for `root`."""
     proc = root / "proc"

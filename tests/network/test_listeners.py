@@ -74,3 +74,19 @@ def test_a_datagram_is_answered_from_the_address_that_was_asked() -> None:
             listeners.send_datagram(server, b"me", peer, asked)
             assert client.recvfrom(64) == (b"me", (address, port))
     assert plan.ports[0].transport == "udp"
+
+
+def test_a_datagram_has_the_ttl_that_it_is_given() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        server.bind(("0.0.0.0", 0))
+        client.bind(("127.77.0.1", 0))
+        client.setsockopt(socket.IPPROTO_IP, 12, 1)  # IP_RECVTTL
+        client.settimeout(2)
+        for ttl in (64, 128, 255):
+            listeners.send_datagram(server, b"me", client.getsockname(), "127.77.3.9", ttl)
+            data, ancillary, _, peer = client.recvmsg(64, 64)
+            assert (data, peer[0]) == (b"me", "127.77.3.9")
+            assert [int.from_bytes(value, "little") for _, _, value in ancillary] == [ttl]

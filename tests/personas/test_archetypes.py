@@ -136,6 +136,11 @@ WRONG_SYSTEMS = [
     ("kernel = ", "kernal = ", r"releases\[0\].kernal: 'kernal' is not known; did you mean 'kernel'\? .*"),
     ("weight = 2", "weight = -2", r"releases\[0\].weight: -2 must be 1 or more"),
     ("[services.redis]\nname", "[services.redis]\nnane", r"services.redis.nane: 'nane' is not known; .*"),
+    ('family = "linux"', 'family = "linux"\nstack = { ttl = 0 }', r"stack.ttl: 0 must lie between 1 and 255"),
+    ('family = "linux"', 'family = "linux"\nstack = { tll = 1 }', r"stack.tll: 'tll' is not known; did you mean .*"),
+    ('family = "linux"', 'family = "linux"\nstack = { scale = 15 }', r"stack.scale: 15 must lie between 0 and 14"),
+    ('family = "linux"', 'family = "linux"\nstack = { window = 9 }', r"stack.window: 9 must lie between 2048 and .*"),
+    ('family = "linux"', 'family = "linux"\nstack = { window = 5840 }', r"stack.window: 5840 cannot go with .*"),
 ]  # fmt: skip
 
 

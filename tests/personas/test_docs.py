@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from chaffinch.personas.archetypes import Archetype, archetypes
-from chaffinch.personas.placement import Mixer
+from chaffinch.personas.placement import Mixer, Placement
+from chaffinch.personas.systems import Stack
 
 PAGE = (Path(__file__).parents[2] / "docs" / "personas.md").read_text("utf-8")
 
@@ -23,6 +24,24 @@ def row(kind: Archetype) -> str:
 def test_the_table_of_archetypes_is_true() -> None:
     missing = [row(kind) for kind in archetypes() if row(kind) not in PAGE.splitlines()]
     assert not missing, "docs/personas.md lacks these rows:\n" + "\n".join(missing)
+
+
+def test_the_table_of_stacks_is_true() -> None:
+    systems: dict[Stack, set[str]] = {}
+    for make in (make for kind in archetypes() for make in kind.makes):
+        systems.setdefault(make.system.stack, set()).add(make.system.id)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in PAGE.splitlines() if "| 1460 |" in line]
+    assert len(rows) == len(systems)
+    for _, names, ttl, _, scale, _ in rows:  # the last cell is measured: tests/network/test_stacks.py
+        look = Stack(int(ttl), int(scale)) if int(scale) else Stack(int(ttl), 0, 14600)
+        assert set(names.split(", ")) == systems[look]
+
+
+def test_the_number_of_listeners_is_true() -> None:
+    placed = Placement(Mixer.of(b"any"), archetypes())
+    ports = {service.rule.port for slot in placed.slots for service in slot.services}
+    told = f"a fleet has {sum(len(placed.stacks(port)) for port in ports)} listeners on its {len(ports)} ports"
+    assert told in " ".join(PAGE.split())
 
 
 def test_the_steps_are_those_of_the_page() -> None:

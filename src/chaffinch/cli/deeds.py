@@ -4,11 +4,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from chaffinch.errors import RunError
-from chaffinch.fleet import control
-from chaffinch.fleet.control import Deed, Status, WorkerStatus
+from chaffinch.fleet import asking
+from chaffinch.fleet.control import Deed, WorkerStatus
 
 PATIENCE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.02
@@ -17,19 +15,13 @@ AIMS: Final[dict[Deed, str]] = {"start": "running", "stop": "stopped", "restart"
 PAST: Final[dict[Deed, str]] = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
 
-class Done(msgspec.Struct, frozen=True):
-    """Workers that were started, stopped or restarted."""
-
-    workers: tuple[str, ...]
-
-
 def do(state: Path, deed: Deed, name: str) -> str:
     """Do it to a worker or a group, and say so in a sentence once it has happened.
 
     Raises `RunError` when there is no such name, or when it has not happened in time.
     """
     before = _workers(state)
-    names = msgspec.json.decode(control.ask(state, deed, name), type=Done).workers
+    names = asking.act(state, deed, name)
     if not names:
         return f"{name}: each of its workers is stopped; `chaffinch start` starts them"
     until = time.monotonic() + PATIENCE_SECONDS
@@ -45,8 +37,7 @@ def do(state: Path, deed: Deed, name: str) -> str:
 
 
 def _workers(state: Path) -> dict[str, WorkerStatus]:
-    status = msgspec.json.decode(control.ask(state, "status"), type=Status)
-    return {one.name: one for one in status.workers}
+    return {one.name: one for one in asking.status(state).workers}
 
 
 def _is_there(deed: Deed, before: WorkerStatus, now: WorkerStatus) -> bool:

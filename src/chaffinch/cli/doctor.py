@@ -4,20 +4,23 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
 from chaffinch.cli import options, text
+from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
 from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.state import prepare, seed
 from chaffinch.fleet.workers import allowed
 from chaffinch.metrics import memory
-from chaffinch.network import listeners
+from chaffinch.network import listeners, stacks
+from chaffinch.network.listeners import Listener
+from chaffinch.network.plan import Plan
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -77,6 +80,19 @@ def _groups(draft: Draft) -> Iterator[Finding]:
         yield Finding("groups", "note", f"{name}: decoys share its process, which may {may}")
 
 
+def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
+    if not settings.capture.enabled:
+        return
+    from chaffinch.capture.tap import open_tap
+
+    try:
+        open_tap(plan, settings.capture.buffer_bytes).close()
+    except ChaffinchError as error:
+        yield Finding("capture", "bad", str(error))
+    else:
+        yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
+
+
 def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
     settings = source.load()
     try:
@@ -102,12 +118,28 @@ def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
     except ChaffinchError as error:
         yield Finding("ports", "bad", str(error))
         return
+    yield from _capture(settings, plan)
     silent = all(listener.silent for listener in opened)
     for listener in opened:
         listener.socket.close()
-    yield Finding("ports", "ok", f"{len(opened)} can be bound")
+    yield Finding("ports", "ok", f"{len(plan.ports)} can be bound")
     yield Finding(
         "filter",
         "ok" if silent else "note",
         "the kernel keeps other addresses silent" if silent else "not allowed: other addresses reset",
     )
+    yield _look(opened)
+
+
+def _look(opened: Sequence[Listener]) -> Finding:
+    """Whether hosts have their own TCP/IP look, and all of it."""
+    if listeners.shown_by(opened) == "session":
+        return Finding("stack", "note", "not allowed: a host's TTL is its own only once the connection is accepted")
+    scale = max((listener.plan.stack.scale for listener in opened if listener.plan.stack is not None), default=0)
+    largest = stacks.largest_scale()
+    if largest is not None and largest < scale:
+        said = (
+            f"window scale {scale} becomes {largest}; raise the last number of net.ipv4.tcp_rmem to {1 << scale + 15}"
+        )
+        return Finding("stack", "note", said)
+    return Finding("stack", "ok", "each host's SYN-ACK has its own TTL, MSS and window")

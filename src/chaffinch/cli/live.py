@@ -49,15 +49,12 @@ def watcher() -> Watcher:
 
 
 def serves(supervisor: Supervisor) -> bool:
-    """Whether every decoy worker has begun to accept."""
-    states = [
-        row.state
-        for one in supervisor.groups.values()
-        if one.beat is not None
-        for row in one.beat.workers
-        if row.name.startswith("decoy-")
-    ]
-    return bool(states) and all(state == "running" for state in states)
+    """Whether every decoy worker has begun to accept; of a supervisor without any, whether every worker runs."""
+    rows = [row for one in supervisor.groups.values() if one.beat is not None for row in one.beat.workers]
+    decoys = [row for row in rows if row.name.startswith("decoy-")]
+    if not decoys and supervisor.parts.listeners:
+        return False  # their group has not spoken
+    return bool(rows) and all(row.state == "running" for row in decoys or rows)
 
 
 def given_up(supervisor: Supervisor) -> str:
@@ -70,6 +67,9 @@ def given_up(supervisor: Supervisor) -> str:
 def greeting(supervisor: Supervisor) -> list[str]:
     """What the fleet is, and three commands to try."""
     plan = supervisor.parts.plan
+    if only := supervisor.parts.only:
+        workers = ", ".join(worker.name for worker in supervisor.groups[only].workers)
+        return [f"the group {only!r} of a fleet of {plan.hosts} decoy hosts: {workers}"]
     ports: dict[str, list[str]] = {}
     for port in plan.ports:
         ports.setdefault(port.service, []).append(str(port.listen))

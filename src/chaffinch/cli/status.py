@@ -4,8 +4,7 @@ import click
 import msgspec
 
 from chaffinch.cli import options, text
-from chaffinch.fleet import control
-from chaffinch.fleet.control import Status
+from chaffinch.fleet import asking
 
 FULL = "the disk of the state directory is FULL: events wait in memory until there is room"
 
@@ -15,11 +14,10 @@ FULL = "the disk of the state directory is FULL: events wait in memory until the
 @options.placed
 def command(as_json: bool, state: str | None, config: str | None) -> None:
     """Show the fleet, its groups and workers."""
-    reply = control.ask(options.state_of(state), "status")
+    status = asking.status(options.state_of(state))
     if as_json:
-        print(reply.decode().strip())
+        print(msgspec.json.encode(status).decode())
         return
-    status = msgspec.json.decode(reply, type=Status)
     budget = f" of {text.size(status.budget_bytes)}" if status.budget_bytes else ""
     print(
         f"fleet {status.pid}: {status.hosts} decoy hosts, up {text.ago(status.since)}, "

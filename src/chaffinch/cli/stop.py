@@ -7,7 +7,7 @@ import msgspec
 
 from chaffinch.cli import options
 from chaffinch.errors import RunError
-from chaffinch.fleet import control
+from chaffinch.fleet import asking
 from chaffinch.fleet.state import StateLock
 
 PATIENCE_SECONDS = 30.0
@@ -28,7 +28,7 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
 
         print(deeds.do(directory, "stop", name))
         return
-    pid = msgspec.json.decode(control.ask(directory, "stop"))["pid"]
+    pids = [str(msgspec.json.decode(answer)["pid"]) for answer in asking.ask_all(directory, "stop").values()]
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         lock = StateLock(directory)
@@ -40,4 +40,5 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
         lock.release()
         print("stopped")
         return
-    raise RunError(f"the fleet (pid {pid}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")
+    who = ", ".join(pids)
+    raise RunError(f"the fleet (pid {who}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")

@@ -29,20 +29,22 @@ from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
 @options.setting("metrics.port", "--metrics-port")
+@click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
 @options.placed
-def command(detach: bool, state: str | None, config: str | None, **given: object) -> int:
+def command(only: str, detach: bool, state: str | None, config: str | None, **given: object) -> int:
     """Bring up the fleet: decoy hosts on every address of --hosts.
 
-    Runs until ^C or `chaffinch stop`.
+    Runs until ^C or `chaffinch stop`. With --only it is one group of it, with the ports of that group's services: for a
+    service manager that starts each group by itself. The other commands speak to all of them.
     """
     directory = options.state_of(state)
-    origin = Origin(options.source_of(config, options.flags_given(given)), directory)
+    origin = Origin(options.source_of(config, options.flags_given(given)), directory, only)
     settings = origin.load()
     prepare(directory)
-    lock = StateLock(directory)
-    lock.take()
     draft = origin.draft(settings)
+    lock = StateLock(directory, only)
+    lock.take()
     if detach:
         return _detached(lambda watcher: _run(origin, draft, lock, watcher), directory)
     return _run(origin, draft, lock, live.watcher())
@@ -53,13 +55,14 @@ class Origin(msgspec.Struct, frozen=True):
 
     source: options.Source
     state: Path
+    only: str
 
     def load(self) -> Config:
         return self.source.load()
 
     def draft(self, config: Config) -> Draft:
         with self.source.placed():
-            return assemble.draft(config, seed(self.state, config.fleet.seed))
+            return assemble.draft(config, seed(self.state, config.fleet.seed), self.only)
 
     def taken_over(self, config: Config) -> None:
         write_private(self.state / options.EFFECTIVE, msgspec.json.encode(config))
@@ -71,7 +74,7 @@ def _run(origin: Origin, draft: Draft, lock: StateLock, watcher: live.Watcher) -
     lock.sign()
     _log_to(directory / LOG_NAME, quiet=watcher.quiet)
     parts = assemble.parts(draft, directory)
-    origin.taken_over(draft.config)
+    origin.taken_over(draft.stated)
     hand_over(draft.config.fleet.user, directory)
     gc.collect()
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import logging
 import resource
 import socket
@@ -17,6 +18,7 @@ from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.quarantine import FileQuarantine
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.registry import Handler
+from chaffinch.decoys.relief import Relief
 from chaffinch.decoys.session import Session
 from chaffinch.decoys.table import Room, SessionTable
 from chaffinch.events import Syn
@@ -50,6 +52,7 @@ class SharedByDecoys(msgspec.Struct):
     quarantine: FileQuarantine
     overlays: Overlays
     room: Room
+    relief: Relief
 
     def adopt(self, settings: DecoySettings, plan: Plan, personas: Personas) -> None:
         """Go on with another configuration: who connects from now on meets the new plan; what was kept stays."""
@@ -58,17 +61,25 @@ class SharedByDecoys(msgspec.Struct):
         self.overlays.bytes_per_source = settings.overlay_source_bytes
         self.overlays.total_bytes = settings.overlay_bytes
         self.overlays.ttl = settings.overlay_seconds
+        self.room.most, self.room.most_bytes = _most_sessions(settings), settings.session_bytes
+        self.relief.own(personas, self.overlays)
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:
     """Make what the decoy workers of this process have in common."""
+    overlays = Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds)
     return SharedByDecoys(
         plan,
         personas,
         FileQuarantine(state / "quarantine", settings.upload_bytes),
-        Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds),
-        Room(_most_descriptors() - SPARE_DESCRIPTORS),
+        overlays,
+        Room(_most_sessions(settings), settings.session_bytes),
+        Relief(personas, overlays),
     )
+
+
+def _most_sessions(settings: DecoySettings) -> int:
+    return min(settings.sessions, _most_descriptors() - SPARE_DESCRIPTORS)
 
 
 def _most_descriptors() -> int:
@@ -95,11 +106,13 @@ class Acceptor:
         self._resting: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None] = self._loop.create_future()
         self.unserved = 0
+        self.refused = 0
         self.rests = 0
 
     def open(self, listeners: list[Listener]) -> None:
         """Begin to accept."""
         self._listeners = listeners
+        self._shared.relief.follow(self._recorder)
         self._watch()
 
     def close(self) -> None:
@@ -165,8 +178,9 @@ class Acceptor:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             sock.close()
             return
-        self._table.make_room()
         persona, service = found
+        if listener.plan.stack is None:  # the listener has hosts of several looks: from here on this one has its own
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, persona.os.ttl)
         session = Session(
             sock,
             persona=persona,
@@ -177,8 +191,9 @@ class Acceptor:
             recorder=self._recorder,
             quarantine=self._shared.quarantine,
             overlays=self._shared.overlays,
+            holdings=self._shared.room,
         )
-        self._table.add(runner.start(session, self._handler, _saved_syn(sock)), session)
+        self._begin(session, _saved_syn(sock))
 
     def _take_datagrams(self, listener: Listener) -> None:
         for _ in range(AT_ONCE):
@@ -187,12 +202,11 @@ class Acceptor:
             if found is None:
                 self.unserved += 1
                 continue
-            self._table.make_room()
             persona, service = found
             session = DatagramSession(
                 listener.socket,
                 data,
-                answer=send_datagram,
+                answer=functools.partial(send_datagram, ttl=persona.os.ttl),
                 persona=persona,
                 service=service,
                 spec=self._handler.spec,
@@ -202,7 +216,16 @@ class Acceptor:
                 quarantine=self._shared.quarantine,
                 overlays=self._shared.overlays,
             )
-            self._table.add(runner.start(session, self._handler), session)
+            self._begin(session)
+
+    def _begin(self, session: Session, syn: Syn | None = None) -> None:
+        """Serve the session, or refuse it while memory is short: those that are open go on."""
+        if self._shared.relief.refusing:
+            self.refused += 1
+            runner.refuse(session, self._handler, syn)
+            return
+        self._table.make_room()
+        self._table.add(runner.start(session, self._handler, syn), session)
 
     def _asked(self, address: str, listener: Listener) -> tuple[Persona, Service] | None:
         """The persona at `address` and its service on this port, or None when it runs none there."""

@@ -20,10 +20,10 @@ def adopted(parts: Parts, told: Adopt, held: Iterable[Listener], descriptors: Se
     sockets = {listener.key: listener.socket for listener in held}
     for port, descriptor in zip(told.passed, descriptors, strict=True):
         came = socket.socket(fileno=descriptor)
-        if sockets.setdefault((port.transport, port.listen), came) is not came:
+        if sockets.setdefault((port.transport, port.listen, port.stack), came) is not came:
             came.close()
     listeners = tuple(
-        Listener(port, sockets[port.transport, port.listen], silent)
+        Listener(port, sockets[port.transport, port.listen, port.stack], silent)
         for port, silent in zip(told.ports, told.silent, strict=True)
     )
     return msgspec.structs.replace(replanned(parts, told.config), listeners=listeners)

@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
-from chaffinch.fleet import budget, workers
+from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.parts import Draft, Parts
+from chaffinch.fleet.workers import Worker
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
 from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
+
+if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -51,20 +56,56 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def draft(config: Config, seed: bytes) -> Draft:
-    """The whole fleet on paper. Raises `InputError` for what is not there, or what the budget cannot hold."""
-    described = describe(config, seed)
+def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
+    """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    groups = workers.arrange(workers.table(described.services, config.fleet.workers), config.fleet.groups)
+    opted = (workers.CAPTURE,) if config.capture.enabled else ()
+    table = workers.table(described.services, config.fleet.workers, opted)
+    groups = workers.arrange(table, config.fleet.groups)
     budget.divide(budget.stated(config.fleet.memory), groups)
-    return Draft(config, seed, described.plan, described.personas, groups)
+    return groups
+
+
+def draft(stated: Config, seed: bytes, only: str = "") -> Draft:
+    """The whole fleet on paper, or what the supervisor of the group `only` has of it. Raises `InputError` as `describe`
+    and `arranged` do, and for a group that is not there.
+    """
+    described = describe(stated, seed)
+    groups = arranged(stated, described)
+    plan = described.plan
+    if not only:
+        return Draft(stated, stated, seed, plan, described.personas, groups, plan)
+    config = alone.configured(stated, groups, only)
+    mine = {only: groups[only]}
+    return Draft(config, stated, seed, plan, described.personas, mine, alone.ports_of(plan, groups[only]), only)
 
 
 def parts(draft: Draft, state: Path) -> Parts:
-    """Bind the listeners. Raises `RunError` when a port cannot be bound."""
-    return Parts(draft.config, draft.seed, state, draft.plan, draft.personas, open_all(draft.plan))
+    """Bind the listeners, and open the raw socket where a worker needs it.
+
+    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    """
+    rows = (worker for members in draft.groups.values() for worker in members)
+    tap = _tap(draft.config, draft.plan) if any("raw packets" in worker.needs for worker in rows) else None
+    return Parts(
+        draft.config,
+        draft.stated,
+        draft.seed,
+        state,
+        draft.plan,
+        draft.personas,
+        open_all(draft.bound),
+        draft.only,
+        tap,
+    )
+
+
+def _tap(config: Config, plan: Plan) -> "Tap":
+    from chaffinch.capture.tap import open_tap
+
+    return open_tap(plan, config.capture.buffer_bytes)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chaffinch.config import Config
 
 if TYPE_CHECKING:
+    from chaffinch.capture.ring import Ring
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.metrics.registry import Registry
@@ -19,7 +20,7 @@ class Context:
     """One worker's view of its group.
 
     `stopping` is set when the worker is to return. `listeners` are bound sockets of the whole fleet. What is costly
-    to make (`decoys`, `store`) is made when it is first asked for, once in a process.
+    to make (`journal`, `decoys`, `store`) is made when it is first asked for, once in a process.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class Context:
         *,
         config: Config,
         state: Path,
-        journal: "Journal",
         metrics: "Registry",
         listeners: "tuple[Listener, ...]",
+        make_journal: "Callable[[], Journal]",
+        ring: "Ring | None" = None,
         make_store: "Callable[[], Store]",
         make_decoys: "Callable[[], SharedByDecoys]",
         ask_supervisor: Callable[[], Awaitable[bytes]],
@@ -41,15 +43,27 @@ class Context:
         self.group = group
         self.config = config
         self.state = state
-        self.journal = journal
         self.metrics = metrics
         self.listeners = listeners
+        self._ring = ring
         self.budget_bytes = budget_bytes
         self.stopping = asyncio.Event()
         self.fleet_metrics = ask_supervisor
         self.lag: Callable[[], int] = lambda: 0
+        self._make_journal = make_journal
         self._make_store = make_store
         self._make_decoys = make_decoys
+
+    @property
+    def journal(self) -> "Journal":
+        return self._make_journal()
+
+    @property
+    def ring(self) -> "Ring":
+        """Packets that no listener gets. Raises `LookupError` in a fleet that has no raw socket."""
+        if self._ring is None:
+            raise LookupError("this fleet has no raw socket: set `enabled = true` in [capture]")
+        return self._ring
 
     @property
     def store(self) -> "Store":

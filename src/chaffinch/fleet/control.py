@@ -1,11 +1,13 @@
 """The control socket: one JSON line asked, one JSON line answered, only for the fleet's own user and root."""
 
 import contextlib
+import difflib
 import errno
 import os
 import socket
 import struct
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
 
@@ -15,6 +17,7 @@ from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet.state import short_path
 
 NAME = "control.sock"
+"""The socket of a whole fleet; the supervisor of one group alone has `control-GROUP.sock`."""
 MOST_BYTES = 1 << 20
 PATIENCE_SECONDS = 10.0
 ANSWER_SECONDS = 1.0
@@ -29,7 +32,7 @@ Deed = Literal["start", "stop", "restart"]
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all;
-    `reload`, and `reloading`: what became of the last one.
+    `metrics`, by another supervisor of the same fleet; `reload`, and `reloading`: what became of the last one.
     """
 
     do: str
@@ -77,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     budget_bytes: int
     pss_bytes: int
     silent: bool
+    stack: str
     sessions_open: int
     sessions_seen: int
     events: int
@@ -84,6 +88,12 @@ class Status(msgspec.Struct, frozen=True):
     journal_full: bool
     groups: tuple[GroupStatus, ...]
     workers: tuple[WorkerStatus, ...]
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """The metrics of a supervisor's groups, as `Snapshot.to_bytes` has them."""
+
+    snapshot: bytes
 
 
 class Reloaded(msgspec.Struct, frozen=True):
@@ -108,9 +118,11 @@ class Reloading(msgspec.Struct, frozen=True):
 
 
 class Owned(Protocol):
-    """What the fleet does for its owner. `act` gives the names of the workers that it concerns."""
+    """What a supervisor does for the fleet's owner. `act` gives the names of the workers that it concerns."""
 
     def status(self) -> Status: ...
+
+    def measured(self) -> Measured: ...
 
     def stop(self) -> None: ...
 
@@ -121,16 +133,32 @@ class Owned(Protocol):
     def reloading(self) -> Reloading: ...
 
 
-def listen(state: Path) -> socket.socket:
-    """The control socket of the fleet that holds the state's lock: one left by a crash is replaced."""
+def name_of(only: str) -> str:
+    """The name of a supervisor's socket: that of the group `only`, or of a whole fleet."""
+    return f"control-{only}.sock" if only else NAME
+
+
+def unknown(name: str, known: Iterable[str]) -> InputError:
+    """Nothing in the fleet is called that; names the nearest, or all that there are."""
+    names = dict.fromkeys(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
+    return InputError(f"no worker or group of this fleet is called {name!r}; {hint}")
+
+
+def listen(state: Path, only: str = "") -> socket.socket:
+    """The control socket of the fleet that holds the state's lock, or of the group that holds its own: one left by a
+    crash is replaced.
+    """
+    name = name_of(only)
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        path = short_path(state / NAME, directory)
+        path = short_path(state / name, directory)
         with contextlib.suppress(FileNotFoundError):
-            (state / NAME).unlink()
+            (state / name).unlink()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         sock.bind(path)
-        (state / NAME).chmod(0o600)
+        (state / name).chmod(0o600)
         sock.listen(16)
     finally:
         os.close(directory)
@@ -161,8 +189,14 @@ def _reply(caller: socket.socket, fleet: Owned) -> bytes:
         ask = msgspec.json.decode(_read_line(caller, 4096, ANSWER_SECONDS), type=Ask)
     except (msgspec.DecodeError, ValueError) as error:
         return msgspec.json.encode({"error": f"not understood: {error}"})
-    if ask.do == "status":
-        return msgspec.json.encode(fleet.status())
+    of_all = {
+        "status": fleet.status,
+        "metrics": fleet.measured,
+        "reload": fleet.reload,
+        "reloading": fleet.reloading,
+    }
+    if ask.do in of_all and not ask.name:
+        return _answered(of_all[ask.do])
     if ask.do == "stop" and not ask.name:
         fleet.stop()
         return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
@@ -171,16 +205,14 @@ def _reply(caller: socket.socket, fleet: Owned) -> bytes:
             return msgspec.json.encode({"workers": fleet.act(cast(Deed, ask.do), ask.name)})
         except ChaffinchError as error:
             return msgspec.json.encode({"error": str(error)})
-    if ask.do in ("reload", "reloading") and not ask.name:
-        return _reloading(fleet, ask.do)
     known = "status, stop, reload, reloading, and start, stop or restart of a name"
     return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: {known}"})
 
 
-def _reloading(fleet: Owned, do: str) -> bytes:
+def _answered(question: Callable[[], msgspec.Struct]) -> bytes:
     """Whose fault a refusal is goes along: it decides the exit code."""
     try:
-        return msgspec.json.encode(fleet.reload() if do == "reload" else fleet.reloading())
+        return msgspec.json.encode(question())
     except ChaffinchError as error:
         return msgspec.json.encode({"error": str(error), "is_input": isinstance(error, InputError)})
 
@@ -190,25 +222,29 @@ def _allowed(caller: socket.socket) -> bool:
     return uid in (0, os.getuid())
 
 
-def ask(state: Path, do: str, name: str = "") -> bytes:
-    """Ask the fleet that runs on `state`. Raises `RunError` when none does, or when it refuses; `InputError` when it
-    says that the operator's input is why.
+class AbsentError(RunError):
+    """Nobody listens on that socket."""
+
+
+def ask(state: Path, do: str, name: str = "", socket_name: str = NAME, patience: float = PATIENCE_SECONDS) -> bytes:
+    """Ask a supervisor on `state`, the whole fleet's by default. Raises `AbsentError` when there is none, `InputError`
+    when it refuses what its owner gave, and `RunError` when it refuses for another reason.
     """
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
-        raise RunError(_none(state)) from None
+        raise AbsentError(_none(state)) from None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(PATIENCE_SECONDS)
-            sock.connect(short_path(state / NAME, directory))
+            sock.settimeout(patience)
+            sock.connect(short_path(state / socket_name, directory))
             sock.sendall(msgspec.json.encode(Ask(do, name)) + b"\n")
-            reply = _read_line(sock, MOST_BYTES)
+            reply = _read_line(sock, MOST_BYTES, patience)
     except (FileNotFoundError, ConnectionRefusedError):
-        raise RunError(_none(state)) from None
+        raise AbsentError(_none(state)) from None
     except (OSError, ValueError) as error:
         raise RunError(
-            f"the fleet on {state} did not answer ({error}); look at its log with `chaffinch logs`"
+            f"the fleet on {state} did not answer at {socket_name} ({error}); look at its log with `chaffinch logs`"
         ) from None
     finally:
         os.close(directory)

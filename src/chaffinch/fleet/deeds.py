@@ -1,10 +1,8 @@
 """What the owner asks of one worker or group: to start, to stop, to begin anew. Its neighbours go on."""
 
-import difflib
-
 from chaffinch.decoys.worker import PREFIX
-from chaffinch.errors import InputError, RunError
-from chaffinch.fleet.control import Deed
+from chaffinch.errors import RunError
+from chaffinch.fleet.control import Deed, unknown
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Act
 from chaffinch.fleet.parts import Parts
@@ -33,13 +31,14 @@ class Deeds:
             one.off.update(names)
         else:
             one.off.difference_update(names)
+        # Before the worker begins, which would give up a listener that does not listen.
+        open_doors(self._processes.parts, one)
         if one.is_off:
             self._processes.end(one)
         elif not one.pid or one.draining_since is not None:
             self._processes.again(one)
         else:
             self._processes.say(one, Act(do, names))
-        open_doors(self._processes.parts, one)
         return names
 
     def _named(self, name: str) -> tuple[GroupProcess, tuple[str, ...]]:
@@ -51,9 +50,7 @@ class Deeds:
             if any(worker.name == name for worker in one.workers):
                 return one, (name,)
         known = [*groups, *(worker.name for one in groups.values() for worker in one.workers)]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(dict.fromkeys(known))}"
-        raise InputError(f"no worker or group of this fleet is called {name!r}; {hint}")
+        raise unknown(name, known)
 
 
 def open_doors(parts: Parts, one: GroupProcess) -> None:

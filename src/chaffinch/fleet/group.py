@@ -20,13 +20,14 @@ from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metric
 from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
+    from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
     from chaffinch.store.protocol import Store
 
@@ -58,7 +59,7 @@ class Group:
     ) -> None:
         self.name = name
         self.parts = parts
-        self.journal = SqliteJournal(parts.state / "journal", parts.config.journal)
+        self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
         memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
@@ -72,7 +73,6 @@ class Group:
         """When the supervisor's patience ends."""
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
-        self._export_journal()
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
         self._workers = frozenset(worker.name for worker in workers)
         self._leaving: tuple[Listener, ...] = ()
@@ -86,14 +86,21 @@ class Group:
             self.name,
             config=self.parts.config,
             state=self.parts.state,
-            journal=self.journal,
+            make_journal=self._make_journal,
             metrics=self.metrics,
             listeners=self.parts.listeners,
+            ring=self.parts.tap.ring if self.parts.tap is not None else None,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
             budget_bytes=self.holdings.share_bytes,
         )
+
+    def _make_journal(self) -> "Journal":
+        if self._journal is None:
+            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            self._export_journal(self._journal)
+        return self._journal
 
     def _make_store(self) -> "Store":
         if self._store is None:
@@ -107,6 +114,10 @@ class Group:
             from chaffinch.decoys.acceptor import share
 
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
+            relief = self._decoys.relief
+            self.holdings.offer("shrink_caches", relief.shrink, relief.grow)
+            self.holdings.offer("collapse_earlier", relief.collapse_earlier, relief.collapse_later)
+            self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
     async def run(self) -> int:
@@ -185,9 +196,11 @@ class Group:
     def _close(self) -> int:
         if self._store is not None:
             self._store.close()
+        if self._journal is None:
+            return 0
         if self._ends_at is None:
-            return self.journal.close()
-        return self.journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
+            return self._journal.close()
+        return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
         while True:
@@ -272,13 +285,13 @@ class Group:
             self._asked = None  # the question or its answer was lost: the next one asks anew
             raise
 
-    def _export_journal(self) -> None:
+    def _export_journal(self, journal: SqliteJournal) -> None:
         for name, read in (
-            ("journal_appended", lambda: self.journal.appended),
-            ("journal_lost", lambda: self.journal.lost),
+            ("journal_appended", lambda: journal.appended),
+            ("journal_lost", lambda: journal.lost),
         ):
             self.metrics.counter_from(name, read)
-        self.metrics.gauge("journal_full", lambda: int(self.journal.full))
+        self.metrics.gauge("journal_full", lambda: int(journal.full))
 
 
 def main(
@@ -293,6 +306,8 @@ def main(
     """The whole life of a group's process after the fork; its exit code. Workers that are `off` are there, and do not
     run.
     """
+    if parts.tap is not None:
+        parts.tap.let_go(reads=CAPTURE in workers)
     confined = confine()
     threading.stack_size(STACK_BYTES)
     return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))

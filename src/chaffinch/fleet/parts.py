@@ -10,19 +10,27 @@ from chaffinch.config import Config
 from chaffinch.fleet.workers import Worker
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.network.listeners import Listener
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A fleet on paper: what it would be, with everything checked that needs no socket."""
+    """A fleet on paper: what it would be, with everything checked that needs no socket.
+
+    `stated` is the configuration as it is written; `config` what the supervisor goes by, which of one group alone
+    (`only`) has that group's part of the budget. `bound` is the plan with the ports that are its to bind.
+    """
 
     config: Config
+    stated: Config
     seed: bytes
     plan: "Plan"
     personas: "Personas"
     groups: Mapping[str, tuple[Worker, ...]]
+    bound: "Plan"
+    only: str = ""
 
 
 class Origin(Protocol):
@@ -45,8 +53,13 @@ class Parts(msgspec.Struct, frozen=True):
     """What the supervisor made before it forked, and every group uses."""
 
     config: Config
+    stated: Config
+    """As it is written: see `Draft`."""
     seed: bytes
     state: Path
     plan: "Plan"
     personas: "Personas"
     listeners: "tuple[Listener, ...]"
+    only: str = ""
+    """The one group that this supervisor has; empty when it has all."""
+    tap: "Tap | None" = None

@@ -19,11 +19,12 @@ def give_up(user: str, process_name: str, writable: Sequence[Path], state: Path,
     """Drop what this process does not need, and say what was dropped: the text stands in `status`.
 
     Started by root, the process becomes `user` where that user can reach the state directory and this Python (a
-    private home hides both); else it stays uid 0 without a capability. Landlock then forbids writing outside
-    `writable` and, without `connect`, TCP connections, where the kernel has it.
+    private home hides both); else it stays uid 0 without a capability. Started by another user, it gives up what a
+    service manager lent that user to bind low ports with. Landlock then forbids writing outside `writable` and,
+    without `connect`, TCP connections, where the kernel has it.
     """
     _core.set_process_name(process_name)
-    said = [_drop_root(user, state)] if os.getuid() == 0 else [f"uid {os.getuid()}"]
+    said = [_drop_root(user, state) if os.getuid() == 0 else _drop_capabilities()]
     _core.no_new_privs()
     done = _core.confine(writable, allow_connect=connect, allow_bind=True)
     if not done.abi:
@@ -47,7 +48,8 @@ def hand_over(user: str, state: Path) -> None:
     for name in DIRECTORIES:
         os.chown(state / name, entry.pw_uid, entry.pw_gid)
         for inside in (state / name).iterdir():
-            os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # another group's, which runs already
+                os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 def account(user: str) -> pwd.struct_passwd:
@@ -73,6 +75,11 @@ def _may_enter(entry: pwd.struct_passwd, folder: Path) -> bool:
     if found.st_uid == entry.pw_uid:
         return bool(found.st_mode & stat.S_IXUSR)
     return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == entry.pw_gid else stat.S_IXOTH))
+
+
+def _drop_capabilities() -> str:
+    _core.drop_capabilities()
+    return f"uid {os.getuid()}"
 
 
 def _drop_root(user: str, state: Path) -> str:

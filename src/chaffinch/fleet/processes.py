@@ -17,7 +17,7 @@ import msgspec
 
 from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
-from chaffinch.fleet import budget, descendants, group, messages
+from chaffinch.fleet import asking, budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
@@ -61,6 +61,8 @@ class Processes:
         """Listeners that `parts` has no more, or not yet for good, while a reload goes on."""
         self.division = budget.divide(budget.stated(self.settings.memory), groups)
         self.groups = {name: self.made(name, workers) for name, workers in groups.items()}
+        self._others: dict[str, Snapshot] = {}
+        """What supervisors of other groups said last, by their sockets."""
         self._selector = selector
         self._leave_supervisor = leave
 
@@ -260,7 +262,7 @@ class Processes:
             if isinstance(message, Beat):
                 continue
             if isinstance(message, AskMetrics):
-                self.say(one, Metrics(self.snapshot().to_bytes()))
+                self.say(one, Metrics(self._whole_snapshot().to_bytes()))
 
     def _hang_up(self, one: GroupProcess) -> None:
         if one.channel is not None:
@@ -282,3 +284,13 @@ class Processes:
     def snapshot(self) -> Snapshot:
         """The metrics of all groups, merged."""
         return merge([one.snapshot for one in self.groups.values() if one.snapshot is not None])
+
+    def _whole_snapshot(self) -> Snapshot:
+        """That of the whole fleet, also where other supervisors have the other groups."""
+        if not self.parts.only:
+            return self.snapshot()
+        # What a supervisor counted that is silent now stays counted: a page must not go back.
+        silent = {name: one.counters() for name, one in self._others.items()}
+        heard = asking.snapshots(self.parts.state, self.parts.only)
+        self._others = silent | {name: Snapshot.from_bytes(one) for name, one in heard.items()}
+        return merge([self.snapshot(), *self._others.values()])

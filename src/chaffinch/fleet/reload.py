@@ -63,6 +63,9 @@ RULES: Final = (
     Rule("network.port_offset", "workers", "what faces attackers", _faces_attackers),
     Rule("network.backlog", "told"),
     Rule("decoys.*", "workers", "every decoy service", _is_decoy),
+    Rule("capture.enabled", "fleet"),  # the socket is opened before the fork
+    Rule("capture.buffer_bytes", "fleet"),
+    Rule("capture.*", "workers", "`capture`", _is_named_so),
     Rule("services.*", "workers", "that service", _serves_it),
     Rule("journal.*", "processes", "every group: each has its writer"),
     Rule("store.*", "processes", "groups that may write to the store", _may_store),
@@ -122,9 +125,11 @@ def rule_for(path: str) -> Rule:
     return next(fitting, Rule(path, "fleet"))
 
 
-def refuse_unchangeable(settings: tuple[str, ...]) -> None:
-    """Raises `InputError` that names the settings which hold for a fleet's whole life."""
-    fixed = [path for path in settings if rule_for(path).then == "fleet"]
+def refuse_unchangeable(settings: tuple[str, ...], only: str = "") -> None:
+    """Raises `InputError` that names the settings which hold for a fleet's whole life. Where a supervisor has the group
+    `only`, its workers cannot go to another one.
+    """
+    fixed = [path for path in settings if rule_for(path).then == "fleet" or (only and path == "fleet.groups")]
     if fixed:
         raise InputError(
             f"{', '.join(fixed)} cannot change while the fleet runs: put it back, or restart the fleet with "
@@ -135,7 +140,7 @@ def refuse_unchangeable(settings: tuple[str, ...]) -> None:
 def changes(old: Draft, new: Draft) -> Change:
     """What leads from one fleet to the other. Raises `InputError` as `refuse_unchangeable` does."""
     settings = differing(old.config, new.config)
-    refuse_unchangeable(settings)
+    refuse_unchangeable(settings, new.only)
     here, there = _homes(old.groups), _homes(new.groups)
     begun = _begun_anew(old.groups, new.groups, settings)
     staying = {name: home for name, home in there.items() if home not in begun}

@@ -48,17 +48,24 @@ class Reloader:
         number = self.last.number + 1
         now = self._processes.parts
         config = self._origin.load()
-        settings = differing(now.config, config)
+        settings = differing(now.stated, config)
         if not settings:
             self.last = Reloading(number=number, done=True)
             return self.last
-        refuse_unchangeable(settings)
+        refuse_unchangeable(settings, only=now.only)
         old = Side(now, {one.name: one.workers for one in self._processes.groups.values()}, self._processes.division)
         draft = self._drafted(config, now)
-        _refuse_taken(now.config.metrics, config.metrics)
-        _refuse_long_filters(draft)
-        parts = Parts(config, now.seed, now.state, draft.plan, draft.personas, open_all(draft.plan, now.listeners))
-        new = Side(parts, draft.groups, budget.divide(budget.stated(config.fleet.memory), draft.groups))
+        _refuse_taken(now.config.metrics, config.metrics, draft)
+        _refuse_long_filters(draft, now)
+        parts = msgspec.structs.replace(
+            now,
+            config=draft.config,
+            stated=draft.stated,
+            plan=draft.plan,
+            personas=draft.personas,
+            listeners=open_all(draft.bound, now.listeners),
+        )
+        new = Side(parts, draft.groups, budget.divide(budget.stated(draft.config.fleet.memory), draft.groups))
         there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
         self._rollout = Rollout(self._processes, old, new, there, back)
         self._steps = self._rollout.run()
@@ -88,7 +95,7 @@ class Reloader:
     def _taken_over(self) -> str:
         """Have it written down; why it could not be."""
         try:
-            self._origin.taken_over(self._processes.parts.config)
+            self._origin.taken_over(self._processes.parts.stated)
         except OSError as error:
             return f"the new configuration holds, but cannot be written to the state directory ({error.strerror})"
         return ""
@@ -105,25 +112,30 @@ class Reloader:
                 f"the services that the configuration names cannot be brought in ({error!r}); repair or remove them; "
                 "nothing was changed"
             ) from None
-        if (config.network, config.services) == (now.config.network, now.config.services):
+        if (config.network, config.services) == (now.stated.network, now.stated.services):
             return msgspec.structs.replace(draft, plan=now.plan, personas=now.personas)
         return draft
 
 
 def _draft(side: Side) -> Draft:
-    parts = side.parts
-    return Draft(parts.config, parts.seed, parts.plan, parts.personas, side.groups)
+    one = side.parts
+    return Draft(one.config, one.stated, one.seed, one.plan, one.personas, side.groups, one.plan, one.only)
 
 
-def _refuse_long_filters(draft: Draft) -> None:
-    """Raises `InputError` for prefixes that the kernel's filter cannot hold."""
+def _refuse_long_filters(draft: Draft, now: Parts) -> None:
+    """Raises `InputError` for prefixes that the kernel's filters cannot hold."""
     for port in draft.plan.ports:
         draft.plan.filter_for(port)
+    if now.tap is not None:
+        from chaffinch.capture.tap import program_for
+
+        program_for(draft.plan)
 
 
-def _refuse_taken(old: MetricsSettings, new: MetricsSettings) -> None:
+def _refuse_taken(old: MetricsSettings, new: MetricsSettings, draft: Draft) -> None:
     """Raises `RunError` when the metrics page could not move to its new address; it is the worker that binds it."""
-    if old == new or not new.port:
+    here = any(worker.name == "metrics" for members in draft.groups.values() for worker in members)
+    if old == new or not new.port or not here:
         return
     port = 0 if new.port == old.port else new.port  # our own page still has it
     try:

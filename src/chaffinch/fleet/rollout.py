@@ -100,13 +100,15 @@ class Rollout:
         kept = {listener.socket for listener in source.parts.listeners}
         wanted = {listener.socket for listener in target.parts.listeners}
         came = tuple(listener for listener in target.parts.listeners if listener.socket not in kept)
-        plan = target.parts.plan
+        plan, before = target.parts.plan, source.parts.plan
         self._processes.parts = target.parts
         self._processes.leaving = tuple(one for one in source.parts.listeners if one.socket not in wanted)
         for listener in target.parts.listeners:
-            if plan is not source.parts.plan and listener.socket in kept:
+            if plan is not before and listener.socket in kept:
                 listener.admit(plan.filter_for(listener.plan))
                 listener.hold(plan.backlog)
+        if plan is not before and target.parts.tap is not None:
+            target.parts.tap.admit(plan)
         staying = [name for name in self._processes.groups if name in target.groups and name not in change.anew]
         self._processes.budget(target.division, staying)
         for one in self._processes.groups.values():
@@ -181,6 +183,7 @@ class Rollout:
         known = {worker.name for rows in source.groups.values() for worker in rows}
         self._processes.groups[name] = one
         one.workers, one.budget_bytes, one.off = members, target.division.share_of(name), off
+        open_doors(target.parts, one)  # before a worker begins, which gives up a listener that does not listen
         self._processes.again(one)
         for gone in (worker.name for worker in source.groups.get(name, ()) if worker.name not in staying):
             self._shut(gone)
@@ -189,7 +192,6 @@ class Rollout:
             yield from self._serves(one, worker.name, before.get(worker.name))
             self._shut(worker.name)
             self._note(worker.name, _word(worker.name, one, "restarted" if worker.name in known else "started"))
-        open_doors(target.parts, one)
 
     def _begin(self, name: str, target: Side, change: Change) -> Iterator[None]:
         """The worker begins anew, or for the first time, inside its group's process where there is one."""

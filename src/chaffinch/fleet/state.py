@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 from pathlib import Path
+from typing import NoReturn
 
 from chaffinch.errors import InputError, RunError
 
@@ -14,43 +15,85 @@ FACING_ATTACKERS = ("journal", "quarantine")
 DIRECTORIES = (*FACING_ATTACKERS, "store")
 """What groups may write to. The state directory itself, with the seed, the lock and the log, is the supervisor's."""
 
+WHOLE = "fleet.lock"
+
 SEED_BYTES = 32
 MOST_SOCKET_PATH = 107
 """What `sockaddr_un` holds of a path (unix(7))."""
 
 
 class StateLock:
-    """One fleet a state directory: an advisory lock that the kernel lets go when its process dies, so that none is
-    stale.
+    """One fleet a state directory, or one supervisor for each of its groups (`only`): advisory locks that the kernel
+    lets go when their process dies, so that none is stale.
+
+    A whole fleet has `fleet.lock` for itself. Supervisors of groups share it, and each has `fleet-GROUP.lock` for
+    itself.
     """
 
-    def __init__(self, state: Path) -> None:
-        self._path = state / "fleet.lock"
-        self._descriptor = -1
+    def __init__(self, state: Path, only: str = "") -> None:
+        self._state = state
+        self.only = only
+        self._held: list[int] = []
 
     def take(self) -> None:
-        """Raises `RunError` that names the fleet that has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = os.read(descriptor, 32).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise RunError(
-                f"another fleet{f' (pid {who})' if who else ''} runs on the state directory {self._path.parent}; "
-                "stop it with `chaffinch stop`, or name another directory with --state"
-            ) from None
-        self._descriptor = descriptor
+        """Raises `RunError` that names the fleet, or the group, that has it."""
+        whole = self._open(WHOLE)
+        if not _locked(whole, fcntl.LOCK_SH if self.only else fcntl.LOCK_EX):
+            self._refuse(self._taken(whole))
+        if self.only and not _locked(own := self._open(f"fleet-{self.only}.lock"), fcntl.LOCK_EX):
+            self._refuse(
+                f"the group {self.only!r} runs already{_who(own)} on the state directory {self._state}; "
+                f"restart it with `chaffinch restart {self.only}`, or end it before"
+            )
 
     def sign(self) -> None:
-        """Write who has the lock, for the sentence that a second fleet shows."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        """Write who has the lock, for the sentence that a second one shows."""
+        os.ftruncate(self._held[-1], 0)
+        os.pwrite(self._held[-1], f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        while self._held:
+            os.close(self._held.pop())
+
+    def _open(self, name: str) -> int:
+        self._held.append(os.open(self._state / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return self._held[-1]
+
+    def _refuse(self, why: str) -> NoReturn:
+        self.release()
+        raise RunError(why) from None
+
+    def _taken(self, whole: int) -> str:
+        groups = _running_alone(self._state)
+        who = f"a fleet of single groups ({', '.join(groups)})" if groups else f"another fleet{_who(whole)}"
+        return (
+            f"{who} runs on the state directory {self._state}; "
+            "stop it with `chaffinch stop`, or name another directory with --state"
+        )
+
+
+def _locked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _who(descriptor: int) -> str:
+    """Who signed the lock."""
+    signed = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+    return f" (pid {signed})" if signed else ""
+
+
+def _running_alone(state: Path) -> list[str]:
+    """The groups that have a supervisor of their own now."""
+    found = []
+    for path in sorted(state.glob("fleet-*.lock")):
+        with path.open("rb") as file:
+            if not _locked(file.fileno(), fcntl.LOCK_SH):
+                found.append(path.stem.removeprefix("fleet-"))
+    return found
 
 
 def prepare(state: Path) -> None:

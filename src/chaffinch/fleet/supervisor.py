@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from chaffinch.config import FleetSettings, environment
 from chaffinch.errors import RunError
 from chaffinch.fleet import control, descendants, last_words
-from chaffinch.fleet.control import Deed, Reloading, Status
+from chaffinch.fleet.control import Deed, Measured, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Stop
@@ -28,6 +28,7 @@ from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.reloader import Reloader
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
+from chaffinch.network.listeners import shown_by
 
 if TYPE_CHECKING:
     import socket
@@ -136,6 +137,8 @@ class Supervisor:
         self._turned = now
         self._watch(now)
         self._reloader.advance()
+        if self.parts.tap is not None:
+            self.parts.tap.count_drops()
         self._notifier.alive()
         if not self._reloader.is_busy and all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
@@ -211,6 +214,7 @@ class Supervisor:
             budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
+            stack=shown_by(self.parts.listeners),
             sessions_open=int(snapshot.total("sessions_open")),
             sessions_seen=int(snapshot.total("sessions_opened")),
             events=int(snapshot.total("events_recorded")),
@@ -219,6 +223,10 @@ class Supervisor:
             groups=tuple(one.status() for one in self.groups.values()),
             workers=tuple(row for one in self.groups.values() for row in one.rows()),
         )
+
+    def measured(self) -> Measured:
+        """The metrics of this supervisor's groups, for one that has others."""
+        return Measured(self._processes.snapshot().to_bytes())
 
     # Opening and closing
 
@@ -229,7 +237,7 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
-        self._control = control.listen(self.parts.state)
+        self._control = control.listen(self.parts.state, self.parts.only)
         self._selector.register(
             self._control,
             selectors.EVENT_READ,
@@ -258,9 +266,11 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()
-            (self.parts.state / control.NAME).unlink(missing_ok=True)
+            (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in (*self.parts.listeners, *self._processes.leaving):
             listener.socket.close()
+        if self.parts.tap is not None:
+            self.parts.tap.end()
         self._selector.close()
         for end in self._wake:
             os.close(end)

@@ -65,6 +65,12 @@ BEHIND: Final = (
 )
 """The workers that every fleet has, beside one for each decoy service."""
 
+CAPTURE: Final = Worker(
+    "capture", "chaffinch.capture.worker", DECOYS,
+    "tells what no listener gets: port scans, ICMP, ARP (with `capture.enabled`)", ("raw packets",), 400_000,
+)  # fmt: skip
+"""With `capture.enabled`. It has packets in memory, and no socket: that is the supervisor's."""
+
 KEPT: Final = (
     Worker("canary", "", DECOYS, "hears canary tokens being used, by HTTP and DNS", ("decoy ports",), 800_000, 2),
     Worker("enrich", "", BACK, "adds networks, names and feeds to sources, from the owner's files", (), 4 * MB, 3),
@@ -98,15 +104,15 @@ def decoy_worker(service: str) -> Worker:
     return Worker(f"{PREFIX}{service}", "chaffinch.decoys.worker", DECOYS, does, ("decoy ports",), idle, 4)
 
 
-def table(services: Iterable[str], added: Iterable[str] = ()) -> tuple[Worker, ...]:
-    """All workers of a fleet with these services, and those that other packages add by name.
+def table(services: Iterable[str], added: Iterable[str] = (), opted: Iterable[Worker] = ()) -> tuple[Worker, ...]:
+    """All workers of a fleet with these services, those that settings ask for (`opted`), and those of other packages.
 
     Raises `InputError` for a name that no package has, or that is taken.
     """
-    rows = [*(decoy_worker(service) for service in services), *BEHIND]
+    rows = [*(decoy_worker(service) for service in services), *BEHIND, *opted]
     for name in added:
         found = plugins.modules(plugins.WORKERS)
-        taken = next((row.module or "this project" for row in (*rows, *KEPT) if row.name == name), None)
+        taken = next((row.module or "this project" for row in (*rows, CAPTURE, *KEPT) if row.name == name), None)
         if taken is not None and name in found:
             raise InputError(f"two modules claim the worker {name!r}: {taken} and {found[name]}; rename or remove one")
         if name not in found:

@@ -68,7 +68,7 @@ def writable_bytes() -> int:
 
 def limit(pid: int | None = None, proc: str = "/proc") -> Limit:
     """What bounds the memory of a process: the least of its cgroups' limits and the machine's RAM."""
-    found = [Limit(parse_kib(_text(f"{proc}/meminfo"), "MemTotal"), RAM)]
+    found = [Limit(_ram(proc), RAM)]
     mounts = list(parse_mounts(_text(f"{proc}/self/mountinfo")))
     for folder, name in limit_files(_text(f"{proc}/{pid or 'self'}/cgroup"), mounts):
         try:
@@ -78,6 +78,14 @@ def limit(pid: int | None = None, proc: str = "/proc") -> Limit:
         if value is not None:
             found.append(Limit(value, folder))
     return min(found, key=lambda one: one.bytes)
+
+
+def _ram(proc: str) -> int:
+    """The machine's memory; from the C library where the mount shows processes alone (`subset=pid`, proc(5))."""
+    try:
+        return parse_kib(_text(f"{proc}/meminfo"), "MemTotal")
+    except ProcessLookupError:
+        return os.sysconf("SC_PHYS_PAGES") * _PAGE
 
 
 def limit_bytes(pid: int | None = None, proc: str = "/proc") -> int:

@@ -1,5 +1,5 @@
-"""The classic BPF program that keeps ports silent: it passes packets only to addresses whose persona runs the
-service.
+"""The classic BPF programs of a port: one keeps it silent, and passes packets only to addresses whose persona runs the
+service; one chooses among the port's listeners the one that has the address's stack.
 
 A host's archetype is a bucket that 32-bit arithmetic picks from its address (`personas.placement`), so that the
 kernel can decide what Python decides, from the same steps. Layout and opcodes: Linux
@@ -25,6 +25,7 @@ on.
 """
 _PASS, _DROP = 0xFFFFFFFF, 0
 _SO_ATTACH_FILTER = 26
+_SO_ATTACH_REUSEPORT_CBPF = 51
 MOST_INSTRUCTIONS = 4096
 
 
@@ -58,6 +59,21 @@ def program(
     if len(code) > MOST_INSTRUCTIONS:
         raise ValueError(f"{len(code)} instructions are more than the kernel's {MOST_INSTRUCTIONS}")
     return tuple(code)
+
+
+def chooser(steps: Sequence[tuple[str, int]], shares: Sequence[Sequence[tuple[int, int]]]) -> tuple[Instruction, ...]:
+    """The program that returns the number of the share whose ranges hold an address's bucket.
+
+    Shares do not overlap. An address in none of them gets the number of the range below its bucket, or 0: the filter
+    of that listener drops it.
+    """
+    code = [Instruction(_LD_ABS, _DESTINATION)]
+    for operation, constant in steps:
+        code += _step(operation, constant)
+    starts = sorted((low, number) for number, ranges in enumerate(shares) for low, _ in ranges)
+    for low, number in reversed(starts):
+        code += [Instruction(_JGE, low, 0, 1), Instruction(_RET, number)]
+    return (*code, Instruction(_RET, 0))
 
 
 def _in_prefixes(prefixes: Sequence[Prefix]) -> list[Instruction]:
@@ -96,20 +112,41 @@ def _in_ranges(ranges: Sequence[tuple[int, int]]) -> list[Instruction]:
 
 
 def attach(sock: socket.socket, instructions: Sequence[Instruction]) -> bool:
-    """Put the program on a socket before it listens. False where this process may not (the kernel wants a
-    capability).
+    """Put a filter on a socket before it listens. False where this process may not (the kernel wants a capability)."""
+    return _attach(sock, _SO_ATTACH_FILTER, instructions)
+
+
+def attach_chooser(sock: socket.socket, instructions: Sequence[Instruction]) -> bool:
+    """Put a chooser on the first socket of a port, which shares it (`SO_REUSEPORT`), before it is bound or listens
+    again. False as with `attach`.
     """
+    return _attach(sock, _SO_ATTACH_REUSEPORT_CBPF, instructions)
+
+
+def takes_chooser(instructions: Sequence[Instruction]) -> bool:
+    """Whether this process may choose among listeners."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return attach_chooser(sock, instructions)
+
+
+def _attach(sock: socket.socket, option: int, instructions: Sequence[Instruction]) -> bool:
     packed = array("B", b"".join(instruction.pack() for instruction in instructions))
     address, _ = packed.buffer_info()  # `struct sock_fprog` holds a pointer to the instructions
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(instructions), address))
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("HP", len(instructions), address))
     except PermissionError:
         return False
     return True
 
 
 def run(instructions: Sequence[Instruction], address: int) -> bool:
-    """What the kernel would decide about a packet to `address`: for `doctor` and the tests, not for traffic."""
+    """Whether the kernel would pass a packet to `address`: for the tests, not for traffic."""
+    return returned(instructions, address) != _DROP
+
+
+def returned(instructions: Sequence[Instruction], address: int) -> int:
+    """What a program returns in the kernel for a packet to `address`: for the tests, not for traffic."""
     a = x = at = 0
     memory = [0] * 16
     alu: dict[int, Callable[[int], int]] = {
@@ -127,7 +164,7 @@ def run(instructions: Sequence[Instruction], address: int) -> bool:
         step = instructions[at]
         at += 1
         if step.code == _RET:
-            return step.operand != _DROP
+            return step.operand
         if step.code == 0x05:
             at += step.operand
         elif step.code in (_JEQ, _JGE):

@@ -1,16 +1,19 @@
-"""The sockets of a plan: one for each port, bound to the wildcard of one device."""
+"""The sockets of a plan: one for each port and TCP/IP look of its hosts, bound to the wildcard of one device."""
 
 import errno
 import os
 import socket
+import struct
 from collections.abc import Sequence
 
 import msgspec
 
 from chaffinch.errors import RunError
 from chaffinch.network import filter as packet_filter
+from chaffinch.network import stacks
 from chaffinch.network.holders import holder
 from chaffinch.network.plan import Plan, PortPlan
+from chaffinch.personas.systems import Stack
 
 TCP_SAVE_SYN, TCP_SAVED_SYN = 27, 28
 _IP_PKTINFO = 8
@@ -18,13 +21,17 @@ _WILDCARD = "0.0.0.0"  # noqa: S104 - of one device, with a filter: that is the 
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """A bound socket. `silent`: the kernel drops packets to addresses that do not run the service; else they are
-    reset.
+    """A bound socket.
+
+    `silent`: the kernel drops packets to addresses that do not run the service; else they are reset. The plan's `stack`
+    is the look of all hosts that this listener serves; None when they differ, so that each session sets what it can.
+    The first listener of a port has the `chooser` among them.
     """
 
     plan: PortPlan
     socket: socket.socket
     silent: bool
+    chooser: tuple[packet_filter.Instruction, ...] = ()
 
     def refuse(self) -> None:
         """Refuse connections, as a port does that nobody listens on; it stays bound. Datagrams are left unread."""
@@ -32,13 +39,27 @@ class Listener(msgspec.Struct, frozen=True):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def listen(self, backlog: int) -> None:
-        """Take connections again."""
-        if self.plan.transport == "tcp" and not self._listens:
+        """Take connections. To do so again, all listeners of a port refuse first, and then listen in their order."""
+        if self.plan.transport == "udp" or self._listens:
+            return
+        if self.plan.stack is not None:
+            stacks.wear(self.socket, self.plan.stack)
+        if not self.chooser:
             self.socket.listen(backlog)
+            return
+        self._share(True)
+        packet_filter.attach_chooser(self.socket, self.chooser)
+        self._share(False)
+        try:
+            self.socket.listen(backlog)
+        finally:
+            self._share(True)
 
     def admit(self, program: Sequence[packet_filter.Instruction]) -> None:
-        """Put another plan's filter on the socket in one step: who is connected stays so."""
+        """Put another plan's filter, and its chooser, on the socket in one step each: who is connected stays so."""
         packet_filter.attach(self.socket, program)
+        if self.chooser:
+            packet_filter.attach_chooser(self.socket, self.chooser)
 
     def hold(self, backlog: int) -> None:
         """Let the kernel hold that many connections from now on."""
@@ -46,63 +67,98 @@ class Listener(msgspec.Struct, frozen=True):
             self.socket.listen(backlog)
 
     @property
-    def key(self) -> tuple[str, int]:
-        """What tells sockets of one device apart: transport and port."""
-        return self.plan.transport, self.plan.listen
+    def key(self) -> tuple[str, int, Stack | None]:
+        """What tells sockets of one device apart."""
+        return self.plan.transport, self.plan.listen, self.plan.stack
+
+    def _share(self, is_shared: bool) -> None:
+        """Whether the port's other listeners may join this one. None may while it begins to listen, so that another
+        fleet of the same user is refused instead of becoming a part of this one.
+        """
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
 
     @property
     def _listens(self) -> bool:
         return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
+def shown_by(listeners: Sequence[Listener]) -> str:
+    """From where on a host's connections have its own TCP/IP look: `listener` (already the SYN-ACK has it) or `session`
+    (a listener has hosts of several looks; the session sets the TTL once it is accepted).
+    """
+    whole = all(listener.plan.stack is not None for listener in listeners if listener.plan.transport == "tcp")
+    return "listener" if whole else "session"
+
+
 def open_all(plan: Plan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:
-    """Bind every port of the plan, before any privilege is dropped; a port that one of `kept` has is that socket's.
+    """Bind every port of the plan, before any privilege is dropped; what `kept` has of a port stays those sockets.
 
     Raises `RunError` that names each port that could not be bound and, where it can be told, the process that has it.
     """
-    there = {listener.key: listener for listener in kept}
-    all_of_them: list[Listener] = []
+    there = {listener.socket for listener in kept}
     opened: list[Listener] = []
     refused: list[str] = []
     for port in plan.ports:
-        if found := there.get((port.transport, port.listen)):
-            all_of_them.append(Listener(port, found.socket, found.silent))
-            continue
         try:
-            opened.append(open_one(plan, port))
-            all_of_them.append(opened[-1])
+            opened += open_port(plan, port, kept)
         except OSError as error:
             refused.append(_why(plan, port, error))
     if refused:
         for listener in opened:
-            listener.socket.close()
+            if listener.socket not in there:
+                listener.socket.close()
         raise RunError(
             f"{len(refused)} of {len(plan.ports)} ports could not be bound: {'; '.join(refused)}. "
             "Stop what holds them or choose another --port-offset"
         )
-    return tuple(all_of_them)
+    return tuple(opened)
 
 
-def open_one(plan: Plan, port: PortPlan) -> Listener:
-    """Bind one port. Raises `OSError` as the system says it."""
+def open_port(plan: Plan, port: PortPlan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:
+    """Bind one port: a listener for each stack of its hosts where the kernel lets us choose among them, else one for
+    all. Raises `OSError` as the system says it.
+
+    The kernel numbers a port's listeners as they came, so those that `kept` has go first, also without any host.
+    """
+    there = {one.plan.stack: one for one in kept if one.key[:2] == (port.transport, port.listen)}
+    wanted = plan.placement.stacks(port.port) if port.transport == "tcp" else ()
+    looks = tuple(dict.fromkeys((*(look for look in there if look is not None), *wanted)))
+    chooser = plan.chooser_for(port, looks)
+    if None in there or not looks or not packet_filter.takes_chooser(chooser):
+        return (Listener(port, there[None].socket, there[None].silent) if None in there else _open(plan, port),)
+    opened: list[Listener] = []
+    try:
+        for look in looks:
+            own, program = msgspec.structs.replace(port, stack=look), () if opened else chooser
+            found = there.get(look)
+            opened.append(Listener(own, found.socket, found.silent, program) if found else _open(plan, own, program))
+    except BaseException:
+        for listener in opened[len(there) :]:
+            listener.socket.close()
+        raise
+    return tuple(opened)
+
+
+def _open(plan: Plan, port: PortPlan, chooser: tuple[packet_filter.Instruction, ...] = ()) -> Listener:
     kind = socket.SOCK_STREAM if port.transport == "tcp" else socket.SOCK_DGRAM
     sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, plan.device.encode() + b"\0")
-        silent = packet_filter.attach(sock, plan.filter_for(port))
+        listener = Listener(port, sock, packet_filter.attach(sock, plan.filter_for(port)), chooser)
         if port.transport == "tcp":
+            joins = port.stack is not None and not chooser
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, joins)
             sock.setsockopt(socket.IPPROTO_TCP, TCP_SAVE_SYN, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
         sock.bind((_WILDCARD, port.listen))
-        if port.transport == "tcp":
-            sock.listen(plan.backlog)
+        listener.listen(plan.backlog)
     except BaseException:
         sock.close()
         raise
-    return Listener(port, sock, silent)
+    return listener
 
 
 def _why(plan: Plan, port: PortPlan, error: OSError) -> str:
@@ -126,10 +182,13 @@ def receive_datagram(sock: socket.socket, limit: int = 65535) -> tuple[bytes, tu
     return data, (source[0], source[1]), asked
 
 
-def send_datagram(sock: socket.socket, data: bytes, peer: tuple[str, int], asked: str) -> int:
-    """Answer from the address that was asked (`IP_PKTINFO`, ip(7)), not the one that routing would pick."""
+def send_datagram(sock: socket.socket, data: bytes, peer: tuple[str, int], asked: str, ttl: int = 64) -> int:
+    """Answer from the address that was asked, not the one that routing would pick, and with its host's TTL
+    (`IP_PKTINFO` and `IP_TTL`, ip(7)).
+    """
     info = bytes(4) + socket.inet_aton(asked) + bytes(4)
-    return sock.sendmsg([data], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, peer)
+    said = [(socket.IPPROTO_IP, _IP_PKTINFO, info), (socket.IPPROTO_IP, socket.IP_TTL, struct.pack("i", ttl))]
+    return sock.sendmsg([data], said, 0, peer)
 
 
 def _asked(ancillary: Sequence[tuple[int, int, bytes]]) -> str:

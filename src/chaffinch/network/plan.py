@@ -1,6 +1,6 @@
 """The plan: which address answers which port."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -10,15 +10,20 @@ from chaffinch.errors import InputError
 from chaffinch.network import filter as packet_filter
 from chaffinch.network.addresses import Prefix, parse_prefixes, to_number
 from chaffinch.personas.placement import Placement
+from chaffinch.personas.systems import Stack
 
 
 class PortPlan(msgspec.Struct, frozen=True):
-    """One port of the fleet: the service behind it, its real number and the one that is listened on."""
+    """One port of the fleet: the service behind it, its real number and the one that is listened on.
+
+    With a `stack` it is that port of the hosts that have the stack.
+    """
 
     service: str
     port: int
     listen: int
     transport: str
+    stack: Stack | None = None
 
 
 class Plan:
@@ -60,9 +65,14 @@ class Plan:
         number = to_number(address)
         return number in self and self.placement.serves(number, port)
 
+    def chooser_for(self, port: PortPlan, stacks: Sequence[Stack]) -> tuple[packet_filter.Instruction, ...]:
+        """The kernel program that says which of these stacks the host has that was asked on this port."""
+        shares = [self.placement.ranges(port.port, stack) for stack in stacks]
+        return packet_filter.chooser(self.placement.mixer.steps, shares)
+
     def filter_for(self, port: PortPlan) -> tuple[packet_filter.Instruction, ...]:
         """The kernel program that passes packets to the hosts that run this port's service."""
-        ranges = self.placement.ranges(port.port)
+        ranges = self.placement.ranges(port.port, port.stack)
         try:
             return packet_filter.program(self.prefixes, self.placement.mixer.steps, ranges)
         except ValueError as error:

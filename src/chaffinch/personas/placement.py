@@ -15,6 +15,7 @@ import msgspec
 
 from chaffinch.errors import InputError
 from chaffinch.personas.archetypes import Archetype, Make, ServiceRule
+from chaffinch.personas.systems import Stack
 
 BUCKETS = 1 << 16
 
@@ -156,15 +157,30 @@ class Placement:
             for placed in slot.services
         )
 
-    def ranges(self, service: str | int) -> tuple[Range, ...]:
-        """The buckets that run the service of that name, or anything on that port: ascending, apart from each other."""
+    def ranges(self, service: str | int, stack: Stack | None = None) -> tuple[Range, ...]:
+        """The buckets that run the service of that name, or anything on that port, of all hosts or of those with that
+        stack: ascending, apart from each other.
+        """
         found = sorted(
             (placed.start, placed.end)
             for slot in self.slots
             for placed in slot.services
-            if service in (placed.rule.name, placed.rule.port)
+            if service in (placed.rule.name, placed.rule.port) and stack in (None, slot.make.system.stack)
         )
         return tuple(_merged(found))
+
+    def stacks(self, service: str | int) -> tuple[Stack, ...]:
+        """The stacks of the hosts that run the service of that name, or anything on that port, in the order of their
+        buckets.
+        """
+        return tuple(
+            dict.fromkeys(
+                slot.make.system.stack
+                for slot in self.slots
+                for placed in slot.services
+                if service in (placed.rule.name, placed.rule.port) and placed.start < placed.end
+            )
+        )
 
 
 def _slots(archetypes: Sequence[Archetype]) -> Iterator[Slot]:
