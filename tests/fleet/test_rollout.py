@@ -308,3 +308,61 @@ def test_a_group_that_is_killed_meanwhile_comes_back_with_the_new_configuration(
     assert answers(address, port + 1, b"version\r\n").startswith(b"VERSION")
     assert refuses(address, port)
     assert fleet.group("decoys")["restarts"] == 1
+
+
+@pytest.mark.root
+def test_the_tap_follows_the_plan(tmp_path: Path) -> None:
+    """What no listener gets of the new hosts is seen, and of what is no host any more it is not."""
+    if os.geteuid() != 0:
+        pytest.skip("a packet socket needs root")
+    tap = "[capture]\nenabled = true\nwindow_seconds = 1\n"
+    with reloadable(tmp_path, tap) as fleet:
+
+        def probed() -> set[str]:
+            return {row["address"] for row in fleet.events("--kind", "packet.probe")}
+
+        closed = fleet.offset + 7
+        assert refuses("127.77.0.9", closed)
+        eventually(lambda: "127.77.0.9" in probed())
+        back = fleet.pids()["back"]
+        assert "capture: restarted" in fleet.reload(tap, network="hosts = ['127.88.0.0/24']")
+        assert fleet.pids()["back"] == back
+        assert refuses("127.77.0.10", closed)
+        assert refuses("127.88.0.9", closed)
+        eventually(lambda: "127.88.0.9" in probed())
+        assert "127.77.0.10" not in probed()
+        said = fleet.reload(f"{tap}windows = 64\n", network="hosts = ['127.88.0.0/24']")
+        assert said == ["capture: restarted"]
+
+
+def test_a_supervisor_for_each_group_reloads_in_its_turn(tmp_path: Path) -> None:
+    whole = Reloadable(tmp_path)
+    whole.write("[fleet]\nmemory = '200M'\n")
+    parts = [Reloadable(tmp_path) for _ in range(2)]
+    for one, group in zip(parts, ("decoys", "back"), strict=True):
+        one.offset = whole.offset
+        one.flags = ("--only", group, *whole.flags)
+    whole.write("[fleet]\nmemory = '200M'\n")
+    decoys, back = parts
+    try:
+        decoys.start()
+        back.start()
+        eventually(lambda: whole.states() == {"running"} and len(whole.pids()) == 2)
+        before, processes = whole.since("metrics", "decoy-telnet"), whole.pids()
+        budgets = {group["name"]: group["budget_bytes"] for group in whole.status()["groups"]}
+        metrics = free_port()
+        said = whole.reload("[fleet]\nmemory = '260M'\n[services.telnet]\nenabled = false\n", metrics=metrics)
+        assert said == ["fleet.memory: taken over", "metrics: restarted", "decoy-telnet: stopped"]
+        assert (whole.since("metrics"), whole.pids()) == (before, processes)
+        assert all(group["budget_bytes"] > budgets[group["name"]] for group in whole.status()["groups"])
+        assert whole.effective()["fleet"]["memory"] == 260 << 20
+        assert "chaffinch_" in page(metrics)
+        whole.write("[fleet]\nmemory = '260M'\ngroups = 'one'\n")
+        done = whole.call("reload")
+        assert done.returncode == 2
+        assert "fleet.groups" in done.stderr
+        assert whole.pids() == processes
+    finally:
+        for one in parts:
+            if one.process is not None and one.process.poll() is None:
+                one.stop()
