@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chaffinch.decoys.worker import PREFIX
+from chaffinch.errors import ChaffinchError, RunError
 from chaffinch.fleet.budget import Division
 from chaffinch.fleet.control import WorkerStatus
 from chaffinch.fleet.deeds import open_doors
@@ -46,7 +47,7 @@ class Side(msgspec.Struct, frozen=True):
     division: Division
 
 
-class StepError(Exception):
+class StepError(RunError):
     """A step did not lead to where it should."""
 
 
@@ -66,13 +67,13 @@ class Rollout:
         """Every step of it. Raises nothing: what fails is in `error`."""
         try:
             yield from self._go(self._old, self._new, self._there)
-        except StepError as error:
+        except (ChaffinchError, OSError) as error:
             log.error("reload.failed why=%s", error)
             self.error = f"{error}; the fleet runs on with the configuration that it had"
             self.did = {}
             try:
                 yield from self._go(self._new, self._old, _only(self._back, self._touched))
-            except StepError as again:
+            except (ChaffinchError, OSError) as again:
                 self.error = f"{error}; on the way back {again}"
             self.did = {}
         self._let_go()
