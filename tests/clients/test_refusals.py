@@ -182,10 +182,15 @@ async def probed(port: int) -> dict[str, tuple[bytes, str]]:
 
 
 async def said(name: str, port: int) -> tuple[int, str]:
-    """What the product's own client makes of it, without the port."""
+    """What the product's own client makes of it, without the port.
+
+    A server that closes before it has read what the client sent resets the connection, and it is a matter of
+    microseconds whether it has: the client may say either, of the product as of a decoy.
+    """
     command = [part.format(port=port) for part in CLIENTS[name]]
     status, text = await run(*command, timeout=20)
-    return status, re.sub(rf"\b{port}\b", "PORT", text)
+    text = text.replace("read: Connection reset by peer", "Connection closed by remote host")
+    return status, re.sub(rf"\b{port}\b", "PORT", text.replace("Connection reset by", "Connection closed by"))
 
 
 @contextlib.asynccontextmanager

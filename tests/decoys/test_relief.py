@@ -22,6 +22,7 @@ from chaffinch.decoys.redis.store import Store, Stores
 from chaffinch.decoys.relief import MOST_HALVINGS, Relief
 from chaffinch.decoys.shell import streams
 from chaffinch.events import Collapsed, Command, Event, SessionClosed, SessionOpened
+from chaffinch.metrics import memory
 from chaffinch.personas.archetypes import archetypes
 from chaffinch.personas.build import Personas
 from tests.decoys.accepting import accepting
@@ -53,7 +54,8 @@ def test_shrinking_keeps_personas_the_same_and_few() -> None:
     assert len(personas._held) == 256
 
 
-def test_with_nothing_to_give_up_it_says_so_and_bounds_stay() -> None:
+def test_with_nothing_to_give_up_it_says_so_and_bounds_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "give_back", lambda: False)
     caches.shrink()
     caches.grow()  # whatever other tests left
     relief, personas, _ = fresh()

@@ -17,7 +17,9 @@ from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.reload import Change, changes, differing, rule_for
 
 DECOYS = {f"decoy-{name}" for name in BUILT_IN}
-FOR_LIFE = {"fleet.seed", "fleet.user", "network.mode", "network.device", "capture.enabled", "capture.buffer_bytes"}
+FOR_LIFE = {"fleet.seed", "fleet.user", "fleet.log_bytes", "capture.enabled", "capture.buffer_bytes"} | {
+    f"network.{key}" for key in ("mode", "device", "link", "gateway", "mac")
+}
 """What holds for a fleet's whole life."""
 
 

@@ -186,7 +186,7 @@ class Silent:
     def __init__(self) -> None:
         self.quarantine = self
 
-    def hold(self, count: int) -> None:
+    def hold_more(self, more: int) -> None:
         pass
 
     def record(self, fact: object) -> None:

@@ -15,7 +15,7 @@ from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
 from chaffinch.fleet.parts import Draft
-from chaffinch.fleet.state import prepare, seed
+from chaffinch.fleet.state import is_running, prepare, seed
 from chaffinch.fleet.workers import allowed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners, stacks
@@ -106,6 +106,9 @@ def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
     yield from _groups(draft)
     plan = draft.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
+    yield from _namespace(settings, state, draft)
+    if settings.network.mode == "netns":
+        return
     devices = [name for _, name in socket.if_nameindex()]
     there = plan.device in devices
     yield Finding(
@@ -143,3 +146,23 @@ def _look(opened: Sequence[Listener]) -> Finding:
         )
         return Finding("stack", "note", said)
     return Finding("stack", "ok", "each host's SYN-ACK has its own TTL, MSS and window")
+
+
+def _namespace(settings: Config, state: Path, described: Draft) -> Iterator[Finding]:
+    """Whether the fleet can have a network of its own; where it is to have one, whether it can have that."""
+    from chaffinch.network.netns import namespace
+    from chaffinch.network.netns.blueprint import name_of
+
+    wanted = settings.network.mode == "netns"
+    if namespace.is_left(name_of(state)) and not is_running(state):
+        yield Finding("left", "note", f"{name_of(state)} stands since a crash; `chaffinch stop` removes it")
+    try:
+        namespace.refuse_impossible()
+        kinds = namespace.check(assemble.blueprint(settings, state, described) if wanted else None)
+    except ChaffinchError as error:
+        yield Finding("netns", "bad" if wanted else "note", str(error))
+        return
+    if wanted and settings.network.link not in kinds:
+        yield Finding("netns", "bad", f"this kernel has no {settings.network.link}; it has: {', '.join(kinds)}")
+    else:
+        yield Finding("netns", "ok" if kinds else "note", f"links that this kernel has: {', '.join(kinds) or 'none'}")

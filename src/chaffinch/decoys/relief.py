@@ -54,11 +54,11 @@ class Relief:
             return False
         self._is_shrunk = True
         gone = sum(cache.shrink() for cache in self._own) + caches.shrink()
-        if not gone:
+        re.purge()  # 512 patterns, some of them visitors'
+        # Else the C library keeps what was freed, by sessions before, too, and the guard sees nothing of it.
+        if not memory.give_back() and not gone:
             self.grow()
             return False
-        re.purge()  # 512 patterns, some of them visitors'
-        memory.give_back()  # else the C library keeps it, and the guard sees nothing of it
         return True
 
     def grow(self) -> None:

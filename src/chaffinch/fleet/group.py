@@ -90,6 +90,7 @@ class Group:
             metrics=self.metrics,
             listeners=self.parts.listeners,
             ring=self.parts.tap.ring if self.parts.tap is not None else None,
+            page=self.parts.page,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -98,7 +99,8 @@ class Group:
 
     def _make_journal(self) -> "Journal":
         if self._journal is None:
-            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
             self._export_journal(self._journal)
         return self._journal
 

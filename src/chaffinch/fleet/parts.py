@@ -1,5 +1,6 @@
 """A fleet before it runs: on paper, and made."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ from chaffinch.fleet.workers import Worker
 if TYPE_CHECKING:
     from chaffinch.capture.tap import Tap
     from chaffinch.network.listeners import Listener
+    from chaffinch.network.netns.namespace import Namespace
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
 
@@ -63,3 +65,7 @@ class Parts(msgspec.Struct, frozen=True):
     only: str = ""
     """The one group that this supervisor has; empty when it has all."""
     tap: "Tap | None" = None
+    namespace: "Namespace | None" = None
+    """The network of groups that face attackers, where they have one of their own."""
+    page: socket.socket | None = None
+    """The metrics page's socket, bound on the owner's network, where its group leaves that."""

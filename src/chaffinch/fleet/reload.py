@@ -14,7 +14,7 @@ from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
-from chaffinch.fleet.parts import Draft
+from chaffinch.fleet.parts import Draft, Parts
 from chaffinch.fleet.workers import Worker, allowed
 
 Then = Literal["told", "workers", "processes", "fleet"]
@@ -58,6 +58,7 @@ def _is_named_so(worker: Worker, path: str) -> bool:
 RULES: Final = (
     Rule("fleet.seed", "fleet"),
     Rule("fleet.user", "fleet"),
+    Rule("fleet.log_bytes", "fleet"),
     Rule("fleet.*", "told"),  # groups and workers: from the arrangement that comes of them
     Rule("network.hosts", "workers", "what faces attackers", _faces_attackers),
     Rule("network.port_offset", "workers", "what faces attackers", _faces_attackers),
@@ -125,11 +126,21 @@ def rule_for(path: str) -> Rule:
     return next(fitting, Rule(path, "fleet"))
 
 
-def refuse_unchangeable(settings: tuple[str, ...], only: str = "") -> None:
-    """Raises `InputError` that names the settings which hold for a fleet's whole life. Where a supervisor has the group
-    `only`, its workers cannot go to another one.
-    """
-    fixed = [path for path in settings if rule_for(path).then == "fleet" or (only and path == "fleet.groups")]
+def fixed_for(parts: Parts) -> frozenset[str]:
+    """The settings that cannot change besides, as this fleet is made."""
+    fixed = set()
+    if parts.only:  # no worker can go to a group of another supervisor
+        fixed.add("fleet.groups")
+    if parts.namespace is not None:  # routes and rules follow from the hosts, who is inside from the groups
+        fixed.update(("network.hosts", "fleet.groups"))
+    if parts.page is not None:  # bound where its worker cannot bind any more
+        fixed.update(("metrics.host", "metrics.port"))
+    return frozenset(fixed)
+
+
+def refuse_unchangeable(settings: tuple[str, ...], besides: frozenset[str] = frozenset()) -> None:
+    """Raises `InputError` that names the settings which hold for a fleet's whole life."""
+    fixed = [path for path in settings if rule_for(path).then == "fleet" or path in besides]
     if fixed:
         raise InputError(
             f"{', '.join(fixed)} cannot change while the fleet runs: put it back, or restart the fleet with "
@@ -140,7 +151,7 @@ def refuse_unchangeable(settings: tuple[str, ...], only: str = "") -> None:
 def changes(old: Draft, new: Draft) -> Change:
     """What leads from one fleet to the other. Raises `InputError` as `refuse_unchangeable` does."""
     settings = differing(old.config, new.config)
-    refuse_unchangeable(settings, new.only)
+    refuse_unchangeable(settings)
     here, there = _homes(old.groups), _homes(new.groups)
     begun = _begun_anew(old.groups, new.groups, settings)
     staying = {name: home for name, home in there.items() if home not in begun}

@@ -1,5 +1,6 @@
 """When a fleet takes over another configuration: all is looked at first, then rolled out, and then told how it went."""
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from chaffinch.fleet import budget
 from chaffinch.fleet.control import Reloaded, Reloading
 from chaffinch.fleet.parts import Draft, Origin, Parts
 from chaffinch.fleet.processes import Processes
-from chaffinch.fleet.reload import changes, differing, refuse_unchangeable
+from chaffinch.fleet.reload import changes, differing, fixed_for, refuse_unchangeable
 from chaffinch.fleet.rollout import Rollout, Side
 from chaffinch.network.listeners import open_all
 
@@ -52,18 +53,20 @@ class Reloader:
         if not settings:
             self.last = Reloading(number=number, done=True)
             return self.last
-        refuse_unchangeable(settings, only=now.only)
+        refuse_unchangeable(settings, fixed_for(now))
         old = Side(now, {one.name: one.workers for one in self._processes.groups.values()}, self._processes.division)
         draft = self._drafted(config, now)
         _refuse_taken(now.config.metrics, config.metrics, draft)
         _refuse_long_filters(draft, now)
+        with contextlib.nullcontext() if now.namespace is None else now.namespace.inside():
+            listeners = open_all(draft.bound, now.listeners)
         parts = msgspec.structs.replace(
             now,
             config=draft.config,
             stated=draft.stated,
             plan=draft.plan,
             personas=draft.personas,
-            listeners=open_all(draft.bound, now.listeners),
+            listeners=listeners,
         )
         new = Side(parts, draft.groups, budget.divide(budget.stated(draft.config.fleet.memory), draft.groups))
         there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
