@@ -17,10 +17,13 @@ __all__ = [
     "confine",
     "drop_bounding_set",
     "drop_capabilities",
+    "enter_network_namespace",
     "landlock_abi",
     "least_record_bytes",
+    "make_network_namespace",
     "no_new_privs",
     "redact",
+    "remove_network_namespace",
     "set_dumpable",
     "set_parent_death_signal",
     "set_process_name",
@@ -307,6 +310,15 @@ def drop_bounding_set() -> int:
 
 def drop_capabilities() -> None:
     """Give up every capability that the process holds. Raises `OSError`."""
+
+def enter_network_namespace(path: str | PathLike[str]) -> None:
+    """Put the calling thread into the network namespace at `path`; open sockets stay in theirs. Raises `OSError`."""
+
+def make_network_namespace(path: str | PathLike[str]) -> None:
+    """Make a network namespace and mount it on the new file `path`; the caller stays where it is. Raises `OSError`."""
+
+def remove_network_namespace(path: str | PathLike[str]) -> None:
+    """Unmount and remove `path`: the namespace ends with the last process and socket in it. Raises `OSError`."""
 
 def set_dumpable(dumpable: bool) -> None:
     """Whether the process may dump core and be traced by its own user. Raises `OSError`.

@@ -43,6 +43,10 @@ class FleetSettings(Section, frozen=True):
     workers: Annotated[
         tuple[str, ...], Meta(description="Workers of other packages to run (entry point group `chaffinch.workers`).")
     ] = ()
+    log_bytes: Annotated[
+        Annotated[int, Meta(ge=64 << 10, extra={"unit": "bytes"})],
+        Meta(description="The fleet's log begins anew at that size; what it held before is kept beside it, once."),
+    ] = 8 << 20
     user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
     drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
     silent_seconds: Annotated[
@@ -67,14 +71,38 @@ class NetworkSettings(Section, frozen=True):
     hosts: Annotated[
         tuple[str, ...], Meta(description="The prefixes whose addresses are decoy hosts.", min_length=1)
     ] = ("127.77.0.0/16",)
-    mode: Annotated[Literal["loopback"], Meta(description="Where the addresses live.")] = "loopback"
+    mode: Annotated[
+        Literal["loopback", "netns"],
+        Meta(description="Where the addresses live: on loopback, or in a network namespace of their own (root)."),
+    ] = "loopback"
     device: Annotated[
         str,
-        Meta(description="The network device that listeners are bound to; nothing else reaches them.", min_length=1),
+        Meta(
+            description="The network device that listeners are bound to; nothing else reaches them. With netns: what "
+            "the namespace is joined to, a network card for macvlan and ipvlan, a bridge or `lo` for veth.",
+            min_length=1,
+        ),
     ] = "lo"
+    link: Annotated[
+        Literal["veth", "macvlan", "ipvlan"],
+        Meta(description="What joins the namespace: veth to a bridge or (`lo`) this machine, the others to a card."),
+    ] = "veth"
+    gateway: Annotated[
+        str, Meta(description="The router through which sources outside of the device's own networks are answered.")
+    ] = ""
+    mac: Annotated[
+        str,
+        Meta(
+            description="The link's MAC address: whole, a prefix such as `00:1b:21`, a vendor (vmware, dell, ...), or, "
+            "with macvlan, `archetypes` for one of each maker. Empty: the kernel draws one."
+        ),
+    ] = ""
     port_offset: Annotated[
         Annotated[int, Meta(ge=0, le=60000)],
-        Meta(description="Added to every decoy port: ssh is 20022 with the default; 0 for the real ports."),
+        Meta(
+            description="Added to every decoy port: ssh is 20022 with the default; 0, the default with netns, for the "
+            "real ports."
+        ),
     ] = 20000
     backlog: Annotated[
         Annotated[int, Meta(ge=1, le=65535)],
@@ -384,6 +412,8 @@ def load(
 ) -> Config:
     """The tree from `file`, the environment and `flags` (dotted path to value; None is not given).
 
+    In a namespace of its own a fleet has the real ports unless an offset is given: nothing else is there to have them.
+
     Raises `InputError` with one sentence that names the file and line, variable or flag, the key, what is allowed
     and, for an unknown key, the nearest known one.
     """
@@ -400,6 +430,8 @@ def load(
             _set(tree, path, value)
             name = "--" + path.rpartition(".")[2].replace("_", "-")
             _convert(tree, lambda _, name=name: f"the flag {name}")
+    if tree.get("network", {}).get("mode") == "netns":
+        tree["network"].setdefault("port_offset", 0)
     return _convert(tree, lambda path: path)
 
 

@@ -125,3 +125,43 @@ pub(crate) fn capset_none() -> io::Result<()> {
     // sets each, which `none` holds. With a known version neither is written to.
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) }).map(drop)
 }
+
+/// Move the calling thread into the namespace of that kind that `namespace` is open on.
+pub(crate) fn setns(namespace: BorrowedFd, kind: c_int) -> io::Result<()> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    check(c_long::from(unsafe {
+        libc::setns(namespace.as_raw_fd(), kind)
+    }))
+    .map(drop)
+}
+
+/// Give the calling thread a new namespace of that kind.
+pub(crate) fn unshare(kind: c_int) -> io::Result<()> {
+    // SAFETY: the call takes an integer; of what threads share, the kinds of this crate take nothing that memory or
+    // descriptors depend on.
+    check(c_long::from(unsafe { libc::unshare(kind) })).map(drop)
+}
+
+/// Mount what stands at `source` on `target`, too.
+pub(crate) fn bind_mount(source: &CStr, target: &CStr) -> io::Result<()> {
+    // SAFETY: both paths end in a zero byte and are only read; a bind mount reads neither type nor data, which are null.
+    check(c_long::from(unsafe {
+        libc::mount(
+            source.as_ptr(),
+            target.as_ptr(),
+            ptr::null(),
+            libc::MS_BIND,
+            ptr::null(),
+        )
+    }))
+    .map(drop)
+}
+
+/// Take the mount off `target`, at once for who looks, and in the end when nobody uses it.
+pub(crate) fn unmount(target: &CStr) -> io::Result<()> {
+    // SAFETY: the path ends in a zero byte and is only read.
+    check(c_long::from(unsafe {
+        libc::umount2(target.as_ptr(), libc::MNT_DETACH)
+    }))
+    .map(drop)
+}

@@ -33,6 +33,10 @@ const CASES: &[Case] = &[
         the_parent_death_signal_is_set,
     ),
     ("the_process_is_not_dumpable", the_process_is_not_dumpable),
+    (
+        "a_network_namespace_is_made_entered_and_removed",
+        a_network_namespace_is_made_entered_and_removed,
+    ),
 ];
 
 fn main() {
@@ -228,4 +232,31 @@ fn the_process_is_not_dumpable(_: &Path) {
     confine::set_dumpable(false).expect("set");
     assert_eq!(fs::metadata("/proc/self/environ").expect("there").uid(), 0);
     fs::read_to_string("/proc/self/smaps_rollup").expect("its own memory it still sees");
+}
+
+fn a_network_namespace_is_made_entered_and_removed(directory: &Path) {
+    const OWN: &str = "/proc/thread-self/ns/net";
+    let here = fs::read_link(OWN).expect("the own namespace");
+    let name = directory.join("inside/net");
+    if let Err(error) = confine::make_network_namespace(&name) {
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert!(!name.exists(), "a failed call leaves nothing");
+        return println!("without root no network namespace can be made");
+    }
+    assert_eq!(
+        confine::make_network_namespace(&name)
+            .expect_err("it is there")
+            .kind(),
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(fs::read_link(OWN).expect("the own namespace"), here);
+    confine::enter_network_namespace(&name).expect("entered");
+    assert_ne!(fs::read_link(OWN).expect("the other namespace"), here);
+    assert!(TcpStream::connect("127.0.0.1:9").is_err(), "lo is down");
+    confine::remove_network_namespace(&name).expect("removed");
+    assert!(!name.exists());
+    File::create(&name).expect("a file that is no mount");
+    assert!(confine::enter_network_namespace(&name).is_err());
+    confine::remove_network_namespace(&name).expect("removed all the same");
+    assert!(!name.exists());
 }

@@ -82,3 +82,21 @@ pub fn set_parent_death_signal(signal: i32) -> io::Result<()> {
 pub fn set_process_name(name: &str) -> io::Result<()> {
     chaffinch_confine::set_process_name(name)
 }
+
+#[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
+#[pyfunction]
+pub fn enter_network_namespace(path: PathBuf) -> io::Result<()> {
+    chaffinch_confine::enter_network_namespace(&path)
+}
+
+#[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
+#[pyfunction]
+pub fn make_network_namespace(path: PathBuf) -> io::Result<()> {
+    chaffinch_confine::make_network_namespace(&path)
+}
+
+#[allow(clippy::needless_pass_by_value)] // PyO3 hands paths over by value
+#[pyfunction]
+pub fn remove_network_namespace(path: PathBuf) -> io::Result<()> {
+    chaffinch_confine::remove_network_namespace(&path)
+}

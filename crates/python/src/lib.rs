@@ -13,8 +13,9 @@ mod _core {
     use crate::chains::{Ask, Chain, ChainError, redact};
     #[pymodule_export]
     use crate::confinement::{
-        Confinement, confine, drop_bounding_set, drop_capabilities, landlock_abi, no_new_privs,
-        set_dumpable, set_parent_death_signal, set_process_name,
+        Confinement, confine, drop_bounding_set, drop_capabilities, enter_network_namespace,
+        landlock_abi, make_network_namespace, no_new_privs, remove_network_namespace, set_dumpable,
+        set_parent_death_signal, set_process_name,
     };
     #[pymodule_export]
     use crate::histograms::{Histograms, Totals};

@@ -5,6 +5,7 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -13,7 +14,7 @@ from chaffinch.cli import options, text
 from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
-from chaffinch.fleet.state import prepare, seed
+from chaffinch.fleet.state import is_running, prepare, seed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners, stacks
 from chaffinch.network.listeners import Listener
@@ -79,10 +80,7 @@ def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
         yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
 
 
-def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]:
-    from pathlib import Path
-
-    state = Path(directory)
+def _fleet(settings: Config, state: Path) -> Iterator[Finding]:
     try:
         prepare(state)
         yield Finding("state", "ok", str(state))
@@ -92,6 +90,9 @@ def _fleet(settings: Config, directory: "os.PathLike[str]") -> Iterator[Finding]
         return
     plan = described.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
+    yield from _namespace(settings, state, described)
+    if settings.network.mode == "netns":
+        return
     devices = [name for _, name in socket.if_nameindex()]
     there = plan.device in devices
     yield Finding(
@@ -129,3 +130,23 @@ def _look(opened: Sequence[Listener]) -> Finding:
         )
         return Finding("stack", "note", said)
     return Finding("stack", "ok", "each host's SYN-ACK has its own TTL, MSS and window")
+
+
+def _namespace(settings: Config, state: Path, described: assemble.Described) -> Iterator[Finding]:
+    """Whether the fleet can have a network of its own; where it is to have one, whether it can have that."""
+    from chaffinch.network.netns import namespace
+    from chaffinch.network.netns.blueprint import name_of
+
+    wanted = settings.network.mode == "netns"
+    if namespace.is_left(name_of(state)) and not is_running(state):
+        yield Finding("left", "note", f"{name_of(state)} stands since a crash; `chaffinch stop` removes it")
+    try:
+        namespace.refuse_impossible()
+        kinds = namespace.check(assemble.blueprint(settings, state, described) if wanted else None)
+    except ChaffinchError as error:
+        yield Finding("netns", "bad" if wanted else "note", str(error))
+        return
+    if wanted and settings.network.link not in kinds:
+        yield Finding("netns", "bad", f"this kernel has no {settings.network.link}; it has: {', '.join(kinds)}")
+    else:
+        yield Finding("netns", "ok" if kinds else "note", f"links that this kernel has: {', '.join(kinds) or 'none'}")

@@ -1,6 +1,7 @@
 """`chaffinch stop`: end the fleet in order, or one worker or group of it."""
 
 import time
+from pathlib import Path
 
 import click
 import msgspec
@@ -8,7 +9,8 @@ import msgspec
 from chaffinch.cli import options
 from chaffinch.errors import RunError
 from chaffinch.fleet import asking
-from chaffinch.fleet.state import StateLock
+from chaffinch.fleet.control import AbsentError
+from chaffinch.fleet.state import StateLock, is_running
 
 PATIENCE_SECONDS = 30.0
 
@@ -28,7 +30,12 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
 
         print(deeds.do(directory, "stop", name))
         return
-    pids = [str(msgspec.json.decode(answer)["pid"]) for answer in asking.ask_all(directory, "stop").values()]
+    try:
+        pids = [str(msgspec.json.decode(answer)["pid"]) for answer in asking.ask_all(directory, "stop").values()]
+    except AbsentError:
+        if not _tidied(directory):
+            raise
+        return
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         lock = StateLock(directory)
@@ -42,3 +49,16 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
         return
     who = ", ".join(pids)
     raise RunError(f"the fleet (pid {who}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")
+
+
+def _tidied(directory: Path) -> bool:
+    """Where no fleet runs, but a crash left its network namespace: take that away."""
+    from chaffinch.network.netns import namespace
+    from chaffinch.network.netns.blueprint import name_of
+
+    if not namespace.is_left(name_of(directory)) or is_running(directory):
+        return False
+    namespace.refuse_impossible()
+    namespace.remove(name_of(directory))
+    print(f"no fleet runs; removed the network namespace {name_of(directory)} that a crash left")
+    return True

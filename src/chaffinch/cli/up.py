@@ -16,9 +16,12 @@ from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
 from chaffinch.fleet import alone, assemble, supervisor
+from chaffinch.fleet.log_file import LogFile
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 from chaffinch.fleet.workers import Worker
+
+STANDARD_ERROR = 2
 
 
 @click.command("up")
@@ -28,6 +31,9 @@ from chaffinch.fleet.workers import Worker
 @options.setting("fleet.groups", "--groups")
 @options.setting("network.port_offset", "--port-offset")
 @options.setting("network.device", "--device")
+@options.setting("network.link", "--link")
+@options.setting("network.gateway", "--gateway")
+@options.setting("network.mac", "--mac")
 @options.setting("metrics.port", "--metrics-port")
 @click.option("--only", metavar="GROUP", default="", help="This group alone; others get supervisors of their own.")
 @click.option("--detach", is_flag=True, help="Go to the background; return when the first listener accepts.")
@@ -62,18 +68,20 @@ def _run(
 ) -> int:
     """The fleet's whole life in this process."""
     lock.sign()
-    _log_to(directory / LOG_NAME, quiet=watcher.quiet)
+    _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
     only = lock.only
-    parts = assemble.parts(settings, directory, described, groups, only)
-    write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
-    hand_over(settings.fleet.user, directory)
-    gc.collect()
-    try:
-        return supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):  # whoever watched may be gone
-            watcher.ended()
+    with assemble.network(settings, directory, described) as namespace:
+        parts = assemble.parts(settings, directory, described, groups, only, namespace)
+        write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
+        hand_over(settings.fleet.user, directory)
+        gc.collect()
+        try:
+            code = supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
+        finally:
+            with contextlib.suppress(OSError):  # whoever watched may be gone
+                watcher.ended()
+    lock.release()
+    return code
 
 
 def _detached(run: Callable[[live.Watcher], int], directory: Path) -> int:
@@ -116,10 +124,7 @@ def _background(run: Callable[[live.Watcher], int], writing: int) -> int:
         return 1
 
 
-def _log_to(path: Path, *, quiet: bool) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+def _log_to(path: Path, most_bytes: int, *, quiet: bool) -> None:
     logging.raiseExceptions = False  # a full disk takes no log either: `status` says so, and no traceback helps
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
-    if not quiet:
-        handlers.append(logging.StreamHandler())
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers)
+    file = LogFile(path, most_bytes, echo=None if quiet else STANDARD_ERROR)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[file])

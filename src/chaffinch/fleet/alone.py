@@ -21,6 +21,8 @@ def configured(config: Config, groups: Mapping[str, tuple[Worker, ...]], only: s
     """
     if only not in groups:
         raise InputError(f"the configuration has no group {only!r}; there are: {', '.join(groups)}")
+    if config.network.mode == "netns":
+        raise InputError("a network namespace has one supervisor; let it have all groups, or choose --network loopback")
     stated = budget.stated(config.fleet.memory)
     if not stated:
         return config

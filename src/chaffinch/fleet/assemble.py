@@ -1,6 +1,7 @@
 """From the configuration to a fleet that can be started: the plan, the personas, the listeners, the worker table."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from chaffinch.errors import InputError
 from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
+from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
@@ -19,7 +21,11 @@ from chaffinch.personas.build import Personas
 from chaffinch.personas.systems import Product
 
 if TYPE_CHECKING:
+    import socket
+
     from chaffinch.capture.tap import Tap
+    from chaffinch.network.netns.blueprint import Blueprint
+    from chaffinch.network.netns.namespace import Namespace
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -56,6 +62,25 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
+def blueprint(config: Config, state: Path, described: Described) -> "Blueprint":
+    """The network namespace that the fleet wants. Raises `InputError` for settings that do not go together."""
+    from chaffinch.network.netns.blueprint import blueprint
+
+    return blueprint(config.network, described.plan, state)
+
+
+@contextlib.contextmanager
+def network(config: Config, state: Path, described: Described) -> "Iterator[Namespace | None]":
+    """The fleet's own network, where it has one, for as long as the block goes on."""
+    if config.network.mode == "loopback":
+        yield None
+        return
+    from chaffinch.network.netns.namespace import standing
+
+    with standing(blueprint(config, state, described)) as namespace:
+        yield namespace
+
+
 def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ...]]:
     """The workers in their groups. Raises `InputError` for what is not there, or what the budget cannot hold."""
     for name in described.services:
@@ -69,25 +94,49 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
 
 
 def parts(
-    config: Config, state: Path, described: Described, groups: Mapping[str, tuple[Worker, ...]], only: str = ""
+    config: Config,
+    state: Path,
+    described: Described,
+    groups: Mapping[str, tuple[Worker, ...]],
+    only: str = "",
+    namespace: "Namespace | None" = None,
 ) -> Parts:
-    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it.
+    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it: in the
+    fleet's own network where it has one.
 
-    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    Raises `RunError` when a port cannot be bound, when the raw socket needs a privilege, or when the journal is not of
+    this release.
     """
+    SqliteJournal(state / "journal", config.journal).close()  # looked at once, for all groups
     plan = described.plan
     mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
-    tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
-    if only:
-        config = alone.configured(config, groups, only)
-        plan = alone.ports_of(plan, mine)
-    return Parts(config, state, described.plan, described.personas, open_all(plan), only, tap)
+    page = None if namespace is None else _page(config, groups)
+    with contextlib.nullcontext() if namespace is None else namespace.inside():
+        tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
+        if only:
+            config = alone.configured(config, groups, only)
+            plan = alone.ports_of(plan, mine)
+        listeners = open_all(plan)
+    return Parts(config, state, described.plan, described.personas, listeners, only, tap, namespace, page)
 
 
 def _tap(config: Config, plan: Plan) -> "Tap":
     from chaffinch.capture.tap import open_tap
 
     return open_tap(plan, config.capture.buffer_bytes)
+
+
+def _page(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> "socket.socket | None":
+    """The socket of the metrics page, where its worker shares a process with those that leave the owner's network."""
+    shared = any(
+        any(row.faces_attackers for row in rows) and any(row.name == "metrics" for row in rows)
+        for rows in groups.values()
+    )
+    if not shared or not config.metrics.port:
+        return None
+    from chaffinch.metrics.endpoint import bind
+
+    return bind(config.metrics.host, config.metrics.port)
 
 
 def _with_services(kinds: tuple[Archetype, ...], chosen: Mapping[str, ServiceSettings]) -> tuple[Archetype, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from chaffinch.config import Config
@@ -38,6 +39,7 @@ class Context:
         make_decoys: "Callable[[], SharedByDecoys]",
         ask_supervisor: Callable[[], Awaitable[bytes]],
         budget_bytes: int,
+        page: socket | None = None,
     ) -> None:
         self.name = name
         self.group = group
@@ -47,6 +49,7 @@ class Context:
         self.listeners = listeners
         self._ring = ring
         self.budget_bytes = budget_bytes
+        self.page = page
         self.stopping = asyncio.Event()
         self.fleet_metrics = ask_supervisor
         self.lag: Callable[[], int] = lambda: 0

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
+    from chaffinch.network.netns.namespace import Namespace
     from chaffinch.network.plan import Plan
     from chaffinch.personas.build import Personas
     from chaffinch.store.protocol import Store
@@ -59,6 +60,10 @@ class Parts(msgspec.Struct, frozen=True):
     only: str = ""
     """The one group that this supervisor has; empty when it has all."""
     tap: "Tap | None" = None
+    namespace: "Namespace | None" = None
+    """The network of groups that face attackers, where they have one of their own."""
+    page: socket.socket | None = None
+    """The metrics page's socket, bound on the owner's network, where its group leaves that."""
 
 
 class Group:
@@ -102,6 +107,7 @@ class Group:
             metrics=self.metrics,
             listeners=self.parts.listeners,
             ring=self.parts.tap.ring if self.parts.tap is not None else None,
+            page=self.parts.page,
             make_store=self._make_store,
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
@@ -110,7 +116,8 @@ class Group:
 
     def _make_journal(self) -> "Journal":
         if self._journal is None:
-            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
             self._export_journal(self._journal)
         return self._journal
 

@@ -8,6 +8,6 @@ async def run(context: Context) -> None:
     """Serve the page until the context is stopping; port 0 switches it off."""
     settings = context.config.metrics
     if settings.port:
-        await serve_metrics(settings.host, settings.port, context.fleet_metrics, context.stopping)
+        await serve_metrics(settings.host, settings.port, context.fleet_metrics, context.stopping, context.page)
     else:
         await context.stopping.wait()

@@ -96,6 +96,17 @@ def _running_alone(state: Path) -> list[str]:
     return found
 
 
+def is_running(state: Path) -> bool:
+    """Whether a fleet has the state directory now."""
+    lock = StateLock(state)
+    try:
+        lock.take()
+    except (RunError, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def prepare(state: Path) -> None:
     """Make the directory and what is below it. Raises `InputError` when that cannot be done or written to."""
     try:

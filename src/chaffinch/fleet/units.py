@@ -248,8 +248,8 @@ def _network(config: Config, *, as_root: bool) -> Iterator[str]:
         yield "# The raw socket of capture."
         families.append("AF_PACKET")
     if as_root:
-        yield "# Links and routes of the fleet's own network are made over netlink."
-        families.append("AF_NETLINK")
+        yield "# Links and routes of the fleet's own network are made over netlink; by ARP it asks whose addresses are."
+        families += ["AF_NETLINK", "AF_PACKET"]
     yield f"RestrictAddressFamilies={' '.join(families)}"
     reached = _who_is_reached(config)
     if reached:

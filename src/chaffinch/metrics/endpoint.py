@@ -5,7 +5,9 @@ It is meant for loopback and for whoever scrapes there: no TLS, no login, nothin
 
 import asyncio
 import contextlib
+import functools
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -25,21 +27,46 @@ Read = Callable[[], Awaitable[bytes]]
 log = logging.getLogger("chaffinch.metrics")
 
 
-async def serve_metrics(host: str, port: int, snapshot: Read, stopping: asyncio.Event) -> None:
+async def serve_metrics(
+    host: str, port: int, snapshot: Read, stopping: asyncio.Event, bound: socket.socket | None = None
+) -> None:
     """Answer `GET /metrics` and `GET /health` until `stopping` is set.
 
-    `snapshot` gives a snapshot's bytes. Raises `RunError` when the port cannot be had.
+    `snapshot` gives a snapshot's bytes. `bound` is the socket where it was bound before: it stays so afterwards, and
+    refuses. Raises `RunError` when the port cannot be had.
     """
     endpoint = Endpoint(snapshot)
+    start = functools.partial(asyncio.start_server, endpoint.serve, limit=HEADER_BYTES, backlog=MOST_CONNECTIONS)
     try:
-        server = await asyncio.start_server(endpoint.serve, host, port, limit=HEADER_BYTES, backlog=MOST_CONNECTIONS)
+        server = await (start(host, port) if bound is None else start(sock=bound.dup()))
     except OSError as error:
-        why = error.strerror or error
-        raise RunError(f"the metrics page cannot listen on {host} port {port}: {why}; set metrics.port") from None
+        raise RunError(_refused(host, port, error)) from None
     async with server:
         await stopping.wait()
+        if bound is not None:
+            bound.shutdown(socket.SHUT_RDWR)
         server.close()
         await endpoint.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The page's socket, for a process that will not be on its network. Raises `RunError` when it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, protocol)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        raise RunError(_refused(host, port, error)) from None
+    return sock
+
+
+def _refused(host: str, port: int, error: OSError) -> str:
+    return f"the metrics page cannot listen on {host} port {port}: {error.strerror or error}; set metrics.port"
 
 
 class Endpoint:

@@ -42,15 +42,20 @@ class Instruction(msgspec.Struct, frozen=True):
 
 
 def program(
-    prefixes: Sequence[Prefix], steps: Sequence[tuple[str, int]], ranges: Sequence[tuple[int, int]]
+    prefixes: Sequence[Prefix],
+    steps: Sequence[tuple[str, int]],
+    ranges: Sequence[tuple[int, int]],
+    excluded: Sequence[int] = (),
 ) -> tuple[Instruction, ...]:
     """The program for one service.
 
-    `steps` turn an address into its bucket: (operation, constant) with the operations of `_ALU` and `shr_xor` (A ^= A
-    >> n). `ranges` are the half-open, sorted bucket ranges that run the service. Raises `ValueError` when it would be
-    longer than the kernel takes.
+    `excluded` are addresses within the prefixes that are no hosts. `steps` turn an address into its bucket:
+    (operation, constant) with the operations of `_ALU` and `shr_xor` (A ^= A >> n). `ranges` are the half-open, sorted
+    bucket ranges that run the service. Raises `ValueError` when it would be longer than the kernel takes.
     """
     code = [Instruction(_LD_ABS, _DESTINATION), Instruction(_ST, 0)]
+    for address in excluded:
+        code += [Instruction(_JEQ, address, 0, 1), Instruction(_RET, _DROP)]
     code += _in_prefixes(prefixes)
     code.append(Instruction(_LD_MEM, 0))
     for operation, constant in steps:
