@@ -131,7 +131,9 @@ def program_for(plan: Plan) -> tuple[packet_filter.Instruction, ...]:
     if buckets := plan.placement.ranges(DATA_PORTS):
         served["tcp"].append(Served(*_client_ports(), buckets))
     try:
-        return capture_filter.program(plan.prefixes, plan.placement.mixer.steps, served["tcp"], served["udp"])
+        return capture_filter.program(
+            plan.prefixes, plan.placement.mixer.steps, served["tcp"], served["udp"], plan.excluded
+        )
     except ValueError as error:
         raise InputError(
             f"capture.enabled: {len(plan.prefixes)} prefixes are too many for the kernel's filter: {error}"
