@@ -122,13 +122,16 @@ class Group:
             self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
-    async def run(self) -> int:
-        """Until the supervisor says stop, sends SIGTERM, or is gone; how many events could not be kept."""
+    def take_signals(self) -> None:
+        """SIGTERM ends the group; a terminal's signals are the supervisor's to hear, which stops the group in order."""
+        self._loop.add_signal_handler(signal.SIGTERM, self.stop)
+        self._loop.add_signal_handler(signal.SIGINT, lambda: None)
+        self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
+
+    async def run(self) -> None:
+        """Until the supervisor says stop, or is gone."""
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel, self._hear)
-        self._loop.add_signal_handler(signal.SIGTERM, self.stop)
-        self._loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor hears ^C and stops us in order
-        self._loop.add_signal_handler(signal.SIGHUP, lambda: None)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -141,8 +144,6 @@ class Group:
                     task.cancel()
         finally:
             self._say_beat()
-            left = await asyncio.to_thread(self._close)
-        return left
 
     def stop(self) -> None:
         """Ask every worker to return."""
@@ -195,7 +196,8 @@ class Group:
         self._is_telling = False
         self._say_beat()
 
-    def _close(self) -> int:
+    def close(self) -> int:
+        """Let go of store and journal; how many events could not be kept."""
         if self._store is not None:
             self._store.close()
         if self._journal is None:
@@ -317,4 +319,10 @@ def main(
 
 async def _main(make: Callable[[], Group]) -> int:
     """1 when events could not be kept, which the log tells."""
-    return 1 if await make().run() else 0
+    one = make()
+    one.take_signals()
+    try:
+        await one.run()
+    finally:
+        left = await asyncio.to_thread(one.close)
+    return 1 if left else 0

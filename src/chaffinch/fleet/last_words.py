@@ -39,6 +39,9 @@ class LastWords:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return text
 
+    def fileno(self) -> int:
+        return self._descriptor
+
     def close(self) -> None:
         os.close(self._descriptor)
 

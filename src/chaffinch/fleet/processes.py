@@ -11,7 +11,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -97,6 +97,7 @@ class Processes:
         except OSError as error:
             self._not_begun(one, error)
             return
+        foreign = self._foreign(one)
         try:
             pid = os.fork()
         except OSError as error:
@@ -106,7 +107,7 @@ class Processes:
             return
         if pid == 0:
             ours.close()
-            self._become(one, theirs)
+            self._become(one, theirs, foreign)
         theirs.close()
         ours.setblocking(False)
         one.pid, one.channel, one.began = pid, ours, time.monotonic()
@@ -115,6 +116,15 @@ class Processes:
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(one))
         if self.is_stopping():  # the signal came while we forked
             self.say(one, Stop())
+
+    def _foreign(self, one: GroupProcess) -> list[int]:
+        """The descriptors of other groups and of listeners that go, as numbers: a child that closed them as objects
+        would hold a page more for each group.
+        """
+        others = [other for other in self.groups.values() if other is not one]
+        words = [other.last_words.fileno() for other in others]
+        channels = [other.channel.fileno() for other in self.groups.values() if other.channel is not None]
+        return words + channels + [listener.socket.fileno() for listener in self.leaving]
 
     def _not_begun(self, one: GroupProcess, error: OSError) -> None:
         """The machine has no process or descriptor for it now: it is tried again until there is one."""
@@ -176,11 +186,11 @@ class Processes:
             if one is not None:
                 self._ended(one, os.waitstatus_to_exitcode(status))
 
-    def _become(self, one: GroupProcess, channel: socket.socket) -> NoReturn:
+    def _become(self, one: GroupProcess, channel: socket.socket, foreign: Sequence[int]) -> NoReturn:
         """In the child: leave the supervisor's things behind and be the group."""
         code, supervisor = 1, descendants.lead()
         try:
-            self._leave(one)
+            self._leave(foreign)
             one.last_words.listen()
             off = frozenset(one.off)
             confine = functools.partial(self._confine, one)
@@ -203,7 +213,7 @@ class Processes:
             self.parts.namespace.enter()
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connects)
 
-    def _leave(self, one: GroupProcess) -> None:
+    def _leave(self, foreign: Sequence[int]) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -211,13 +221,8 @@ class Processes:
         for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's signals are the supervisor's to hear
             signal.signal(number, signal.SIG_IGN)
         self._leave_supervisor()
-        for other in self.groups.values():
-            if other is not one:
-                other.last_words.close()
-            if other.channel is not None:
-                other.channel.close()
-        for listener in self.leaving:
-            listener.socket.close()
+        for descriptor in foreign:
+            os.close(descriptor)
 
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat

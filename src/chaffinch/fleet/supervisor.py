@@ -25,6 +25,7 @@ from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.parts import Origin, Parts
 from chaffinch.fleet.processes import Processes
+from chaffinch.fleet.rehearsal import rehearse
 from chaffinch.fleet.reloader import Reloader
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
@@ -83,6 +84,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Fork every group, watch them until a stop, and end them within the drain deadline."""
+        rehearse(self.parts)
         self._open()
         gc.collect()
         gc.freeze()
