@@ -53,8 +53,7 @@ class Tap(msgspec.Struct, frozen=True):
 
     def admit(self, plan: Plan) -> None:
         """Let in what another plan's listeners do not get, from one packet to the next. Raises as `open_tap` does."""
-        if not packet_filter.attach(self.socket, program_for(plan)):
-            raise _refused()
+        _admit(self.socket, plan)
 
     def count_drops(self) -> None:
         """In the supervisor: tell the ring's reader what the kernel had no room for since the last time."""
@@ -94,19 +93,26 @@ def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
     holds.
     """
     linked = _is_linked(plan.device or INSIDE)  # of several devices alike the packets of all are seen
-    try:
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
+    kind = socket.SOCK_RAW if linked else socket.SOCK_DGRAM
+    try:  # without a protocol it gets no packet until it is bound, which takes a device
+        sock = socket.socket(socket.AF_PACKET, kind, 0 if plan.device else socket.htons(_ETH_P_ALL))
     except PermissionError:
         raise _refused() from None
     try:
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # spares the copies; the filter has the last word
-        tap = Tap(sock, _ring(sock, buffer_bytes, linked))
-        tap.admit(plan)
-        sock.bind((plan.device, _ETH_P_ALL))  # a socket without a protocol gets no packet until now
+        _admit(sock, plan)
+        ring = _ring(sock, buffer_bytes, linked)  # the kernel forgets what came before
+        if plan.device:
+            sock.bind((plan.device, _ETH_P_ALL))
     except BaseException:
         sock.close()
         raise
-    return tap
+    return Tap(sock, ring)
+
+
+def _admit(sock: socket.socket, plan: Plan) -> None:
+    if not packet_filter.attach(sock, program_for(plan)):
+        raise _refused()
 
 
 def _ring(sock: socket.socket, buffer_bytes: int, linked: bool) -> Ring:
