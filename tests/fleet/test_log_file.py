@@ -93,6 +93,8 @@ def test_nobody_waits_for_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
         say(made, f"{number} {'x' * 2000}")
     assert lines(tmp_path)[-1].startswith("44 ")
     assert os.read(reading, 100).startswith(b"0 xxx")
+    say(made, "last")
+    assert lines(tmp_path)[-1] == "last", "what is not read there is in the file"
     made.close()
     os.close(reading)
     os.close(writing)

@@ -81,9 +81,9 @@ class LogFile(logging.Handler):
             line = f"{line[: MOST_LINE // 2]}\n... {len(line) - MOST_LINE} characters ...\n{line[-MOST_LINE // 2 :]}"
         data = f"{line}\n".encode(errors="backslashreplace")
         os.write(self._file, data)
-        if self._echo is not None and _takes(self._echo):
+        if self._echo is not None:
             with contextlib.suppress(OSError):
-                os.write(self._echo, data[: select.PIPE_BUF])
+                _echo(self._echo, data)
 
     def _begin_anew(self) -> None:
         """Move what is there aside. What another process writes at that very moment may be lost with the old half."""
@@ -105,8 +105,11 @@ class LogFile(logging.Handler):
             fcntl.lockf(self._before, fcntl.LOCK_UN)
 
 
-def _takes(descriptor: int) -> bool:
-    """Whether `PIPE_BUF` bytes can be written without waiting (pipe(7))."""
+def _echo(descriptor: int, data: bytes) -> None:
+    """Write as much as is taken without waiting: a pipe that is ready takes `PIPE_BUF` bytes (pipe(7))."""
     look = select.poll()
     look.register(descriptor, select.POLLOUT)
-    return any(what & select.POLLOUT for _, what in look.poll(0))
+    for start in range(0, len(data), select.PIPE_BUF):
+        if not any(what & select.POLLOUT for _, what in look.poll(0)):
+            return
+        os.write(descriptor, data[start : start + select.PIPE_BUF])
