@@ -25,7 +25,7 @@ from chaffinch.capture.filter import Served
 from chaffinch.capture.ring import BLOCK_BYTES, FRAME_BYTES, Ring
 from chaffinch.errors import InputError, RunError
 from chaffinch.network import filter as packet_filter
-from chaffinch.network.plan import INSIDE, Plan
+from chaffinch.network.plan import Plan
 
 log = logging.getLogger("chaffinch.capture")
 
@@ -90,7 +90,7 @@ def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
     holds.
     """
     program = program_for(plan)
-    linked = _is_linked(plan.device or INSIDE)  # of several devices alike the packets of all are seen
+    linked = _is_linked(plan.device)
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
     except PermissionError:
