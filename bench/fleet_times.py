@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.apart import at_most
-from bench.fleet import OFFSET, chaffinch, endpoint
+from bench.fleet import OFFSET, chaffinch, compile_all, endpoint
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 SESSIONS = 2000
@@ -139,6 +139,7 @@ def place() -> tuple[str, int]:
 
 
 def main() -> None:
+    compile_all()
     os.environ["CHAFFINCH_FLEET_SEED"] = "bench"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -241,7 +241,37 @@ def workers() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands, "configuration.md": configuration, "events.md": events, "workers.md": workers}
+def floors() -> str:
+    """What each entry point may take."""
+    sys.path.insert(0, str(ROOT))
+    from tests.floors import FLOORS
+
+    lines = [
+        "# Floors",
+        "",
+        "Made by `make docs` from `tests/floors.py`.",
+        "",
+        "What each entry point may add to a fresh interpreter, which takes 8 to 9 MB itself, and what must not come in with it. A test starts an",
+        "interpreter for each of them ([how to measure any other](floor.md)). Groups are measured as if nothing had been shared: forked from the",
+        "supervisor, they hold most of this once.",
+        "",
+        "| entry point | may add | must not come with it |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        f"| {one.name} | {one.grows_by / 1e6:g} MB | {', '.join(f'`{name}`' for name in sorted(set(one.forbidden)))} |"
+        for one in FLOORS
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "commands.md": commands,
+    "configuration.md": configuration,
+    "events.md": events,
+    "floors.md": floors,
+    "workers.md": workers,
+}
 
 
 def broken_links() -> list[str]:

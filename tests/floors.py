@@ -1,4 +1,7 @@
-"""The numbers of `test_floor.py`: what each entry point may add to a fresh interpreter, in bytes. A data table."""
+"""What each entry point may add to a fresh interpreter, in bytes, and what must not come with it. A data table.
+
+`test_floor.py` holds every entry to it; docs/floors.md shows it. A fresh interpreter itself takes 8 to 9 MB.
+"""
 
 from typing import NamedTuple
 
@@ -17,7 +20,54 @@ class Floor(NamedTuple):
 
 MB = 1_000_000
 
-FLOORS = (
+QUICK = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "tomllib", "chaffinch._core")
+"""Not for what only asks, draws or writes a file."""
+
+CHAIN = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "logging", "socket")
+LOAD = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "socket")
+
+COMMANDS = {
+    "up": (24, HEAVY),
+    "status": (9, QUICK),
+    "stop": (9, QUICK),
+    "start": (9, QUICK),
+    "restart": (9, QUICK),
+    "logs": (8, QUICK),
+    "init": (9, QUICK),
+    "floor": (11, QUICK),
+    "hosts": (23, HEAVY),
+    "sessions": (19, HEAVY),
+    "events": (19, HEAVY),
+    "doctor": (24, HEAVY),
+    "chain train": (16, CHAIN),
+    **dict.fromkeys(
+        ("chain generate", "chain stats", "chain list", "chain forget", "chain merge", "chain verify", "chain export",
+         "chain import", "chain remove", "chain serve"), (11.5, CHAIN)),
+    "load run": (14, LOAD),
+    "load plan": (13.5, LOAD),
+    "load compare": (9.5, (*LOAD, "logging", "chaffinch._core")),
+    "load import": (9, (*LOAD, "logging", "chaffinch._core")),
+    "load serve": (9.5, (*LOAD, "logging", "chaffinch._core")),
+}  # fmt: skip
+"""Each command, as far as it is there before it does anything: MB, and what must not be there."""
+
+GROUP = (*HEAVY, "click", "yaml", "h11", "tomllib")
+
+WORKERS = {
+    **dict.fromkeys(("decoy-ftp", "decoy-http", "decoy-memcached", "decoy-mysql", "decoy-smtp", "decoy-ssh",
+                     "decoy-telnet"), 22.5),
+    "decoy-redis": 23,
+    "retention": 22,
+    "sessions": 22,
+    "metrics": 22,
+    "capture": 22.5,
+}  # fmt: skip
+"""Each worker alone in a process that was not forked, with what a group needs: MB. `GROUP` must not be there."""
+
+GROUPS = {"decoys": 24.5, "back": 22.5, "fleet": 25}
+"""Each group of `default`, and that of `one`: MB."""
+
+IMPORTS = (
     Floor("chaffinch", "import chaffinch", 1 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click", "tomllib")),
     Floor("the core", "import chaffinch._core", 3 * MB, (*HEAVY, "asyncio", "msgspec", "apsw", "click")),
     Floor("command line", "import chaffinch.cli", 7 * MB, (*HEAVY, "asyncio", "msgspec", "apsw")),
@@ -39,25 +89,40 @@ FLOORS = (
     Floor("network namespace", "import chaffinch.network.netns.namespace", 16 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture's socket", "import chaffinch.capture.tap", 15 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture", "import chaffinch.capture.worker", 18 * MB, (*HEAVY, "apsw", "click")),
-    Floor("up", "from chaffinch.cli import cli; cli.get_command(None, 'up')", 28 * MB, HEAVY),
-    Floor("status", "from chaffinch.cli import cli; cli.get_command(None, 'status')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("stop", "from chaffinch.cli import cli; cli.get_command(None, 'stop')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("start", "from chaffinch.cli import cli; cli.get_command(None, 'start')", 14 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("restart", "from chaffinch.cli import cli; cli.get_command(None, 'restart')", 14 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("logs", "from chaffinch.cli import cli; cli.get_command(None, 'logs')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("init", "from chaffinch.cli import cli; cli.get_command(None, 'init')", 13 * MB, (*HEAVY, "asyncio", "apsw")),
-    Floor("chain train", "from chaffinch.cli.chain import command; command.get_command(None, 'train')", 20 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
-    Floor("chain generate", "from chaffinch.cli.chain import command; command.get_command(None, 'generate')", 15 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
-    Floor("load run", "from chaffinch.cli.load import command; command.get_command(None, 'run')", 18 * MB, (*HEAVY, "asyncio", "apsw", "yaml", "ssl", "socket")),
-    Floor("load compare", "from chaffinch.cli.load import command; command.get_command(None, 'compare')", 15 * MB, (*HEAVY, "asyncio", "apsw", "logging", "yaml")),
     Floor("load API", "from chaffinch.load import Runner, plan_for_url", 14 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml", "ssl", "socket")),
-    Floor("events command", "from chaffinch.cli import cli; cli.get_command(None, 'events')", 24 * MB, HEAVY),
-    Floor("sessions command", "from chaffinch.cli import cli; cli.get_command(None, 'sessions')", 24 * MB, HEAVY),
-    Floor("hosts command", "from chaffinch.cli import cli; cli.get_command(None, 'hosts')", 26 * MB, HEAVY),
     Floor("load", "import chaffinch.load", 1 * MB, (*HEAVY, "asyncio", "apsw", "click", "msgspec", "yaml")),
     Floor("memory guard", "import chaffinch.metrics.guard", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
-    Floor("load API", "import chaffinch.load.serve.serve", 25 * MB, (*(n for n in HEAVY if n not in ("http", "email")), "apsw", "click", "yaml")),
+    Floor("load serve's API", "import chaffinch.load.serve.serve", 25 * MB, (*(n for n in HEAVY if n not in ("http", "email")), "apsw", "click", "yaml")),
     Floor("load capacity", "import chaffinch.load.capacity", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
-    Floor("floor", "from chaffinch.cli import cli; cli.get_command(None, 'floor')", 14 * MB, (*HEAVY, "asyncio", "apsw", "logging")),
-    Floor("doctor", "from chaffinch.cli import cli; cli.get_command(None, 'doctor')", 26 * MB, HEAVY),
 )  # fmt: skip
+
+
+def _command(name: str, bound: tuple[float, tuple[str, ...]]) -> Floor:
+    steps = "".join(f"command = command.get_command(None, {part!r})\n" for part in name.split())
+    code = f"from chaffinch.cli import cli\ncommand = cli\n{steps}assert command is not None"
+    return Floor(f"chaffinch {name}", code, bound[0] * MB, bound[1])
+
+
+def _workers(name: str, names: str, megabytes: float) -> Floor:
+    """The workers of these names in one process, as a group brings them in."""
+    code = f"""
+    import chaffinch.fleet.group
+    from chaffinch.decoys import registry
+    from chaffinch.fleet import workers
+    rows = [*workers.table(registry.BUILT_IN), workers.CAPTURE]
+    rows = [row for row in rows if {names}]
+    assert rows
+    for row in rows:
+        workers.run_of(row)
+        if row.name.startswith("decoy-"):
+            registry.load(row.name.removeprefix("decoy-"))
+    """
+    return Floor(name, code, megabytes * MB, GROUP)
+
+
+FLOORS = (
+    *IMPORTS,
+    *(_command(name, bound) for name, bound in COMMANDS.items()),
+    *(_workers(f"worker {name}", f"row.name == {name!r}", bound) for name, bound in WORKERS.items()),
+    *(_workers(f"group {name}", f"{name!r} in (row.group, 'fleet')", bound) for name, bound in GROUPS.items()),
+)

@@ -43,6 +43,10 @@ class FleetSettings(Section, frozen=True):
     workers: Annotated[
         tuple[str, ...], Meta(description="Workers of other packages to run (entry point group `chaffinch.workers`).")
     ] = ()
+    log_bytes: Annotated[
+        Annotated[int, Meta(ge=64 << 10, extra={"unit": "bytes"})],
+        Meta(description="The fleet's log begins anew at that size; what it held before is kept beside it, once."),
+    ] = 8 << 20
     user: Annotated[str, Meta(description="Whom the groups run as when the fleet is started by root.")] = "nobody"
     drain_seconds: Annotated[Seconds, Meta(description="How long a stop may take before processes are killed.")] = 5.0
     silent_seconds: Annotated[
@@ -125,6 +129,10 @@ class DecoySettings(Section, frozen=True):
         Annotated[int, Meta(ge=16)],
         Meta(description="Sources, kinds and services whose rate is remembered at once."),
     ] = 8192
+    session_bytes: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="What a process's sessions may hold unread, unsent and in uploads; past it the largest ends."),
+    ] = 16 << 20
     upload_bytes: Annotated[Bytes, Meta(description="What the quarantine may hold of uploads.")] = 256 << 20
     overlay_source_bytes: Annotated[Bytes, Meta(description="What one source may change on one decoy host.")] = 1 << 20
     overlay_bytes: Annotated[Bytes, Meta(description="What all sources together may change, held in memory.")] = 8 << 20

@@ -45,8 +45,9 @@ class SessionClosed(Fact, tag="session.closed", frozen=True):
     """A session ended.
 
     `reason`: `peer` (it closed), `service` (the service ended it, as the product would), `idle`, `time`, `bytes`,
-    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed),
-    `shutdown`, `error` (a fault of ours), or a bound of the service's own (`reply`, `queue`, `subscriptions`).
+    `line` (a longer one than may be), `unread` (it did not read our answers), `evicted` (room was needed), `refused`
+    (memory was short: it got the product's answer to one connection too many), `shutdown`, `error` (a fault of ours),
+    or a bound of the service's own (`reply`, `queue`, `subscriptions`, `keys`).
     """
 
     port: int

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -194,10 +193,19 @@ def test_a_device_that_is_not_there_is_named() -> None:
 
 @pytest.mark.root
 @needs_root
-def test_a_filter_can_not_be_taken_off() -> None:
-    tap = open_tap(PLAN, 65536)
-    try:
-        with pytest.raises(PermissionError):
-            tap.socket.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER
-    finally:
-        tap.close()
+def test_another_plan_is_let_in_from_one_packet_to_the_next(network: tuple[str, ...]) -> None:
+    code = """
+import socket, sys
+from chaffinch.capture.tap import open_tap
+from tests.capture.machine import icmp, ipv4
+from tests.capture.tapping import plan_of
+tap = open_tap(plan_of(), 65536)
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+wire.bind(("lo", 0))
+for hosts in ("127.77.0.0/16", "127.99.0.0/24"):
+    tap.admit(plan_of(hosts=hosts))
+    for host in ("127.77.3.9", "127.99.0.9"):
+        wire.send(bytes(12) + b"\\x08\\0" + ipv4("10.0.0.9", host, 1, icmp(8)))
+print([".".join(map(str, data[30:34])) for data, _ in tap.ring.read(9)])
+"""
+    assert run(network, sys.executable, "-c", code) == "['127.77.3.9', '127.99.0.9']\n"

@@ -109,6 +109,13 @@ def test_fetchers_fetch_nothing_and_say_where_they_were_sent() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(("url", "fault"), [("http://[", "Unterminated"), ("http://]", "Invalid")])
+def test_an_address_that_cannot_be_read_is_a_fault_of_the_visitor(url: str, fault: str) -> None:
+    result = asyncio.run(shell().run(f"wget '{url}'"))
+    assert (result.status, result.err) == (1, f"{url}: {fault} IPv6 numeric address.\n".encode())
+    assert asyncio.run(shell().run(f"curl '{url}'")).status != 0
+
+
 def test_a_session_records_its_lines_keys_and_screen() -> None:
     shown, facts = session([b"echo one\r", b"exit\r"])
     assert b"echo one\r\none\r\nmdavis@atlas:~$ " in shown

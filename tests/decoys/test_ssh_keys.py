@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,22 @@ def test_the_cache_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(fill())
     assert len(hostkeys._cache) == 3
+
+
+def test_keys_that_are_being_made_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address has its own: a client that asks all of them and goes would leave threads hours of work."""
+    monkeypatch.setattr(hostkeys, "MAKING", 2)
+    monkeypatch.setattr(hostkeys, "_rsa", lambda seed: time.sleep(0.2))
+    hosts = [persona("ssh", address=f"127.77.8.{host}") for host in range(4)]
+
+    async def ask() -> None:
+        asked = [hostkeys.key_of(host, "rsa") for host in (*hosts[:3], hosts[0])]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [getattr(answer, "reason", "") for answer in answers] == ["", "", "keys", ""]
+        await hostkeys.key_of(hosts[3], "rsa")
+
+    asyncio.run(ask())
+    hostkeys._cache.clear()
 
 
 @settings(max_examples=30, deadline=None)

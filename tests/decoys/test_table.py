@@ -3,6 +3,9 @@
 import asyncio
 import socket
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from chaffinch.decoys import registry, runner
 from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.session import Session
@@ -26,6 +29,7 @@ def opened(table: SessionTable, recorded: Recorded, host_name: str = "redis") ->
         recorder=recorded,
         quarantine=recorded,
         overlays=Overlays(),
+        holdings=table._room,
     )
     table.make_room()
     table.add(runner.start(session, registry.load(host_name)), session)
@@ -98,3 +102,72 @@ def test_a_process_without_room_takes_it_from_the_largest_table() -> None:
             peer.close()
 
     asyncio.run(crowd())
+
+
+def test_past_the_bytes_of_a_process_the_largest_holder_ends() -> None:
+    async def hold() -> None:
+        room, recorded = Room(100, most_bytes=1 << 20), Recorded()
+        table, other = SessionTable(100, room), SessionTable(100, room)
+        peers = [opened(table, recorded) for _ in range(3)] + [opened(other, recorded, "mysql")]
+        sessions = [*table._open.values(), *other._open.values()]
+        for session, size in zip(sessions, (300_000, 400_000, 200_000, 100_000), strict=True):
+            session.hold(size)
+        assert room.held == 1_000_000
+        sessions[2].hold(300_000)
+        assert room.held == 700_000
+        assert (table.evicted, other.evicted) == (1, 0)
+        sessions[3].hold(500_000)
+        assert (table.evicted, other.evicted) == (1, 1)
+        assert room.held == 600_000
+        await asyncio.sleep(0.05)
+        assert [fact.reason for fact in recorded.of(SessionClosed)] == ["evicted", "evicted"]
+        await table.close(2)
+        await other.close(2)
+        assert room.held == 0
+        assert not room._holders
+        for peer in peers:
+            peer.close()
+
+    asyncio.run(hold())
+
+
+def test_what_is_unsent_and_unread_counts_until_it_is_gone() -> None:
+    async def talk() -> None:
+        room, recorded = Room(100), Recorded()
+        table = SessionTable(100, room)
+        peer = opened(table, recorded)
+        (session,) = table._open.values()
+        await asyncio.sleep(0.01)
+        session.write(bytes(350_000))
+        assert room.held == len(session._out) > 50_000
+        peer.setblocking(False)
+        while room.held:
+            peer.recv(1 << 20)
+            await asyncio.sleep(0.01)
+        assert not session.closing
+        peer.setblocking(True)
+        peer.sendall(b"SET key " + bytes(5000))  # a line without its end: the handler holds it
+        await asyncio.sleep(0.05)
+        assert room.held >= 5000
+        peer.close()
+        await table.close(2)
+
+    asyncio.run(talk())
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1 << 19)), max_size=100))
+def test_the_sum_is_that_of_the_holders_and_within_the_bound(steps: list[tuple[int, int]]) -> None:
+    async def hold() -> None:
+        room, recorded = Room(100, most_bytes=1 << 20), Recorded()
+        table = SessionTable(100, room)
+        peers = [opened(table, recorded) for _ in range(10)]
+        sessions = list(table._open.values())
+        for number, size in steps:
+            sessions[number].hold(size)
+            assert room.held == sum(room._holders.values()) <= 1 << 20
+        await table.close(2)
+        assert room.held == 0
+        for peer in peers:
+            peer.close()
+
+    asyncio.run(hold())

@@ -100,6 +100,18 @@ def test_real_ports_are_bound_and_the_groups_give_the_capability_up(tmp_path: Pa
             assert capabilities(machine, group["pid"]) == "0" * 16, group
 
 
+def test_capture_sees_a_scan_and_the_groups_give_the_capability_up(tmp_path: Path) -> None:
+    config = settings(tmp_path, "[capture]\nenabled = true\n")
+    with booted(tmp_path, with_environment(written(config, WHERE), "CHAFFINCH_CAPTURE_ENABLED=true")) as machine:
+        done = machine.run("systemctl", "start", "chaffinch")
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        machine.run("bash", "-c", "echo > /dev/tcp/127.77.3.9/81")
+        shown = eventually(lambda: machine.chaffinch("events", "--kind", "packet.probe", "--json").stdout)
+        assert json.loads(shown.splitlines()[0])["ports"] == "81"
+        for group in status(machine)["groups"]:
+            assert capabilities(machine, group["pid"]) == "0" * 16, group
+
+
 def test_silence_is_what_the_page_says_to_add(tmp_path: Path) -> None:
     drop_in = PAGE.read_text(encoding="utf-8").split("```ini\n[Service]\n")[1].split("```")[0]
     assert "CAP_NET_ADMIN" in drop_in

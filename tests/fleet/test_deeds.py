@@ -7,9 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from chaffinch.fleet.deeds import Deeds
 from tests.fleet.running import Fleet, config_file, eventually, plug_in, running
 
 STUBBORN = """
@@ -186,3 +189,31 @@ def test_a_fleet_that_stops_takes_no_more_deeds(tmp_path: Path) -> None:
     done = fleet.call("start", "decoy-ssh")
     assert done.returncode == 1
     assert "no fleet runs on the state directory" in done.stderr
+
+
+@pytest.mark.parametrize("pid", [0, 77])
+def test_a_service_listens_before_its_worker_begins(pid: int) -> None:
+    """A worker that finds a listener which does not listen gives it up."""
+    order: list[str] = []
+    door = SimpleNamespace(
+        plan=SimpleNamespace(service="http"),
+        listen=lambda _: order.append("listens"),
+        refuse=lambda: order.append("refuses"),
+    )
+    group: Any = SimpleNamespace(
+        name="decoys",
+        workers=(SimpleNamespace(name="decoy-http"),),
+        off={"decoy-http"},
+        is_off=False,
+        pid=pid,
+        draining_since=None,
+    )
+    processes: Any = SimpleNamespace(
+        groups={"decoys": group},
+        parts=SimpleNamespace(listeners=(door,), plan=SimpleNamespace(backlog=8)),
+        is_stopping=lambda: False,
+        again=lambda _: order.append("begins"),
+        say=lambda *_: order.append("begins"),
+    )
+    assert Deeds(processes).act("start", "decoy-http") == ("decoy-http",)
+    assert order == ["listens", "begins"]

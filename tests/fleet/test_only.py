@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+import msgspec
 import pytest
 
 from chaffinch.errors import RunError
+from chaffinch.fleet import control
 from chaffinch.fleet.state import StateLock
 from tests.fleet.running import Fleet, eventually
 
@@ -63,6 +65,10 @@ def greeted(fleet: Fleet, service: str = "memcached") -> None:
 
 def test_two_supervisors_are_one_fleet_to_their_owner(split: Split) -> None:
     assert len(split.back.status()["workers"]) == 11
+    alone = msgspec.json.decode(control.ask(split.decoys.state, "status", socket_name="control-decoys.sock"))
+    assert {name: split.back.status()[name] for name in ("silent", "stack", "hosts", "port_offset")} == {
+        name: alone[name] for name in ("silent", "stack", "hosts", "port_offset")
+    }
     greeted(split.decoys)
     eventually(lambda: split.back.status()["sessions_seen"] == 1)
     rows = eventually(lambda: split.back.json("sessions"))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.config import Config, NetworkSettings, load
+from chaffinch.errors import InputError
 from chaffinch.fleet import allowances, assemble, installation, units
 from chaffinch.fleet.installation import Installation
 
@@ -66,11 +67,21 @@ def test_real_ports_take_one(tmp_path: Path) -> None:
     assert values(text, "CapabilityBoundingSet") == [""]
 
 
+def test_capture_takes_one_and_a_family_of_sockets(tmp_path: Path) -> None:
+    text = unit(settings(tmp_path, "[capture]\nenabled = true\n"))
+    assert values(text, "CapabilityBoundingSet") == values(text, "AmbientCapabilities") == ["CAP_NET_RAW"]
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_PACKET"]
+    assert values(text, "PrivateUsers") == []
+
+
 def test_a_network_of_its_own_is_made_by_root() -> None:
     text = unit(NETNS)
     assert values(text, "DynamicUser") == values(text, "AmbientCapabilities") == values(text, "IPAddressDeny") == []
     assert "CAP_SYS_ADMIN" in values(text, "CapabilityBoundingSet")[0]
-    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_NETLINK AF_PACKET"]
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_NETLINK"]
+    on_a_segment = msgspec.structs.replace(NETNS.network, link="macvlan", device="eth0")
+    text = unit(msgspec.structs.replace(NETNS, network=on_a_segment))
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_PACKET AF_NETLINK"]
     assert values(text, "RestrictNamespaces") == ["net mnt"]
     assert values(text, "After") == ["network-online.target"]
 
@@ -121,11 +132,12 @@ def test_every_bound_of_the_units_is_that_of_the_configuration(tmp_path: Path) -
 
 
 def test_the_program_and_its_file_are_named_as_systemd_reads_them() -> None:
-    odd = Installation(('/opt/a "b" 100%/$x\\y/python', "-m", "chaffinch"), (), Path("/etc/ch af/c.toml"))
+    odd = Installation(("/opt/a 100%/python", "-m", "chaffinch"), (), Path('/etc/ch "af"/$x\\y.toml'))
     (line,) = values(unit(Config(), odd), "ExecStart")
-    assert line == (
-        r'"/opt/a \"b\" 100%%/$$x\\y/python" -m chaffinch up --state %S/chaffinch --config "/etc/ch af/c.toml"'
-    )
+    assert line == (r'"/opt/a 100%%/python" -m chaffinch up --state %S/chaffinch --config "/etc/ch \"af\"/$$x\\y.toml"')
+    for path in ('/opt/"', "/opt/'", "/opt/$x", "/opt/a\\b", "/opt/a\nb"):
+        with pytest.raises(InputError, match="systemd starts no program whose path has"):
+            unit(Config(), Installation((path,), (), None))
     (line,) = values(unit(Config(), msgspec.structs.replace(OPT, can_reload=True)), "ExecReload")
     assert line == "/opt/chaffinch/bin/python -m chaffinch reload --state %S/chaffinch"
     assert values(unit(Config()), "ExecReload") == []
@@ -134,12 +146,8 @@ def test_the_program_and_its_file_are_named_as_systemd_reads_them() -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_a_path_never_becomes_another_line_or_specifier(word: str) -> None:
-    where = Installation((f"/{word}", "-m", "chaffinch"), (), None)
-    lines = units._service(
-        Config(), where, allowances.allowances(Config(), assemble.describe(Config(), b"").plan, {}), ""
-    )
-    start = next(line for line in lines if line.startswith("ExecStart="))
-    assert "\n" not in start
+    start = units._start(msgspec.structs.replace(OPT, config=Path(f"/{word}")), "")
+    assert not set(start) & set("\n\r\t\x7f\x1b")
     assert "%" not in start.replace("%%", "").replace(" %S/chaffinch", "")
     assert "$" not in start.replace("$$", "")
 
@@ -193,6 +201,8 @@ def test_exposure_is_as_low_as_the_page_says(tmp_path: Path) -> None:
 def test_systemd_finds_no_fault(tmp_path: Path, text: str) -> None:
     where = Installation(("/bin/true",), (), Path("/etc/passwd"))
     config = settings(tmp_path, text)
+    shutil.copy("/bin/true", tmp_path / "tr %u e")
+    where = msgspec.structs.replace(where, program=(str(tmp_path / "tr %u e"),))
     texts = written(config, where) | written(config, where, split=True)
     texts["netns.service"] = written(NETNS, where)["chaffinch.service"]
     for name, one in texts.items():

@@ -8,6 +8,7 @@ import random
 import select
 import shutil
 import socket
+import struct
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -156,6 +157,11 @@ def test_the_first_answer_and_every_segment_have_the_look(door: tuple[Plan, tupl
             assert (data.look.ttl, data.length > 0) == (look.ttl, True)
             server.close()
             assert wire.next(FIN | ACK).look.ttl == look.ttl
+        _, client, server = reach(plan, address, opened)
+        with client:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            server.close()
+            assert wire.next(RST).look.ttl == look.ttl
 
 
 @pytest.mark.root

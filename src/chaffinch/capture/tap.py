@@ -32,7 +32,6 @@ log = logging.getLogger("chaffinch.capture")
 _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION, _PACKET_IGNORE_OUTGOING = 263, 5, 6, 10, 23
 _TPACKET_V2 = 1
-_SO_LOCK_FILTER = 44
 _SIOCGIFHWADDR = 0x8927
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
 
@@ -51,6 +50,11 @@ class Tap(msgspec.Struct, frozen=True):
 
     socket: socket.socket
     ring: Ring
+
+    def admit(self, plan: Plan) -> None:
+        """Let in what another plan's listeners do not get, from one packet to the next. Raises as `open_tap` does."""
+        if not packet_filter.attach(self.socket, program_for(plan)):
+            raise _refused()
 
     def count_drops(self) -> None:
         """In the supervisor: tell the ring's reader what the kernel had no room for since the last time."""
@@ -84,28 +88,25 @@ class Tap(msgspec.Struct, frozen=True):
 
 
 def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
-    """The socket on the plan's device, with a filter that can no longer be changed.
+    """The socket on the plan's device, with the plan's filter, and its ring.
 
     Raises `RunError` without the privilege, the device or the memory, and `InputError` for more prefixes than a filter
     holds.
     """
-    program = program_for(plan)
     linked = _is_linked(plan.device)
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
     except PermissionError:
         raise _refused() from None
     try:
-        if not packet_filter.attach(sock, program):
-            raise _refused()
-        sock.setsockopt(socket.SOL_SOCKET, _SO_LOCK_FILTER, 1)
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # spares the copies; the filter has the last word
-        ring = _ring(sock, buffer_bytes, linked)
+        tap = Tap(sock, _ring(sock, buffer_bytes, linked))
+        tap.admit(plan)
         sock.bind((plan.device, _ETH_P_ALL))  # a socket without a protocol gets no packet until now
     except BaseException:
         sock.close()
         raise
-    return Tap(sock, ring)
+    return tap
 
 
 def _ring(sock: socket.socket, buffer_bytes: int, linked: bool) -> Ring:
@@ -138,8 +139,11 @@ def program_for(plan: Plan) -> tuple[packet_filter.Instruction, ...]:
 
 
 def _client_ports() -> tuple[int, int]:
-    """The range from which the system picks ports (`ip_local_port_range`, ip(7))."""
-    low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    """The range from which the system picks ports (`ip_local_port_range`, ip(7)); its default where that is hidden."""
+    try:
+        low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    except FileNotFoundError:  # a service manager shows processes alone (`ProcSubset=pid`)
+        return 32768, 60999
     return int(low), int(high)
 
 

@@ -1,12 +1,19 @@
 """`chaffinch logs`: the fleet's own log, which is not what the decoys recorded."""
 
 import collections
+import contextlib
+import itertools
+import os
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from chaffinch.cli import options
 from chaffinch.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME = "fleet.log"
 
@@ -17,17 +24,24 @@ NAME = "fleet.log"
 @options.placed
 def command(lines: int, follow: bool, state: str | None, config: str | None) -> None:
     """Show the fleet's own log."""
+    from chaffinch.fleet.log_file import BEFORE
+
     path = options.state_of(state) / NAME
     try:
         log = path.open(encoding="utf-8", errors="replace")
     except OSError:
         raise RunError(f"there is no log at {path}; start a fleet with `chaffinch up`") from None
-    with log:
-        for line in collections.deque(log, lines):
+    with log, contextlib.ExitStack() as more:
+        before: Iterable[str] = ()
+        with contextlib.suppress(OSError):
+            before = more.enter_context(open(f"{path}{BEFORE}", encoding="utf-8", errors="replace"))
+        for line in collections.deque(itertools.chain(before, log), lines):
             print(line, end="")
         while follow:
             line = log.readline()
             if line:
                 print(line, end="", flush=True)
             else:
+                if os.fstat(log.fileno()).st_size < log.tell():  # it began anew
+                    log.seek(0)
                 time.sleep(0.3)

@@ -16,9 +16,12 @@ from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
 from chaffinch.fleet import alone, assemble, supervisor
+from chaffinch.fleet.log_file import LogFile
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
 from chaffinch.fleet.workers import Worker
+
+STANDARD_ERROR = 2
 
 
 @click.command("up")
@@ -65,7 +68,7 @@ def _run(
 ) -> int:
     """The fleet's whole life in this process."""
     lock.sign()
-    _log_to(directory / LOG_NAME, quiet=watcher.quiet)
+    _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
     only = lock.only
     with assemble.network(settings, directory, described) as namespace:
         parts = assemble.parts(settings, directory, described, groups, only, namespace)
@@ -121,10 +124,7 @@ def _background(run: Callable[[live.Watcher], int], writing: int) -> int:
         return 1
 
 
-def _log_to(path: Path, *, quiet: bool) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+def _log_to(path: Path, most_bytes: int, *, quiet: bool) -> None:
     logging.raiseExceptions = False  # a full disk takes no log either: `status` says so, and no traceback helps
-    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
-    if not quiet:
-        handlers.append(logging.StreamHandler())
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers)
+    file = LogFile(path, most_bytes, echo=None if quiet else STANDARD_ERROR)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=[file])

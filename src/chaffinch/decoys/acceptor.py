@@ -18,6 +18,7 @@ from chaffinch.decoys.overlay import Overlays
 from chaffinch.decoys.quarantine import FileQuarantine
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.registry import Handler
+from chaffinch.decoys.relief import Relief
 from chaffinch.decoys.session import Session
 from chaffinch.decoys.table import Room, SessionTable
 from chaffinch.events import Syn
@@ -51,16 +52,19 @@ class SharedByDecoys(msgspec.Struct, frozen=True):
     quarantine: FileQuarantine
     overlays: Overlays
     room: Room
+    relief: Relief
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:
     """Make what the decoy workers of this process have in common."""
+    overlays = Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds)
     return SharedByDecoys(
         plan,
         personas,
         FileQuarantine(state / "quarantine", settings.upload_bytes),
-        Overlays(settings.overlay_source_bytes, settings.overlay_bytes, settings.overlay_seconds),
-        Room(_most_descriptors() - SPARE_DESCRIPTORS),
+        overlays,
+        Room(min(settings.sessions, _most_descriptors() - SPARE_DESCRIPTORS), settings.session_bytes),
+        Relief(personas, overlays),
     )
 
 
@@ -88,11 +92,13 @@ class Acceptor:
         self._resting: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None] = self._loop.create_future()
         self.unserved = 0
+        self.refused = 0
         self.rests = 0
 
     def open(self, listeners: list[Listener]) -> None:
         """Begin to accept."""
         self._listeners = listeners
+        self._shared.relief.follow(self._recorder)
         self._watch()
 
     def close(self) -> None:
@@ -158,7 +164,6 @@ class Acceptor:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             sock.close()
             return
-        self._table.make_room()
         persona, service = found
         if listener.plan.stack is None:  # the listener has hosts of several looks: from here on this one has its own
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, persona.os.ttl)
@@ -172,8 +177,9 @@ class Acceptor:
             recorder=self._recorder,
             quarantine=self._shared.quarantine,
             overlays=self._shared.overlays,
+            holdings=self._shared.room,
         )
-        self._table.add(runner.start(session, self._handler, _saved_syn(sock)), session)
+        self._begin(session, _saved_syn(sock))
 
     def _take_datagrams(self, listener: Listener) -> None:
         for _ in range(AT_ONCE):
@@ -182,7 +188,6 @@ class Acceptor:
             if found is None:
                 self.unserved += 1
                 continue
-            self._table.make_room()
             persona, service = found
             session = DatagramSession(
                 listener.socket,
@@ -197,7 +202,16 @@ class Acceptor:
                 quarantine=self._shared.quarantine,
                 overlays=self._shared.overlays,
             )
-            self._table.add(runner.start(session, self._handler), session)
+            self._begin(session)
+
+    def _begin(self, session: Session, syn: Syn | None = None) -> None:
+        """Serve the session, or refuse it while memory is short: those that are open go on."""
+        if self._shared.relief.refusing:
+            self.refused += 1
+            runner.refuse(session, self._handler, syn)
+            return
+        self._table.make_room()
+        self._table.add(runner.start(session, self._handler, syn), session)
 
     def _asked(self, address: str, listener: Listener) -> tuple[Persona, Service] | None:
         """The persona at `address` and its service on this port, or None when it runs none there."""

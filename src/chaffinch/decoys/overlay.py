@@ -13,6 +13,9 @@ import msgspec
 
 from chaffinch.personas.files import FileError
 
+SHRUNK = 4
+"""While memory is short all sources together may hold this part of the total: one byte in so many."""
+
 CHANGE_BYTES = 512
 """What one change counts for beside its data: about what its path and struct take in memory."""
 
@@ -115,6 +118,9 @@ class Overlays:
         self._clock = clock
         self._by_key: OrderedDict[tuple[str, str], Overlay] = OrderedDict()
         self._held = 0
+        self._room = total_bytes
+        self.forgotten = 0
+        """Sources whose changes went for want of room, not of age: they may notice."""
 
     @property
     def held(self) -> int:
@@ -146,8 +152,24 @@ class Overlays:
         self._held += by
         overlay.used = self._clock()
         self._by_key.move_to_end(key)
-        while self._held > self.total_bytes and len(self._by_key) > 1:
+        self._make_room()
+
+    def _make_room(self) -> int:
+        """Forget those that were used longest ago, but never the last one; how many went."""
+        before = self.forgotten
+        while self._held > self._room and len(self._by_key) > 1:
             self._forget(next(iter(self._by_key)))
+            self.forgotten += 1
+        return self.forgotten - before
+
+    def shrink(self) -> int:
+        """Hold at most a quarter of the total from now on; how many overlays went."""
+        self._room = self.total_bytes // SHRUNK
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Hold the total again."""
+        self._room = self.total_bytes
 
     def _forget_old(self, now: float) -> None:
         while self._by_key:

@@ -33,5 +33,11 @@ class Rates:
         bucket[0] = tokens - 1.0 if tokens >= 1.0 else tokens
         return tokens >= 1.0
 
+    def limit_to(self, rate: float, burst: int, entries: int) -> None:
+        """Other bounds from now on. Keys that no longer fit are forgotten, those unused for longest first."""
+        self.rate, self.burst, self.entries = rate, float(burst), entries
+        while len(self._buckets) > entries:
+            self._buckets.popitem(last=False)
+
     def __len__(self) -> int:
         return len(self._buckets)

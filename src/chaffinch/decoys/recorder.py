@@ -15,6 +15,9 @@ from chaffinch.events import Collapsed, Event, Fact, SessionClosed, SessionOpene
 SESSION = "session"
 """What `Collapsed.of` says for whole sessions: their opening and their closing are one."""
 
+LEAST_RATE, LEAST_BURST, LEAST_ENTRIES = 1.0, 16, 16
+"""What collapsing earlier never takes: so many facts of one kind a second, at once, and so many sources told apart."""
+
 _MANY = "many"
 """The source of a collapsed record that gathers sources for which there was no room."""
 
@@ -61,10 +64,31 @@ class EventRecorder:
         self.counters = Counters()
         self._publish = publish
         self._clock = clock
+        self._settings = settings
         self._rates = Rates(settings.record_rate, settings.record_burst, settings.rate_entries)
         self._most_tallies = settings.rate_entries
         self._tallies: dict[tuple[str, str, str], Tally] = {}
         self._collapsed_sessions: set[str] = set()
+
+    @property
+    def rate(self) -> float:
+        """How many facts of one kind are recorded a second now for one source."""
+        return self._rates.rate
+
+    def halve(self, times: int) -> bool:
+        """Record the settings' rate, burst and number of sources, halved so many times; whether that changed them.
+
+        Records that no longer have a place of their own are written, so that no count is lost.
+        """
+        settings, before = self._settings, (self._rates.rate, self._rates.burst, self._rates.entries)
+        rate = max(min(LEAST_RATE, settings.record_rate), settings.record_rate / 2**times)
+        burst = max(min(LEAST_BURST, settings.record_burst), settings.record_burst >> times)
+        entries = max(min(LEAST_ENTRIES, settings.rate_entries), settings.rate_entries >> times)
+        self._rates.limit_to(rate, burst, entries)
+        self._most_tallies = entries
+        if len(self._tallies) > entries:
+            self.flush()
+        return before != (rate, float(burst), entries)
 
     def record(self, session: Session, fact: Fact) -> None:
         """Record the fact, or count it with others of its kind."""
@@ -126,9 +150,9 @@ class EventRecorder:
     def flush(self) -> None:
         """Write what was collapsed since the last call, one record for each source, service and kind."""
         tallies, self._tallies = self._tallies, {}
-        for key, tally in tallies.items():
+        for tally in tallies.values():
             if not tally.count:  # only bytes of sessions that were counted before: they wait for the next record
-                self._tallies[key] = tally
+                self._wait(tally)
                 continue
             self.counters.events += 1
             fact = Collapsed(
@@ -143,3 +167,14 @@ class EventRecorder:
             self._publish(
                 Event(time=tally.last, fact=fact, service=tally.service, address=tally.address, source=tally.source)
             )
+
+    def _wait(self, tally: Tally) -> None:
+        """Keep what cannot be written yet; with others of its service where there are too many."""
+        if len(self._tallies) >= self._most_tallies:
+            tally.source = tally.address = _MANY
+        key = (tally.source, tally.service, tally.of)
+        known = self._tallies.setdefault(key, tally)
+        if known is not tally:
+            known.bytes_in += tally.bytes_in
+            known.bytes_out += tally.bytes_out
+            known.first, known.last = min(known.first, tally.first), max(known.last, tally.last)

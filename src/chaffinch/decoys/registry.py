@@ -36,10 +36,24 @@ class ServiceSpec(msgspec.Struct, frozen=True):
     bytes_in: int = 16 << 20
 
 
+Refusal = Callable[["Session"], bytes]
+"""What the product says to one connection too many before it closes: bytes from `session.service` and the persona.
+
+It is called instead of the handler, on the event loop, while memory is short: it reads nothing, waits for nothing,
+records nothing and keeps nothing.
+"""
+
+
+def close_at_once(session: "Session") -> bytes:
+    """The refusal of products that close without a word."""
+    return b""
+
+
 class Handler(Protocol):
     """A service's handler, as `@service` leaves it."""
 
     spec: ServiceSpec
+    refuse: Refusal
 
     def __call__(self, session: "Session") -> Awaitable[None]: ...
 
@@ -52,12 +66,16 @@ def service(
     idle: float = 120.0,
     total: float = 3600.0,
     bytes_in: int = 16 << 20,
+    refuse: Refusal = close_at_once,
 ) -> Callable[[Callable[["Session"], Awaitable[None]]], Handler]:
-    """Mark a module's handler. Name one port: `tcp` or `udp`; the other arguments are those of `ServiceSpec`."""
+    """Mark a module's handler. Name one port: `tcp` or `udp`; `refuse` is a `Refusal`, and the other arguments are
+    those of `ServiceSpec`.
+    """
 
     def mark(handler: Callable[["Session"], Awaitable[None]]) -> Handler:
         marked = cast(Handler, handler)
         marked.spec = ServiceSpec(name, tcp, udp, idle, total, bytes_in)
+        marked.refuse = refuse
         return marked
 
     return mark

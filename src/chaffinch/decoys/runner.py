@@ -11,12 +11,37 @@ from chaffinch.events import SessionClosed, SessionOpened, Syn
 log = logging.getLogger("chaffinch.decoys")
 
 
+REFUSED = "refused"
+"""The reason of a session that memory was too short for."""
+
+
 def start(session: Session, handler: Handler, syn: Syn | None = None) -> asyncio.Task[None]:
     """Record the session as opened and start its handler. The caller owns the task."""
+    _opened(session, syn)
+    return session.start(_run(session, handler))
+
+
+def refuse(session: Session, handler: Handler, syn: Syn | None = None) -> None:
+    """Say what the product says to one connection too many, and close: a whole session, recorded as any other, in one
+    call without a task.
+    """
+    _opened(session, syn)
+    session.reason = REFUSED
+    try:
+        if said := handler.refuse(session):  # an empty datagram would be an answer
+            session.write(said)
+    except Exception:  # as in `_run`: a service's fault is contained
+        session.reason = "error"
+        log.exception("session.failed service=%s session=%s", session.spec.name, session.id)
+    finally:
+        session.close()
+        session.record(closing_fact(session))
+
+
+def _opened(session: Session, syn: Syn | None) -> None:
     session.record(
         SessionOpened(port=session.port, source_port=session.source_port, transport=session.transport, syn=syn)
     )
-    return session.start(_run(session, handler))
 
 
 async def _run(session: Session, handler: Handler) -> None:

@@ -7,7 +7,6 @@ only what its handler has not yet taken.
 
 import asyncio
 import errno
-import os
 import random
 import socket
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol
 
 from chaffinch.decoys.registry import ServiceSpec
+from chaffinch.decoys.session_ids import new_session_id
 from chaffinch.errors import LimitError, PeerClosedError, PeerIdleError
 from chaffinch.events import Fact
 from chaffinch.personas.persona import Persona, Service
@@ -28,6 +28,9 @@ READ_BYTES = 16 << 10
 WRITE_BYTES = 256 << 10
 """How much a peer may leave unread before its session ends."""
 
+COUNTED_BYTES = 1 << 10
+"""A session that holds less is not counted: what the many hold is bounded by their number."""
+
 _receive_buffer = bytearray(READ_BYTES)
 _TRY_AGAIN = (BlockingIOError, InterruptedError)
 
@@ -36,6 +39,14 @@ class Recorder(Protocol):
     """Where a session's facts go."""
 
     def record(self, session: "Session", fact: Fact) -> None: ...
+
+
+class Holdings(Protocol):
+    """Where what sessions hold is added up, so that all of them together have a bound."""
+
+    def count(self, session: "Session", held: int) -> None:
+        """The session holds so many bytes now. May end it, or another one."""
+        ...
 
 
 class Quarantine(Protocol):
@@ -60,6 +71,9 @@ class Session:
         "_at_eof",
         "_buffer",
         "_closing",
+        "_counted",
+        "_holdings",
+        "_kept",
         "_loop",
         "_on_read",
         "_out",
@@ -101,6 +115,7 @@ class Session:
         recorder: Recorder,
         quarantine: Quarantine,
         overlays: "Overlays | None" = None,
+        holdings: Holdings | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
@@ -113,6 +128,9 @@ class Session:
         self._paused = False
         self._reading = False
         self._closing = False
+        self._holdings = holdings
+        self._kept = 0
+        self._counted = 0
         self._recorder = recorder
         self._overlays = overlays
         self.quarantine = quarantine
@@ -135,6 +153,29 @@ class Session:
     def record(self, fact: Fact) -> None:
         """Record what was seen in this session. Never blocks."""
         self._recorder.record(self, fact)
+
+    def hold(self, count: int) -> None:
+        """Say how many bytes the handler keeps for this session beside what is unread and unsent: uploads, bodies."""
+        self._kept = count
+        self._count()
+
+    def hold_more(self, more: int) -> None:
+        """The same, where several parts of a handler each say what they keep more, or less."""
+        self.hold(self._kept + more)
+
+    def _count(self) -> None:
+        """Have what this session holds added up with what others hold, where it has changed."""
+        held = len(self._buffer) + len(self._out) + self._kept
+        if held < COUNTED_BYTES:
+            held = 0
+        if held != self._counted and self._holdings is not None and not self._closing:
+            self._counted = held
+            self._holdings.count(self, held)
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What runs the session, once it was started."""
+        return self._task
 
     @property
     def overlay(self) -> "Overlay":
@@ -211,6 +252,8 @@ class Session:
             self._buffer = bytearray()  # gives the memory back; `clear()` would keep it
         else:
             del self._buffer[:count]
+        if self._counted:
+            self._count()
         if self._paused and len(self._buffer) < READ_BYTES:
             self._resume()
         return taken
@@ -245,6 +288,7 @@ class Session:
             return
         if self._buffer:
             waiting, self._buffer = bytes(self._buffer), bytearray()
+            self._count()
             on_read(waiting)
         if self._at_eof:
             on_read(b"")
@@ -291,6 +335,8 @@ class Session:
         self._buffer += memoryview(_receive_buffer)[:count]
         if len(self._buffer) >= READ_BYTES and self._waiter is None:
             self.pause()
+        if len(self._buffer) >= COUNTED_BYTES or self._counted:
+            self._count()
         return self._wake(None)
 
     def _wake(self, error: Exception | None) -> None:
@@ -323,6 +369,7 @@ class Session:
         self._out += data
         if len(self._out) > WRITE_BYTES:
             self.end(LimitError("unread"))
+        self._count()
         return None
 
     async def drain(self) -> None:
@@ -358,6 +405,8 @@ class Session:
             self.end(PeerClosedError())
             return
         del self._out[:sent]
+        if self._counted:
+            self._count()
         if not self._out:
             self._out = bytearray()
             self._loop.remove_writer(self._socket)
@@ -411,6 +460,8 @@ class Session:
     def close(self, *, reset: bool = False) -> None:
         """Give the socket back; with `reset` the peer gets a RST. The runner calls this after the handler."""
         self._closing = True
+        if self._counted and self._holdings is not None:
+            self._holdings.count(self, 0)
         self.pause()
         if self._out:
             self._loop.remove_writer(self._socket)
@@ -426,22 +477,3 @@ class Session:
 
 
 _system_random = random.SystemRandom()
-_session_prefix = ""
-_session_count = 0
-
-
-def new_session_id() -> str:
-    """16 hex digits: ten that differ between processes and restarts, six that count."""
-    global _session_prefix, _session_count  # noqa: PLW0603
-    if _session_count % 0x1000000 == 0:
-        _session_prefix, _session_count = os.urandom(5).hex(), 0
-    _session_count += 1
-    return f"{_session_prefix}{_session_count - 1:06x}"
-
-
-def _restart_session_ids() -> None:
-    global _session_count  # noqa: PLW0603
-    _session_count = 0
-
-
-os.register_at_fork(after_in_child=_restart_session_ids)  # a child counts under a prefix of its own

@@ -14,11 +14,27 @@ oldest.
 
 
 class Room:
-    """The sessions that one process has descriptors for, which the tables of its services share."""
+    """What the sessions of one process may take, which the tables of its services share: `most` is how many there may
+    be, `most_bytes` what all of them may hold unread, unsent and half uploaded.
+    """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int = 16 << 20) -> None:
         self.most = most
+        self.most_bytes = most_bytes
+        self.held = 0
         self.tables: list[SessionTable] = []
+        self._holders: dict[Session, int] = {}
+
+    def count(self, session: Session, held: int) -> None:
+        """A session holds so many bytes now. Past the bound of all, those that hold the most end."""
+        self.held += held - self._holders.pop(session, 0)
+        if held:
+            self._holders[session] = held
+        while self.held > self.most_bytes:
+            largest = max(self._holders, key=self._holders.__getitem__)
+            self.held -= self._holders.pop(largest)
+            for table in self.tables:
+                table.end(largest)
 
     def largest(self) -> "SessionTable":
         """The table that gives way when descriptors are short."""
@@ -63,9 +79,17 @@ class SessionTable:
         staying = ((task, session) for task, session in self._open.items() if not session.closing)
         oldest = sorted(itertools.islice(staying, LOOKED_AT), key=lambda item: item[1].last_read)
         for task, session in oldest[:count]:
-            self.evicted += 1
-            session.end(LimitError("evicted"))
-            _cancel(task)
+            self._end(task, session)
+
+    def end(self, session: Session) -> None:
+        """End this session, if it is one of the table's, to make room."""
+        if session.task is not None and self._open.get(session.task) is session:
+            self._end(session.task, session)
+
+    def _end(self, task: asyncio.Task[None], session: Session) -> None:
+        self.evicted += 1
+        session.end(LimitError("evicted"))
+        _cancel(task)
 
     def expire(self) -> None:
         """End what has been silent or has lasted too long."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOGIN_SECONDS = 60.0
 """LOGIN_TIMEOUT of login.defs."""
 
+SHELL_BYTES = 24 << 10
+"""What a shell takes beside its variables and its history."""
+
 TYPED_BYTES = 4096
 """How much may be typed before there is a prompt to read it: a terminal's input queue."""
 
@@ -81,7 +84,14 @@ BUSYBOX = Daemon(
 _DAEMONS = {"inetutils telnetd": INETUTILS, "BusyBox telnetd": BUSYBOX}
 
 
-@service("telnet", tcp=23, idle=300.0)
+def refuse(session: Session) -> bytes:
+    """netkit's daemon looks for a terminal before it says anything. BusyBox closes without a word, and inetutils looks
+    for one only after its negotiation: inetd's bound is reached before.
+    """
+    return b"telnetd: All network ports in use.\r\n" if session.service.product == "Linux telnetd" else b""
+
+
+@service("telnet", tcp=23, idle=300.0, refuse=refuse)
 async def serve(session: Session) -> None:
     daemon = _DAEMONS.get(session.service.product, NETKIT)
     line = _Line(session, daemon)
@@ -104,6 +114,8 @@ class _Line:
         self._session = session
         self._daemon = daemon
         self._typed = b""
+        self.kept = 0
+        """What the shell behind it takes, in bytes."""
         self.wire = Wire(daemon.extra)
 
     async def negotiate(self) -> None:
@@ -135,6 +147,7 @@ class _Line:
         received = self.wire.feed(data)
         self._session.write(received.replies)
         self._typed = (self._typed + received.text)[:TYPED_BYTES]
+        self._session.hold(self.kept + len(self._typed) + self.wire.held)
 
     async def read(self) -> bytes:
         """The next keys; empty once the peer has closed."""
@@ -223,6 +236,7 @@ async def _shell(session: Session, line: _Line, user: User) -> None:
     from chaffinch.personas.files import Files
 
     async def paced() -> bytes:
+        line.kept = SHELL_BYTES + shell.held
         await session.drain()
         return await line.read()
 

@@ -57,6 +57,11 @@ class Wire:
         self._command = 0
         self._held = bytearray()
 
+    @property
+    def held(self) -> int:
+        """The bytes of what was told."""
+        return len(self._held) + sum(map(len, self.told.values()))
+
     def ask(self, *requests: tuple[int, int]) -> bytes:
         """The bytes that ask for options: (DO, option) of the peer, (WILL, option) for ourselves. What is on is not
         asked for."""

@@ -44,7 +44,12 @@ def _export(context: Context, recorder: EventRecorder, table: SessionTable, acce
     context.counter("sessions_recorded", lambda: counters.recorded, service=service)
     context.counter("sessions_collapsed", lambda: counters.collapsed, service=service)
     context.counter("sessions_evicted", lambda: table.evicted, service=service)
+    context.counter("sessions_refused", lambda: acceptor.refused, service=service)
+    context.gauge("record_rate", lambda: recorder.rate, service=service)
     context.counter("events_recorded", lambda: counters.events, service=service)
     context.counter("facts_collapsed", lambda: counters.facts_collapsed, service=service)
     context.counter("connections_unserved", lambda: acceptor.unserved, service=service)
+    room = context.decoys.room
+    context.gauge("session_bytes", lambda: room.held)
+    context.decoys.relief.export(context.metrics)
     context.counter("uploads_refused", lambda: context.decoys.quarantine.refused, service=service)

@@ -73,6 +73,8 @@ def _together(parts: list[Status]) -> Status:
         budget_bytes=sum(one.budget_bytes for one in parts),
         pss_bytes=sum(one.pss_bytes for one in parts),
         silent=all(one.silent for one in parts),
+        # One without decoys has nothing that would need a session for it.
+        stack=next((one.stack for one in parts if one.stack == "session"), parts[0].stack),
         sessions_open=sum(one.sessions_open for one in parts),
         sessions_seen=sum(one.sessions_seen for one in parts),
         events=sum(one.events for one in parts),

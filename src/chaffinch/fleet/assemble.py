@@ -13,6 +13,7 @@ from chaffinch.errors import InputError
 from chaffinch.fleet import alone, budget, workers
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.workers import Worker
+from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
 from chaffinch.network.plan import Plan
 from chaffinch.personas.archetypes import Archetype, ServiceRule, archetypes
@@ -109,8 +110,10 @@ def parts(
     """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it: in the
     fleet's own network where it has one.
 
-    Raises `RunError` when a port cannot be bound, or when the raw socket needs a privilege.
+    Raises `RunError` when a port cannot be bound, when the raw socket needs a privilege, or when the journal is not of
+    this release.
     """
+    SqliteJournal(state / "journal", config.journal).close()  # looked at once, for all groups
     plan = described.plan
     mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
     page = None if namespace is None else _page(config, groups)

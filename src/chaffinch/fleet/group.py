@@ -116,7 +116,8 @@ class Group:
 
     def _make_journal(self) -> "Journal":
         if self._journal is None:
-            self._journal = SqliteJournal(self.parts.state / "journal", self.parts.config.journal)
+            folder = self.parts.state / "journal"
+            self._journal = SqliteJournal(folder, self.parts.config.journal, is_known=True)
             self._export_journal(self._journal)
         return self._journal
 
@@ -132,6 +133,10 @@ class Group:
             from chaffinch.decoys.acceptor import share
 
             self._decoys = share(self.parts.config.decoys, self.parts.state, self.parts.plan, self.parts.personas)
+            relief = self._decoys.relief
+            self.holdings.offer("shrink_caches", relief.shrink, relief.grow)
+            self.holdings.offer("collapse_earlier", relief.collapse_earlier, relief.collapse_later)
+            self.holdings.offer("refuse_sessions", relief.refuse, relief.accept)
         return self._decoys
 
     async def run(self) -> int:

@@ -5,6 +5,7 @@ SIGILL, SIGABRT) writes the stack of every thread there before the process dies,
 of the interpreter: a loop that spins or waits for a lock says where.
 """
 
+import faulthandler
 import os
 import re
 import signal
@@ -28,8 +29,6 @@ class LastWords:
 
     def listen(self) -> None:
         """In the group's process: from now on write the stack of every thread when it is time."""
-        import faulthandler
-
         faulthandler.enable(self._descriptor)
         faulthandler.register(ASK, self._descriptor)
 

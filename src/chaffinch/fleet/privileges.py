@@ -3,6 +3,7 @@ not its own.
 """
 
 import contextlib
+import functools
 import os
 import pwd
 import stat
@@ -41,8 +42,8 @@ def hand_over(user: str, state: Path) -> None:
     """
     if os.getuid() != 0:
         return
-    entry = account(user)
-    if not reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+    entry, may = becoming(user, state)
+    if not may:
         return
     state.chmod(0o711)
     for name in DIRECTORIES:
@@ -50,6 +51,16 @@ def hand_over(user: str, state: Path) -> None:
         for inside in (state / name).iterdir():
             with contextlib.suppress(FileNotFoundError):  # another group's, which runs already
                 os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
+@functools.cache
+def becoming(user: str, state: Path) -> tuple[pwd.struct_passwd, bool]:
+    """The account, and whether it can reach what a group needs; looked up once, before the fork, for all groups.
+
+    Raises `InputError` as `account` does.
+    """
+    entry = account(user)
+    return entry, reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix)))
 
 
 def account(user: str) -> pwd.struct_passwd:
@@ -83,10 +94,10 @@ def _drop_capabilities() -> str:
 
 
 def _drop_root(user: str, state: Path) -> str:
-    entry = account(user)
+    entry, may = becoming(user, state)
     with contextlib.suppress(PermissionError):  # a container's root may have none to drop
         _core.drop_bounding_set()
-    if reachable(entry, (state, Path(sys.prefix), Path(sys.base_prefix))):
+    if may:
         try:
             os.setgroups([])
             os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)

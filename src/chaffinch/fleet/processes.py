@@ -5,6 +5,7 @@ This is the mechanism. Who may ask for what is in `deeds`, and when in `supervis
 
 import functools
 import logging
+import math
 import os
 import selectors
 import signal
@@ -19,6 +20,7 @@ from chaffinch.config import FleetSettings
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import asking, budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
+from chaffinch.fleet.cgroups import Cgroups
 from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
@@ -61,6 +63,7 @@ class Processes:
         }
         self._others: dict[str, Snapshot] = {}
         """What supervisors of other groups said last, by their sockets."""
+        self.cgroups = Cgroups.open() if self.division.memory else None
         self._selector = selector
         self._leave_supervisor = leave
 
@@ -152,6 +155,8 @@ class Processes:
         self.division = division
         for one in self.groups.values():
             one.budget_bytes = division.share_of(one.name)
+            if self.cgroups is not None:
+                self.cgroups.limit(one.name, one.budget_bytes)
             self.say(one, Share(one.budget_bytes))
 
     def reap(self) -> None:
@@ -168,7 +173,7 @@ class Processes:
         """In the child: leave the supervisor's things behind and be the group."""
         code, supervisor = 1, descendants.lead()
         try:
-            self._leave()
+            self._leave(one)
             one.last_words.listen()
             off = frozenset(one.off)
             confine = functools.partial(self._confine, one)
@@ -182,6 +187,8 @@ class Processes:
 
     def _confine(self, one: GroupProcess) -> str:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
+        if self.cgroups is not None:
+            self.cgroups.enter(one.name, one.budget_bytes)
         state = self.parts.state
         alone = all(worker.faces_attackers for worker in one.workers)
         writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
@@ -190,7 +197,7 @@ class Processes:
             self.parts.namespace.enter()
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
 
-    def _leave(self) -> None:
+    def _leave(self, one: GroupProcess) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -199,6 +206,8 @@ class Processes:
             signal.signal(number, signal.SIG_IGN)
         self._leave_supervisor()
         for other in self.groups.values():
+            if other is not one:
+                other.last_words.close()
             if other.channel is not None:
                 other.channel.close()
 
@@ -221,7 +230,9 @@ class Processes:
         if was_asked and not is_fault:
             return one.become("stopped")
         one.error = why
-        wait = one.backoff.after_failure(time.monotonic() - one.began)
+        # One that served and was killed by somebody else has no fault: it is no step to a crash loop.
+        was_killed = code == -signal.SIGKILL and not is_fault and one.serves
+        wait = one.backoff.after_failure(math.inf if was_killed else time.monotonic() - one.began)
         if wait is None:
             log.error("group.given_up group=%s why=%s restarts=%d", one.name, why, one.restarts)
             return one.become("failed")

@@ -237,6 +237,8 @@ class Supervisor:
                 descendants.kill_children(one.pid)
                 os.waitpid(one.pid, 0)
             one.last_words.close()
+        if self._processes.cgroups is not None:
+            self._processes.cgroups.close()
         signal.set_wakeup_fd(-1)
         if self._control is not None:
             self._control.close()

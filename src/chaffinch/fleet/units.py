@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from chaffinch.config import Config
+from chaffinch.errors import InputError
 from chaffinch.fleet.allowances import Allowances, allowances
 from chaffinch.fleet.installation import Installation
 from chaffinch.fleet.workers import Worker
+from chaffinch.network.netns.blueprint import THIS_MACHINE
 from chaffinch.network.plan import Plan
 
 NAME: Final = "chaffinch"
@@ -34,7 +36,10 @@ UNPRIVILEGED_PORT: Final = 1024
 WATCHDOG_SECONDS: Final = 30
 """The supervisor turns twice a second; that it does not for so long means that it is stuck."""
 
-ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n"}
+ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
+
+UNSTARTABLE: Final = frozenset("\"'\\$")
+"""systemd 252 refuses quotes and backslashes in a program's path, and takes `$` there for a variable's."""
 
 BAD_INPUT: Final = 2
 """The exit code for a configuration that cannot be: starting again does not mend it."""
@@ -129,6 +134,10 @@ def _service(config: Config, where: Installation, limits: Allowances, only: str)
 
 
 def _program(where: Installation) -> str:
+    """Raises `InputError` for a path that no unit can start, however it is written."""
+    path = where.program[0]
+    if set(path) & UNSTARTABLE or not path.isprintable():
+        raise InputError(f"systemd starts no program whose path has quotes, $ or \\ in it, as {path!r} has; move it")
     return " ".join(map(_quoted, where.program))
 
 
@@ -149,13 +158,13 @@ def _memory(config: Config, limits: Allowances) -> Iterator[str]:
 def _denied(config: Config, plan: Plan, where: Installation) -> Iterator[str]:
     as_root = is_root(config)
     yield ""
-    yield from _user(plan, as_root=as_root)
+    yield from _user(config, plan, as_root=as_root)
     yield from _files(where, as_root=as_root)
     yield from _kernel(as_root=as_root)
     yield from _network(config, as_root=as_root)
 
 
-def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
+def _user(config: Config, plan: Plan, *, as_root: bool) -> Iterator[str]:
     """Who it runs as, and with which capabilities."""
     if as_root:
         yield "# network.mode: root builds the fleet's network; the groups give root up by themselves (fleet.user)."
@@ -164,13 +173,13 @@ def _user(plan: Plan, *, as_root: bool) -> Iterator[str]:
         yield "# A user that exists while the fleet runs; fleet.user is for fleets that root starts."
         yield "DynamicUser=yes"
         yield f"User={NAME}"
-        yield from _lent(plan)
+        yield from _lent(config, plan)
     yield from ("NoNewPrivileges=yes", "RestrictSUIDSGID=yes", "KeyringMode=private", "RemoveIPC=yes")
 
 
-def _lent(plan: Plan) -> Iterator[str]:
+def _lent(config: Config, plan: Plan) -> Iterator[str]:
     """What that user is lent; within a user namespace it would be good for nothing outside."""
-    lent = _capabilities(plan)
+    lent = _capabilities(config, plan)
     if not lent:
         yield f"# Every port is {UNPRIVILEGED_PORT} or more."
         yield "CapabilityBoundingSet="
@@ -182,10 +191,11 @@ def _lent(plan: Plan) -> Iterator[str]:
     yield f"CapabilityBoundingSet={' '.join(lent)}"
 
 
-def _capabilities(plan: Plan) -> dict[str, str]:
+def _capabilities(config: Config, plan: Plan) -> dict[str, str]:
     """What the fleet takes as another user than root, and why."""
     low = sorted({port.listen for port in plan.ports if port.listen < UNPRIVILEGED_PORT})
-    return {"CAP_NET_BIND_SERVICE": f"ports {', '.join(map(str, low))}"} if low else {}
+    bound = {"CAP_NET_BIND_SERVICE": f"ports {', '.join(map(str, low))}"} if low else {}
+    return bound | ({"CAP_NET_RAW": "the raw socket of capture"} if config.capture.enabled else {})
 
 
 def _files(where: Installation, *, as_root: bool) -> Iterator[str]:
@@ -235,9 +245,15 @@ def _network(config: Config, *, as_root: bool) -> Iterator[str]:
     if config.metrics.port and ":" in config.metrics.host:
         yield "# metrics.host is an IPv6 address."
         families.append("AF_INET6")
+    if config.capture.enabled:
+        yield "# The raw socket of capture."
+        families.append("AF_PACKET")
+    elif as_root and config.network.device != THIS_MACHINE:
+        yield "# network.device: before its segment is joined, it is asked by ARP whether a machine has an address."
+        families.append("AF_PACKET")
     if as_root:
-        yield "# Links and routes of the fleet's own network are made over netlink; by ARP it asks whose addresses are."
-        families += ["AF_NETLINK", "AF_PACKET"]
+        yield "# Links and routes of the fleet's own network are made over netlink."
+        families.append("AF_NETLINK")
     yield f"RestrictAddressFamilies={' '.join(families)}"
     reached = _who_is_reached(config)
     if reached:
@@ -272,5 +288,9 @@ def _installed(by: str) -> Iterator[str]:
 
 def _quoted(word: str) -> str:
     """A word as `Exec...=` takes it (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers")."""
-    escaped = "".join(ESCAPES.get(letter, letter) for letter in word)
-    return f'"{escaped}"' if set(word) & set(" \t\n\"'\\;") else escaped
+    escaped = "".join(_escaped(letter) for letter in word)
+    return f'"{escaped}"' if escaped != word or set(word) & set(" ';") else escaped
+
+
+def _escaped(letter: str) -> str:
+    return f"\\x{ord(letter):02x}" if ord(letter) < 32 or ord(letter) == 127 else ESCAPES.get(letter, letter)

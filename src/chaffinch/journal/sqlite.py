@@ -53,8 +53,10 @@ class SqliteJournal:
         *,
         clock: Callable[[], int] = time.time_ns,
         clocks: Callable[[], Reading] | None = None,
+        is_known: bool = False,
     ) -> None:
         """Make the directory if it is missing. `clock` is the wall clock in ns; `clocks` reads all clocks, for ages.
+        `is_known`: whoever forked this process has made one here before, so that its format is ours.
 
         Raises `RunError` when the directory cannot be written or holds a newer format, `InputError` for bad settings.
         """
@@ -63,7 +65,8 @@ class SqliteJournal:
         self._clocks = clocks or (lambda: read_clocks(clock))
         self._layout = Layout(directory)
         self._layout.prepare()
-        self._refuse_newer()
+        if not is_known:
+            self._refuse_newer()
         self._begin()
         forking.register(self)
 

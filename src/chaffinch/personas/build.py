@@ -1,12 +1,12 @@
 """Computing personas: everything that a decoy host is, from the fleet's seed and its address."""
 
-import functools
 import hashlib
 import socket
 from collections.abc import Sequence
 
 import msgspec
 
+from chaffinch.caches import SHRUNK, remembered
 from chaffinch.personas.accounts import users
 from chaffinch.personas.archetypes import Archetype, Hardware, ServiceRule
 from chaffinch.personas.draws import base36, draw, pick
@@ -38,15 +38,28 @@ class Personas:
         self._name_key = int.from_bytes(hashlib.blake2b(b"names", key=self._key, digest_size=4).digest())
         self._casts: dict[int, _Cast] = {}  # by where the slot starts: never more than there are slots
         self._held: dict[str, Persona] = {}  # in the order of last use
-        self._size = size
+        self._size = self._room = size
+        self.forgotten = 0
 
     def of(self, address: str) -> Persona:
         """The host at an IPv4 address. Raises `InputError` for an address of another kind."""
         found = self._held.pop(address, None) or self.build(address_number(address))
         self._held[address] = found
-        if len(self._held) > self._size:
+        if len(self._held) > self._room:
             del self._held[next(iter(self._held))]
         return found
+
+    def shrink(self) -> int:
+        """Hold one in sixteen of them from now on; how many went. They are the same when they are computed again."""
+        self._room = max(1, self._size // SHRUNK)
+        gone = max(0, len(self._held) - self._room)
+        for _ in range(gone):
+            del self._held[next(iter(self._held))]
+        return gone
+
+    def grow(self) -> None:
+        """Hold as many as before."""
+        self._room = self._size
 
     def build(self, number: int) -> Persona:
         """The host at the address of that number, computed anew."""
@@ -184,6 +197,6 @@ def _mac(hardware: Hardware, number: int) -> str:
     return f"{prefix}:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
 
 
-@functools.lru_cache(maxsize=4)
+@remembered(4)
 def _fleet(seed: bytes, archetypes: tuple[Archetype, ...]) -> Personas:
     return Personas(seed, archetypes)

@@ -47,7 +47,12 @@ _VERBS = frozenset(
 )
 
 
-@service("ftp", tcp=21, idle=IDLE, total=7200.0, bytes_in=256 << 20)
+def refuse(session: Session) -> bytes:
+    """`max_clients` reached: 2.3 and 3.0 say the same."""
+    return reply(421, "There are too many connected users, please try later.")
+
+
+@service("ftp", tcp=21, idle=IDLE, total=7200.0, bytes_in=256 << 20, refuse=refuse)
 async def serve(session: Session) -> None:
     version = session.service.version or "3.0.3"
     session.write(reply(220, session.service.option("banner") or f"(vsFTPd {version})"))

@@ -100,10 +100,12 @@ class DataConnections:
         if transfer is None:
             return
         self.session.write(before)
+        self.session.hold(len(content))
         try:
             await transfer.send(self.session, content)
         except DataError:
             after = broken
         finally:
             transfer.close()
+            self.session.hold(0)
         self.session.write(after)

@@ -1,9 +1,9 @@
 """Listings as vsftpd prints them: its own `ls`, with numbers for owners."""
 
-import fnmatch
 import time
 from collections.abc import Iterable
 
+from chaffinch.decoys import globbing
 from chaffinch.decoys.view import View, absolute, join
 from chaffinch.personas.files import Entry, FileError
 
@@ -97,5 +97,5 @@ def _chosen(view: View, cwd: str, path: str, *, hidden: bool) -> tuple[Iterable[
         names = [name for name in view.names(above or "/") if hidden or not name.startswith(".")]
     except FileError:
         return [], cwd, ""
-    matching = [name for name in names[:MAX_NAMES] if fnmatch.fnmatchcase(name, pattern[:128])]
+    matching = [name for name in names[:MAX_NAMES] if globbing.matches(name, pattern[:128])]
     return matching, above or "/", f"{path.rpartition('/')[0]}/" if "/" in path else ""

@@ -29,6 +29,7 @@ async def receive(session: Session, transfer: Transfer, name: str) -> bytes | No
             if whole and len(data) + len(piece) <= MAX_BYTES and _held + len(piece) <= MAX_HELD:
                 data += piece
                 _held += len(piece)
+                session.hold(len(data))
             else:
                 whole = False
             if session.bytes_in > session.spec.bytes_in:
@@ -38,3 +39,4 @@ async def receive(session: Session, transfer: Transfer, name: str) -> bytes | No
         return bytes(data) if whole else None
     finally:
         _held -= len(data)
+        session.hold(0)

@@ -10,6 +10,7 @@ from chaffinch.decoys.registry import service
 from chaffinch.decoys.session import Session
 
 
+# nginx has no answer for one connection more than `worker_connections`: it closes, which is what `refuse` defaults to.
 @service("http", tcp=80, idle=HEAD_SECONDS, bytes_in=64 << 20)
 async def serve(session: Session) -> None:
     # Nothing is built for a client that only connects: before its first byte it holds this frame and a read.

@@ -1,11 +1,11 @@
 """nginx's answers, byte for byte: status line, header order, error pages, compression."""
 
-import functools
 import time
 import zlib
 
 import msgspec
 
+from chaffinch.caches import remembered
 from chaffinch.decoys.http.conditional import format_date
 
 REASONS = {
@@ -117,7 +117,7 @@ def error_body(server: str, status: int, *, padded: bool = False, large: bool = 
     return page + _PADDING if padded else page
 
 
-@functools.lru_cache(maxsize=128)
+@remembered(128)
 def error(
     server: str,
     status: int,

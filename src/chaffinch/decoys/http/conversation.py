@@ -128,6 +128,7 @@ async def _exchange_with_body(
             data = await _linger(session, body)
         return data, keep and body.done
     finally:
+        session.hold(0)
         _record(session, head, status, body)
 
 
@@ -142,6 +143,7 @@ async def _gather(session: Session, head: Head, body: Body, data: bytes) -> byte
             if not more:
                 break
             data = body.feed(more)
+            session.hold(len(body.kept))
     return data
 
 
@@ -154,6 +156,7 @@ async def _read_body(session: Session, head: Head, body: Body, data: bytes) -> b
         if not more:
             break
         data = body.feed(more)
+        session.hold(len(body.kept))
     return data
 
 

@@ -1,10 +1,10 @@
 """What a host's web server shows: the package's welcome page, or a device's login page. The kinds are a data table."""
 
-import functools
 import time
 
 import msgspec
 
+from chaffinch.caches import remembered
 from chaffinch.personas.persona import Persona, Service
 
 _WELCOME_STYLE = {
@@ -146,7 +146,7 @@ td {{ padding: 4px 12px 4px 0; }}
 """
 
 
-@functools.lru_cache(maxsize=8)
+@remembered(8)
 def welcome(version: str) -> bytes:
     """The page that the nginx package of that version installs."""
     numbers = tuple(int(part) for part in version.split(" ", 1)[0].split(".")[:2] if part.isdigit())

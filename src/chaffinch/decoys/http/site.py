@@ -1,10 +1,10 @@
 """One host's web site: which answer a request gets."""
 
-import functools
 import random
 
 import msgspec
 
+from chaffinch.caches import remembered
 from chaffinch.decoys.http import forms, pages
 from chaffinch.decoys.http.answers import Answer, answer, error, gzip
 from chaffinch.decoys.http.conditional import precondition, ranges, wants_gzip
@@ -149,7 +149,7 @@ class Site(msgspec.Struct, frozen=True, gc=False):
         return _partial(page, self.server, parts)
 
 
-@functools.lru_cache(maxsize=64)
+@remembered(64)
 def _prepared(page: Page, server: str, gzipped: bool, head: bool) -> Answer:
     if gzipped:
         return answer(
@@ -214,7 +214,7 @@ def breaks_keep_alive(agent: bytes) -> bool:
 _FIRST_INSTALL, _INSTALL_SPAN = 1_690_000_000, 56_000_000
 
 
-@functools.lru_cache(maxsize=128)
+@remembered(128)
 def site(persona: Persona, service: Service) -> Site:
     """The host's site, from its service's options; the files' time is when the host was installed."""
     server = f"{service.product}/{service.version}" if service.version else service.product

@@ -5,6 +5,7 @@ What a source stores is kept for that source for an hour, within 1 MiB; older it
 Options: `items` (`app`, or `empty`), and any name of `stats settings`.
 """
 
+from chaffinch.caches import register
 from chaffinch.decoys.memcached import binary, meta, stats, text
 from chaffinch.decoys.memcached.cache import ITEM_BYTES, Cache, Caches, size_of
 from chaffinch.decoys.registry import service
@@ -18,11 +19,16 @@ LINE_BYTES = 2048
 KEYS_BYTES = 64 << 10
 """How long a line of keys may be."""
 
-CACHES = Caches()
+CACHES = register(Caches())
 """What sources left in this process: a second connection of an attacker finds what the first one stored."""
 
 
-@service("memcached", tcp=11211, idle=300.0)
+def refuse(session: Session) -> bytes:
+    """`-c` reached, with `maxconns_fast`, which is the default since 1.5."""
+    return b"ERROR Too many open connections\r\n"
+
+
+@service("memcached", tcp=11211, idle=300.0, refuse=refuse)
 async def serve(session: Session) -> None:
     """Answer in the protocol that the first byte chooses."""
     first = await session.read(1)

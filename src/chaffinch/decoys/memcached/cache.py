@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
+from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.personas.persona import Persona
 
 ITEM_BYTES = 1 << 20
@@ -11,6 +12,9 @@ ITEM_BYTES = 1 << 20
 
 CACHE_BYTES = 1 << 20
 """What one source's items may take; beyond it the least recently used one is evicted, as in the product."""
+
+CACHE_ITEMS = 4096
+"""How many items that may be: small ones take more here than in the product."""
 
 CACHES = 8
 """How many sources' caches a process keeps after their connections are gone, for `TTL` seconds."""
@@ -85,7 +89,7 @@ class Cache:
         item = self.items[key] = Item(flags, data, expires, self.cas)
         self.held += size_of(key, data)
         self.changed = True
-        while self.held > CACHE_BYTES and len(self.items) > 1:
+        while (self.held > CACHE_BYTES or len(self.items) > CACHE_ITEMS) and len(self.items) > 1:
             self.delete(next(iter(self.items)))
             self.count("evictions")
         return item
@@ -146,6 +150,9 @@ class Caches:
 
     def __init__(self) -> None:
         self._by_key: OrderedDict[tuple[str, int, str], Cache] = OrderedDict()
+        self._room = CACHES
+        self.forgotten = 0
+        """Caches that went for want of room, not of age: their sources may notice."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -165,5 +172,21 @@ class Caches:
         """Hold a changed cache for the source's next connection."""
         self._by_key[key] = cache
         self._by_key.move_to_end(key)
-        if len(self._by_key) > CACHES:
-            self._by_key.popitem(last=False)
+        self._make_room()
+
+    def _make_room(self) -> int:
+        """Forget those that were used longest ago; how many went."""
+        gone = max(0, len(self._by_key) - self._room)
+        for _ in range(gone):
+            self._by_key.popitem(last=False)[1].clear()  # who is still connected finds it empty, as after an eviction
+        self.forgotten += gone
+        return gone
+
+    def shrink(self) -> int:
+        """Hold a quarter as many from now on; how many went."""
+        self._room = CACHES // SHRUNK
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Hold as many as before."""
+        self._room = CACHES

@@ -4,6 +4,7 @@ Options: `users` (`name:password,...`) are its accounts, by default the host's o
 the application's schema; `wait_timeout` (seconds) is how long a logged-in client may be silent.
 """
 
+from chaffinch.decoys.mysql import packets
 from chaffinch.decoys.mysql.connection import Connection, OrderError, ProxyError
 from chaffinch.decoys.mysql.login import connection_id, host_name, log_in, server_version, user_name
 from chaffinch.decoys.registry import service
@@ -17,7 +18,14 @@ WAIT_TIMEOUT = 28800
 """How long a logged-in client may be silent, in seconds."""
 
 
-@service("mysql", tcp=3306, idle=CONNECT_TIMEOUT, total=43200.0, bytes_in=64 << 20)
+def refuse(session: Session) -> bytes:
+    """`max_connections` reached: an error as the first packet. The server does not know yet that the client speaks 4.1,
+    so there is no SQL state in it.
+    """
+    return packets.packet(packets.error(1040, "08004", "Too many connections", sqlstate=False), 0)
+
+
+@service("mysql", tcp=3306, idle=CONNECT_TIMEOUT, total=43200.0, bytes_in=64 << 20, refuse=refuse)
 async def serve(session: Session) -> None:
     connection = Connection(session)
     try:

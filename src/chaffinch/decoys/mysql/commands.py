@@ -47,6 +47,8 @@ class Commands:
             self.state.questions += 1
             if not await self._answer(payload):
                 return
+            del payload  # a client that is silent holds none
+            self.session.hold(self.state.held + sum(made.held for made in self.prepared.values()))
 
     def accept(self, done: Done) -> None:
         """Tell the client that it is logged in."""

@@ -12,6 +12,9 @@ MAX_STATEMENTS = 16
 MAX_BYTES = 16 << 10
 """How many statements a session may keep prepared, and how long each may be."""
 
+PLACE_BYTES = 128
+"""What the place of one parameter takes: a tuple of two numbers."""
+
 PLACEHOLDER = Column("?", NULL, 0, BINARY, 0)
 
 
@@ -21,6 +24,11 @@ class Prepared(msgspec.Struct):
     source: str
     places: tuple[tuple[int, int], ...]
     types: bytes = b""
+
+    @property
+    def held(self) -> int:
+        """What it counts for, in bytes."""
+        return len(self.source) + PLACE_BYTES * len(self.places) + len(self.types)
 
 
 def prepare(source: str) -> Prepared:

@@ -46,6 +46,12 @@ class State(msgspec.Struct):
     def account(self) -> str:
         return f"{self.user}@{self.host}"
 
+    @property
+    def held(self) -> int:
+        """What the changes count for, in bytes."""
+        made = sum(len(name) + sum(map(len, columns)) for name, columns in self.created.items())
+        return made + sum(map(len, self.dropped))
+
     def set_variable(self, name: str, value: str) -> None:
         if name in self.variables or len(self.variables) < MAX_CHANGES:
             self.variables[name] = value[:256]

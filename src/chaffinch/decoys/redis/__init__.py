@@ -34,7 +34,12 @@ RECORDED_BYTES = 1024
 """How much of one request is recorded as text."""
 
 
-@service("redis", tcp=6379, idle=300.0)
+def refuse(session: Session) -> bytes:
+    """`maxclients` reached, as `acceptCommonHandler` in networking.c says it, before the client has said a word."""
+    return b"-ERR max number of clients reached\r\n"
+
+
+@service("redis", tcp=6379, idle=300.0, refuse=refuse)
 async def serve(session: Session) -> None:
     """Answer requests until the client quits, breaks the protocol, or goes away."""
     first = await session.read()  # nothing is held for a connection that never speaks
@@ -55,6 +60,7 @@ async def serve(session: Session) -> None:
             return
         if not going_on:
             return
+        session.hold(reader.held + client.held)
         data = await session.read()
         if not data:
             return
@@ -97,6 +103,7 @@ async def _send(session: Session, data: bytes) -> None:
     if len(data) <= BATCH_BYTES:
         session.write(data)
         return
+    session.hold(len(data))
     for at in range(0, len(data), BATCH_BYTES):
         session.write(data[at : at + BATCH_BYTES])
         await session.drain()

@@ -4,11 +4,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterable
 
+from chaffinch.caches import register
 from chaffinch.decoys.redis import protocol
 from chaffinch.decoys.redis.store import Store, Stores
 from chaffinch.decoys.session import Session
 
-STORES = Stores()
+STORES = register(Stores())
 """What sources left in this process: a second connection of an attacker finds what the first one wrote."""
 
 _connections = itertools.count()
@@ -51,7 +52,7 @@ class Client:
     @property
     def store(self) -> Store:
         """What this source sees of the host's data."""
-        if self._store is None:
+        if self._store is None or self._store.is_gone:
             key = (self.session.address, self.session.service.port, self.session.source)
             self._store = STORES.find(key)
             if self._store is None:
@@ -61,8 +62,14 @@ class Client:
 
     def keep(self) -> None:
         """After a command: hold what it changed for the source's next connection."""
-        if self._store is not None and self._store.kept:
+        if self._store is not None and self._store.kept and not self._store.is_gone:
             STORES.keep(self._store)
+
+    @property
+    def held(self) -> int:
+        """What the connection holds beside its store, in bytes."""
+        listened = (*(self.channels or ()), *(self.patterns or ()))
+        return self.queued_bytes + len(self.name) + sum(map(len, listened))
 
     @property
     def subscriptions(self) -> int:

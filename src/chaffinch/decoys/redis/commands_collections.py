@@ -6,7 +6,7 @@ from chaffinch.decoys.redis.client import Client, command
 from chaffinch.decoys.redis.commands_keys import NO_KEY, scan_options
 from chaffinch.decoys.redis.glob import matches
 from chaffinch.decoys.redis.protocol import EMPTY, OK, array, bulk, bulks, integer
-from chaffinch.decoys.redis.store import ITEM_COST, CommandError, Hash
+from chaffinch.decoys.redis.store import FIELD_COST, ITEM_COST, CommandError, Hash
 from chaffinch.decoys.redis.values import SYNTAX, integer_in, made, span, typed
 
 OUT_OF_RANGE = b"ERR index out of range"
@@ -18,7 +18,7 @@ NOT_POSITIVE = b"ERR value is out of range, must be positive"
 def _put_field(client: Client, fields: Hash, field: bytes, text: bytes) -> bool:
     """Set a field; says whether it is new."""
     before = fields.get(field)
-    client.store.grow(len(text) - len(before) if before is not None else len(field) + len(text) + ITEM_COST)
+    client.store.grow(len(text) - len(before) if before is not None else len(field) + len(text) + FIELD_COST)
     fields[field] = text
     return before is None
 
@@ -89,7 +89,7 @@ def hdel(client: Client, args: list[bytes]) -> bytes:
         text = fields.pop(field, None) if fields is not None else None
         if text is not None:
             removed += 1
-            client.store.grow(-len(field) - len(text) - ITEM_COST)
+            client.store.grow(-len(field) - len(text) - FIELD_COST)
     client.store.drop_if_empty(client.database, args[1])
     return integer(removed)
 
@@ -231,7 +231,7 @@ def ordered(elements: Iterable[bytes]) -> list[bytes]:
 def sadd(client: Client, args: list[bytes]) -> bytes:
     elements = made(client, args[1], set)
     added = [element for element in dict.fromkeys(args[2:]) if element not in elements]
-    client.store.grow(sum(len(element) + ITEM_COST for element in added))
+    client.store.grow(sum(len(element) + FIELD_COST for element in added))
     elements.update(added)
     return integer(len(added))
 
@@ -241,7 +241,7 @@ def srem(client: Client, args: list[bytes]) -> bytes:
     elements = typed(client, args[1], set) or set()
     removed = elements & set(args[2:])
     elements -= removed
-    client.store.grow(-sum(len(element) + ITEM_COST for element in removed))
+    client.store.grow(-sum(len(element) + FIELD_COST for element in removed))
     client.store.drop_if_empty(client.database, args[1])
     return integer(len(removed))
 
@@ -282,7 +282,7 @@ def spop(client: Client, args: list[bytes]) -> bytes:
     taken = client.session.random.sample(sorted(elements), wanted)
     if popping:
         elements.difference_update(taken)
-        client.store.grow(-sum(len(element) + ITEM_COST for element in taken))
+        client.store.grow(-sum(len(element) + FIELD_COST for element in taken))
         client.store.drop_if_empty(client.database, args[1])
     return bulk(taken[0]) if count is None else bulks(taken)
 

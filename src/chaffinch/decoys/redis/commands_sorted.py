@@ -2,7 +2,7 @@
 
 from chaffinch.decoys.redis.client import Client, command, number
 from chaffinch.decoys.redis.protocol import EMPTY, array, bulk, bulks, integer
-from chaffinch.decoys.redis.store import ITEM_COST, CommandError, SortedSet
+from chaffinch.decoys.redis.store import FIELD_COST, CommandError, SortedSet
 from chaffinch.decoys.redis.values import SYNTAX, float_in, integer_in, made, span, typed
 
 _BOUND = b"ERR min or max is not a float"
@@ -42,7 +42,7 @@ def zadd(client: Client, args: list[bytes]) -> bytes:
             continue
         last = after
         if before is None:
-            client.store.grow(len(member) + ITEM_COST)
+            client.store.grow(len(member) + FIELD_COST)
             added += 1
         elif before != after:
             client.store.grow(0)
@@ -65,7 +65,7 @@ def zincrby(client: Client, args: list[bytes]) -> bytes:
     by = float_in(args[2])
     members = made(client, args[1], SortedSet)
     if args[3] not in members:
-        client.store.grow(len(args[3]) + ITEM_COST)
+        client.store.grow(len(args[3]) + FIELD_COST)
     members[args[3]] = members.get(args[3], 0.0) + by
     client.store.grow(0)
     return client.double(members[args[3]])
@@ -78,7 +78,7 @@ def zrem(client: Client, args: list[bytes]) -> bytes:
     for member in args[2:]:
         if members.pop(member, None) is not None:
             removed += 1
-            client.store.grow(-len(member) - ITEM_COST)
+            client.store.grow(-len(member) - FIELD_COST)
     client.store.drop_if_empty(client.database, args[1])
     return integer(removed)
 

@@ -60,6 +60,11 @@ class RequestReader:
         self._skip = 0
         self._held = 0
 
+    @property
+    def held(self) -> int:
+        """The bytes of what has not become a request yet."""
+        return len(self._buffer) - self._at + sum(map(len, self._arguments))
+
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
         del self._buffer[: self._at]

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.decoys.redis.seeds import seeded
 from chaffinch.personas.persona import Persona
 
@@ -17,7 +18,13 @@ TTL = 3600.0
 """How long a source's changes are kept after it was last seen, in seconds."""
 
 ITEM_COST = 64
-"""What a key or an element counts for beside its bytes."""
+"""What a key, or an element of a list, counts for beside its bytes: about what it takes in memory."""
+
+FIELD_COST = 128
+"""The same for what stands in a table: a field with its value, a member."""
+
+CONTAINER_COST = 256
+"""The same for a list, a set or a table itself."""
 
 BASE_COST = 4096
 """What a changed store counts for beside its values: the host's own keys."""
@@ -54,8 +61,9 @@ def cost(value: Value) -> int:
     if isinstance(value, bytes):
         return len(value) + ITEM_COST
     if isinstance(value, Hash):
-        return sum(len(field) + len(text) + ITEM_COST for field, text in value.items()) + ITEM_COST
-    return sum(len(element) + ITEM_COST for element in value) + ITEM_COST
+        return sum(len(field) + len(text) + FIELD_COST for field, text in value.items()) + CONTAINER_COST
+    each = ITEM_COST if isinstance(value, list) else FIELD_COST
+    return sum(len(element) + each for element in value) + CONTAINER_COST
 
 
 class Database:
@@ -71,13 +79,14 @@ class Database:
 class Store:
     """Databases, settings and replication of one host, as one source sees them. `kept`: something was changed."""
 
-    __slots__ = ("databases", "held", "kept", "key", "master", "saved", "scripts", "settings", "used")
+    __slots__ = ("databases", "held", "is_gone", "kept", "key", "master", "saved", "scripts", "settings", "used")
 
     def __init__(self, key: tuple[str, int, str]) -> None:
         self.key = key
         self.databases: dict[int, Database] = {}
         self.held = 0
         self.kept = False
+        self.is_gone = False
         self.used = 0.0
         self.settings: dict[str, str] = {}
         self.master: tuple[bytes, int] | None = None
@@ -149,8 +158,14 @@ class Store:
             self.databases[name] = Database()
         self.held = sum(
             cost(value) + len(key) for base in self.databases.values() for key, value in base.values.items()
-        )
+        ) + sum(map(len, (*self.settings.values(), *self.scripts.values())))
         self.grow(0)
+
+    def leave(self) -> None:
+        """Hold nothing any more: whoever still has this store finds the host's own keys in a new one."""
+        self.is_gone = True
+        self.databases, self.settings, self.scripts = {}, {}, {}
+        self.held = 0
 
     def grow(self, by: int) -> None:
         """Account for a change. Raises `CommandError` when the source's quota does not allow it."""
@@ -179,6 +194,9 @@ class Stores:
         self._by_key: OrderedDict[tuple[str, int, str], Store] = OrderedDict()
         self._held: dict[tuple[str, int, str], int] = {}
         self._total = 0
+        self._room = total_bytes
+        self.forgotten = 0
+        """Stores that went for want of room, not of age: their sources may notice."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -210,9 +228,25 @@ class Stores:
         counted = store.held + BASE_COST
         self._total += counted - self._held.get(store.key, 0)
         self._held[store.key] = counted
-        while self._total > self.total_bytes and len(self._by_key) > 1:
+        self._make_room()
+
+    def _make_room(self) -> int:
+        """Forget those that were used longest ago, but never the last one; how many went."""
+        before = self.forgotten
+        while self._total > self._room and len(self._by_key) > 1:
             self._forget(next(iter(self._by_key)))
+            self.forgotten += 1
+        return self.forgotten - before
+
+    def shrink(self) -> int:
+        """Hold at most a quarter of the total from now on; how many stores went."""
+        self._room = self.total_bytes // SHRUNK
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Hold the total again."""
+        self._room = self.total_bytes
 
     def _forget(self, key: tuple[str, int, str]) -> None:
-        self._by_key.pop(key)
+        self._by_key.pop(key).leave()
         self._total -= self._held.pop(key)

@@ -103,7 +103,7 @@ async def _variable(shell: "Shell", text: str) -> str:
         if operator[-1] == "+":
             return "" if missing else word
         if missing and operator[-1] == "=":
-            shell.variables[name] = word
+            shell.assign(name, word)
         return word if missing else value or ""
     value = value or ""
     if trim:

@@ -45,6 +45,10 @@ async def wget(call: Call) -> int:
                 else f"can't connect to remote host ({host}): Connection timed out"
             )
             return call.fail(words)
+        fault = _malformed(whole)
+        if fault:
+            call.complain(f"{url}: {fault}.")
+            return 1
         lines = [
             (
                 f"--{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(call.shell.now()))}--  "
@@ -63,6 +67,15 @@ async def wget(call: Call) -> int:
         if not quiet:
             call.complain("\n".join(lines))
     return 4
+
+
+def _malformed(url: str) -> str:
+    """What GNU wget finds wrong with an address whose host begins with a bracket; empty where it is right."""
+    try:
+        urlsplit(url)
+    except ValueError:
+        return ("Invalid" if "]" in url else "Unterminated") + " IPv6 numeric address"
+    return ""
 
 
 def _where(url: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 import itertools
 import re
 
+from chaffinch.decoys import globbing
 from chaffinch.decoys.shell.call import Call, Command, bad_usage, missing, options, quoted
 from chaffinch.decoys.shell.listing import human, inode, permissions, uid_of
 from chaffinch.decoys.view import join
@@ -53,16 +54,14 @@ async def find(call: Call) -> int:
 
 
 def _wanted(call: Call, path: str, tests: dict[str, str]) -> bool:
-    import fnmatch
-
     try:
         entry = call.view.entry(call.path(path), follow=False)
     except FileError:
         return False
     name = path.rstrip("/").rpartition("/")[2] or path
-    if "-name" in tests and not fnmatch.fnmatchcase(name, tests["-name"][:256]):
+    if "-name" in tests and not globbing.matches(name, tests["-name"]):
         return False
-    if "-iname" in tests and not fnmatch.fnmatchcase(name.lower(), tests["-iname"][:256].lower()):
+    if "-iname" in tests and not globbing.matches(name.lower(), tests["-iname"].lower()):
         return False
     if (
         "-type" in tests

@@ -30,6 +30,9 @@ VARIABLES = 256
 
 VALUE_CHARACTERS = 8192
 
+VARIABLE_CHARACTERS = 256 << 10
+"""How many characters all of them may have together: what goes past it is cut off."""
+
 
 class Result(msgspec.Struct, frozen=True, gc=False):
     """What a line printed and how it ended. `exited`: the shell is over. `urls`: what commands were asked to fetch."""
@@ -170,7 +173,8 @@ class Shell:
     def assign(self, name: str, value: str) -> None:
         """Set a variable, within the bounds."""
         if name in self.variables or len(self.variables) < VARIABLES:
-            self.variables[name] = value[:VALUE_CHARACTERS]
+            others = sum(map(len, self.variables.values())) - len(self.variables.get(name, ""))
+            self.variables[name] = value[: min(VALUE_CHARACTERS, VARIABLE_CHARACTERS - others)]
 
     # Running ---------------------------------------------------------------------------------------------------------
 
@@ -192,6 +196,11 @@ class Shell:
         except Limit:
             self.status = 137
         return Result(bytes(out.data), bytes(err.data), self.status, exited, tuple(self.urls))
+
+    @property
+    def held(self) -> int:
+        """About what its variables and its history take, in bytes."""
+        return sum(map(len, self.variables.values())) + sum(map(len, self.history))
 
     def remember(self, line: str) -> None:
         """Add a typed line to the history."""

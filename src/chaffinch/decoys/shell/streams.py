@@ -9,6 +9,11 @@ from chaffinch.decoys.view import View
 OUTPUT_BYTES = 1 << 20
 """How much one line may print, and how much a pipe or a redirection may carry."""
 
+ALL_OUTPUT_BYTES = 8 << 20
+"""How much the inputs and outputs of all shells of a process may hold together: a command that sleeps keeps its own."""
+
+_held = 0
+
 
 class Input:
     """What a command may read. `interactive` says that it is the terminal, where reading means asking."""
@@ -16,9 +21,15 @@ class Input:
     __slots__ = ("at", "data", "interactive")
 
     def __init__(self, data: bytes = b"", *, interactive: bool = False) -> None:
+        global _held  # noqa: PLW0603
+        _held += len(data)
         self.data = data
         self.at = 0
         self.interactive = interactive
+
+    def __del__(self) -> None:
+        global _held  # noqa: PLW0603
+        _held -= len(self.data)
 
     def rest(self) -> bytes:
         """Everything that was not read yet."""
@@ -43,15 +54,21 @@ class Output:
         self.terminal = terminal
         self._shown = shown
 
+    def __del__(self) -> None:
+        global _held  # noqa: PLW0603
+        _held -= len(self.data)
+
     @property
     def full(self) -> bool:
         """Whether nothing more is taken."""
-        return len(self.data) >= OUTPUT_BYTES
+        return len(self.data) >= OUTPUT_BYTES or _held >= ALL_OUTPUT_BYTES
 
     def write(self, data: bytes) -> None:
         """Take what fits."""
-        data = data[: OUTPUT_BYTES - len(self.data)]
+        global _held  # noqa: PLW0603
+        data = data[: max(0, min(OUTPUT_BYTES - len(self.data), ALL_OUTPUT_BYTES - _held))]
         self.data += data
+        _held += len(data)
         if data and self._shown is not None:
             self._shown(data)
 

@@ -10,7 +10,12 @@ from chaffinch.decoys.smtp.dialogue import IDLE_SECONDS, Dialogue, banner
 from chaffinch.errors import PeerIdleError
 
 
-@service("smtp", tcp=25, idle=IDLE_SECONDS, bytes_in=64 << 20)
+def refuse(session: Session) -> bytes:
+    """`smtpd_client_connection_count_limit` reached. Past `default_process_limit` the client would wait unserved."""
+    return f"421 4.7.0 {session.persona.fqdn} Error: too many connections from {session.source}\r\n".encode()
+
+
+@service("smtp", tcp=25, idle=IDLE_SECONDS, bytes_in=64 << 20, refuse=refuse)
 async def serve(session: Session) -> None:
     # Nothing is built for a client that only connects: before its first byte it holds this frame and a read.
     host = session.persona.fqdn

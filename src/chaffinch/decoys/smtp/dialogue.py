@@ -227,6 +227,7 @@ class Dialogue:
             while message.line(line := await self.read_line(skip=False)):
                 if not line:
                     raise PeerClosedError
+                self.session.hold(len(message.held))
         except PeerError:
             self._deliver(message)
             raise
@@ -271,6 +272,7 @@ class Dialogue:
                 raise PeerClosedError
             left -= len(data)
             message.add(data)
+            self.session.hold(len(message.held))
 
     async def rset(self, rest: bytes) -> str:
         if rest:
@@ -324,6 +326,7 @@ class Dialogue:
         self.recipients = []
         self.accepted = 0
         self.message = None
+        self.session.hold(0)
 
     def _accept(self, message: Message, text: str) -> str:
         self._deliver(message)

@@ -41,7 +41,13 @@ def _handover() -> ModuleType:
         ctypes.util.find_library = look
 
 
-@service("ssh", tcp=22, idle=900.0, total=4 * 3600.0, bytes_in=64 << 20)
+def refuse(session: Session) -> bytes:
+    """`MaxStartups` reached: in place of the version line, so that clients show it; 7.7 closes without a word."""
+    major = session.service.version.partition(".")[0]
+    return b"Exceeded MaxStartups\r\n" if not major.isdigit() or int(major) >= 8 else b""
+
+
+@service("ssh", tcp=22, idle=900.0, total=4 * 3600.0, bytes_in=64 << 20, refuse=refuse)
 async def serve(session: Session) -> None:
     """One connection, from the version line to the close."""
     session.deadline = session.opened + LOGIN_GRACE_SECONDS
@@ -105,3 +111,4 @@ async def _packets(session: Session, opening: Opening) -> None:
             if isinstance(step, Say):
                 session.write(packet(step.payload))
                 sent += 1
+        session.hold(plain.held)

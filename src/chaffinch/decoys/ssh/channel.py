@@ -54,6 +54,7 @@ class Stream(asyncssh.SSHServerSession[bytes]):
             self._arrived.clear()
             await self._arrived.wait()
         taken = bytes(self._input)
+        self.connection.session.hold_more(-len(taken))
         self._input = bytearray()
         self.connection.session.resume()
         return taken
@@ -72,6 +73,7 @@ class Stream(asyncssh.SSHServerSession[bytes]):
             return
         if self._waiting or self._burst + len(data) > OUTPUT_BYTES:
             self._waiting.append((data, kind))
+            self.connection.session.hold_more(len(data))
         elif data:
             self._burst += len(data)
             self._channel.write(data, kind)
@@ -83,6 +85,7 @@ class Stream(asyncssh.SSHServerSession[bytes]):
             for at in range(0, len(data), _PACKET_BYTES):
                 await self._taken()
                 self._send(data[at : at + _PACKET_BYTES], kind)
+            self.connection.session.hold_more(-len(data))
         await self._taken()
 
     async def _taken(self) -> None:
@@ -107,12 +110,14 @@ class Stream(asyncssh.SSHServerSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
+        self.connection.session.hold_more(-len(self._input))
         self._input = bytearray()
         self.eof_received()
         self.connection.session.resume()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         self._input += data
+        self.connection.session.hold_more(len(data))
         self._arrived.set()
         if len(self._input) > INPUT_BYTES:
             self.connection.session.pause()

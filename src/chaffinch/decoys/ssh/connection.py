@@ -108,6 +108,7 @@ class DecoyConnection(SSHServerConnection):
         self._client_version, self._server_version = opening.client, opening.server
         self._start = start
         self._host_key: hostkeys.HostKey | None = None
+        self._counted = 0
         self._all_keys: list[asyncssh.SSHKey] = []
         self._more_sessions = True
         self._number = 0
@@ -202,11 +203,20 @@ class DecoyConnection(SSHServerConnection):
 
     def _finish_recv_packet(self, *args: object, **named: object) -> None:
         super()._finish_recv_packet(*args, **named)  # type: ignore[arg-type]
+        self._count_input()
         self.session.resume()
+
+    def _count_input(self) -> None:
+        """Have what is not decoded yet counted with what the session holds."""
+        held = len(self._inpbuf)
+        if held != self._counted:
+            self.session.hold_more(held - self._counted)
+            self._counted = held
 
     def receive(self, data: bytes) -> None:
         """Take bytes; while an answer takes its time, no more than `WAITING_BYTES` of them."""
         self.data_received(data)
+        self._count_input()
         busy = self._recv_handler not in (self._recv_pkthdr, self._recv_packet)
         if busy and len(self._inpbuf) > WAITING_BYTES:
             self.session.pause()

@@ -10,6 +10,9 @@ from chaffinch.decoys.ssh.preamble import Close, Offered, Opening, Pass, Plain, 
 from chaffinch.decoys.ssh.programs import Programs
 from chaffinch.decoys.ssh.transport import SessionTransport
 
+CONNECTION_BYTES = 64 << 10
+"""What a connection takes that asyncssh serves, with its channel and its shell: 32 KiB logged in, 56 at a prompt."""
+
 
 async def converse(
     session: Session, opening: Opening, plain: Plain, offered: Offered, rest: Iterator[Step], sent: int
@@ -19,6 +22,7 @@ async def converse(
     received = plain.sequence
     algorithm = offered.agreement.host_key
     key = await hostkeys.key_of(session.persona, hostkeys.kind_of(algorithm))
+    session.hold(CONNECTION_BYTES)
     programs = Programs(session)
     connection = DecoyConnection(session, SessionTransport(session), opening, programs.start)
     connection.take_over(hostkeys.HostKey(key, algorithm), sent=sent, received=received)

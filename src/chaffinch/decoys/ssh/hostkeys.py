@@ -11,7 +11,9 @@ import asyncssh
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from chaffinch.caches import SHRUNK, register
 from chaffinch.decoys.ssh.primes import EXPONENT, rsa_primes
+from chaffinch.errors import LimitError
 from chaffinch.personas.persona import Persona
 
 KINDS = ("rsa", "ecdsa", "ed25519")
@@ -19,9 +21,52 @@ RSA_BITS = 3072
 CACHED_KEYS = 256
 """How many keys a process remembers, about 4 kB each; the least recently used goes first."""
 
+MAKING = 64
+"""RSA keys that are made or wait to be, a second of a thread each; a session that needs one more ends as `keys`."""
+
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-_cache: OrderedDict[tuple[bytes, str], asyncssh.SSHKey] = OrderedDict()
+
+class _Keys:
+    """The keys that are remembered, by persona's secret and kind."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[tuple[bytes, str], asyncssh.SSHKey] = OrderedDict()
+        self._share = 1
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def clear(self) -> None:
+        self._held.clear()
+
+    def get(self, name: tuple[bytes, str]) -> asyncssh.SSHKey | None:
+        if name in self._held:
+            self._held.move_to_end(name)
+        return self._held.get(name)
+
+    def put(self, name: tuple[bytes, str], key: asyncssh.SSHKey) -> None:
+        self._held[name] = key
+        self._make_room()
+
+    def _make_room(self) -> int:
+        gone = max(0, len(self._held) - max(1, CACHED_KEYS // self._share))
+        for _ in range(gone):
+            self._held.popitem(last=False)
+        return gone
+
+    def shrink(self) -> int:
+        """Remember fewer from now on; how many went. An RSA key takes a second when it is needed again."""
+        self._share = SHRUNK
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Remember as many as before."""
+        self._share = 1
+
+
+_cache = register(_Keys())
 _making: dict[tuple[bytes, str], asyncio.Task[asyncssh.SSHKey]] = {}
 
 _PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -49,16 +94,14 @@ def kind_of(algorithm: bytes) -> str:
 
 
 async def key_of(persona: Persona, kind: str) -> asyncssh.SSHKey:
-    """The host's key of that kind."""
+    """The host's key of that kind. Raises `LimitError` when too many are being made."""
     name = (persona.secret, kind)
-    if name in _cache:
-        _cache.move_to_end(name)
-        return _cache[name]
+    known = _cache.get(name)
+    if known is not None:
+        return known
     seed = persona.derive(f"ssh-{kind}")
     key = await _rsa_once(name, seed) if kind == "rsa" else _wrapped(_MAKERS[kind](seed))
-    _cache[name] = key
-    while len(_cache) > CACHED_KEYS:
-        _cache.popitem(last=False)
+    _cache.put(name, key)
     return key
 
 
@@ -67,6 +110,8 @@ async def _rsa_once(name: tuple[bytes, str], seed: bytes) -> asyncssh.SSHKey:
     loop = asyncio.get_running_loop()
     making = _making.get(name)
     if making is None or making.get_loop() is not loop:
+        if len(_making) >= MAKING:
+            raise LimitError("keys")
         making = loop.create_task(asyncio.to_thread(_rsa, seed), name="ssh host key")
         _making[name] = making
         making.add_done_callback(lambda _: _making.pop(name, None))

@@ -141,6 +141,11 @@ class Plain:
         return self._agreement is not None and self._agreement.strict
 
     @property
+    def held(self) -> int:
+        """The bytes of a packet that is not whole yet."""
+        return len(self._data)
+
+    @property
     def sequence(self) -> int:
         """How many packets came before the one that was decided last."""
         return self._sequence

@@ -42,7 +42,7 @@ class Programs:
         self._session = session
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: list[BaseException] = []
-        self._room = Room()
+        self._room = Room(session)
 
     def start(self, stream: Stream, kind: str, argument: bytes) -> bool:
         """Start what a channel request asks for; False where sshd would refuse."""
@@ -60,7 +60,11 @@ class Programs:
 
     async def _run(self, stream: Stream, user: User, kind: str, argument: bytes) -> None:
         try:
-            status = await _Login(self._session, stream, user, self._room).run(kind, argument)
+            login = _Login(self._session, stream, user, self._room)
+            try:
+                status = await login.run(kind, argument)
+            finally:
+                login.leave()
         except PeerError:
             return  # the client went away
         await stream.finish(status)
@@ -89,6 +93,7 @@ class _Login:
         self._stream = stream
         self._user = user
         self._view = View(Files(session.persona), session.overlay, user)
+        self._counted = 0
         self._uploads = Uploads(session, self._view, room)
         self._notes = NOTES
 
@@ -109,6 +114,11 @@ class _Login:
         return await self._command(line)
 
     # Shells --------------------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """The program ended: nothing is kept for its shell."""
+        self._session.hold_more(-self._counted)
+        self._counted = 0
 
     def _shell(self, *, interactive: bool) -> Shell:
         session = self._session
@@ -136,11 +146,13 @@ class _Login:
     async def _interactive(self) -> int:
         stream, session = self._stream, self._session
 
+        shell = self._shell(interactive=True)
+
         async def keys() -> bytes:
+            self._count(shell)
             await stream.drain()
             return await stream.read()
 
-        shell = self._shell(interactive=True)
         return await interact(keys, stream.write, shell, session.record, elapsed_ms=lambda: session.elapsed_ms)
 
     def _shows(self, shell: Shell) -> None:
@@ -167,12 +179,19 @@ class _Login:
         await self._line(shell, waiting)
         return shell.status
 
+    def _count(self, shell: Shell) -> None:
+        """Have what the shell keeps counted with what its session holds."""
+        held = shell.held
+        self._session.hold_more(held - self._counted)
+        self._counted = held
+
     async def _line(self, shell: Shell, line: bytes) -> bool:
         """Run a line of a script; whether the shell is over."""
         if not line.strip():
             return False
         self._session.record(Command(printable(line, COMMAND_BYTES)))
         result = await shell.run(line.decode("utf-8", "surrogateescape"))
+        self._count(shell)
         await self._stream.drain()
         return result.exited
 

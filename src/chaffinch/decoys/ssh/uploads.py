@@ -23,10 +23,16 @@ SHOWN_BYTES = 128 << 10
 class Room:
     """How many bytes of files one session holds, over all its channels."""
 
-    __slots__ = ("held",)
+    __slots__ = ("_session", "held")
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self.held = 0
+
+    def take(self, more: int) -> None:
+        """So many bytes are held more, or less."""
+        self.held += more
+        self._session.hold_more(more)
 
 
 class Uploads:
@@ -44,7 +50,7 @@ class Uploads:
         more = size - len(data)
         if more > 0 and (size > FILE_BYTES or self._room.held + more > SESSION_BYTES):
             raise FileError(errno.ENOSPC, "")
-        self._room.held += more
+        self._room.take(more)
         if more < 0:
             del data[size:]
         else:
@@ -76,5 +82,5 @@ class Uploads:
 
     def drop(self, data: bytearray) -> None:
         """Give the memory of a file back."""
-        self._room.held -= len(data)
+        self._room.take(-len(data))
         data.clear()

@@ -1,0 +1,105 @@
+"""A cgroup for each group's process, where the fleet may make them: the kernel's own bound beside the fleet's.
+
+Version 2 alone, which lets a service manager hand a part of its tree over (`Delegate=memory`). A tree that was not
+handed over, or that other processes share, is left as it is: then the guard and the supervisor bound memory alone.
+The rules are those of the kernel's `Documentation/admin-guide/cgroup-v2.rst`.
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from chaffinch.metrics import memory
+
+log = logging.getLogger("chaffinch.fleet")
+
+KERNEL_BYTES: Final = 32 << 20
+"""Over a group's share: what the kernel holds for its sockets and files, and what may be mapped between two looks
+(`fleet.holdings`). The page cache is in it, too, but goes when it is needed.
+"""
+
+SUPERVISOR: Final = "supervisor"
+"""Processes may only be in leaves, so the supervisor moves into one of its own."""
+
+
+class Cgroups:
+    """The directories of this fleet below `root`, its own cgroup."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def open(cls, root: Path | None = None) -> "Cgroups | None":
+        """Take this process's cgroup for the fleet; None where that cannot be. `root` is for tests."""
+        root = root or own_directory()
+        if root is None or "memory" not in _words(root / "cgroup.controllers"):
+            return None
+        if _words(root / "cgroup.procs") != [str(os.getpid())]:
+            return None  # somebody else is in it, who would have to move
+        found = cls(root)
+        try:
+            _write(found._leaf(SUPERVISOR) / "cgroup.procs", os.getpid())
+            _write(root / "cgroup.subtree_control", "+memory")
+        except OSError as error:
+            log.info("cgroup.not_used path=%s why=%s", root, error.strerror)
+            found.close()
+            return None
+        log.info("cgroup.used path=%s", root)
+        return found
+
+    def enter(self, name: str, share_bytes: int) -> None:
+        """In a group's process, before it holds anything: be bounded by the kernel, too."""
+        try:
+            leaf = self._leaf(name)
+            self.limit(name, share_bytes)
+            _write(leaf / "memory.oom.group", 1)
+            _write(leaf / "cgroup.procs", os.getpid())
+        except OSError as error:
+            log.warning("cgroup.not_entered group=%s why=%s", name, error.strerror)
+
+    def limit(self, name: str, share_bytes: int) -> None:
+        """Bound that group anew; 0 is no bound."""
+        try:
+            _write(self._leaf(name) / "memory.max", share_bytes + KERNEL_BYTES if share_bytes else "max")
+        except OSError as error:
+            log.warning("cgroup.not_limited group=%s why=%s", name, error.strerror)
+
+    def close(self) -> None:
+        """Leave the tree as it was found. What cannot be undone is the service manager's to remove."""
+        try:
+            for leaf in self.root.iterdir():
+                if leaf.is_dir() and leaf.name != SUPERVISOR:
+                    leaf.rmdir()
+            _write(self.root / "cgroup.subtree_control", "-memory")
+            _write(self.root / "cgroup.procs", os.getpid())
+            (self.root / SUPERVISOR).rmdir()
+        except OSError as error:
+            log.info("cgroup.left path=%s why=%s", self.root, error.strerror)
+
+    def _leaf(self, name: str) -> Path:
+        leaf = self.root / name
+        leaf.mkdir(exist_ok=True)
+        return leaf
+
+
+def own_directory(proc: str = "/proc") -> Path | None:
+    """The directory of this process's cgroup of version 2, if that is mounted."""
+    try:
+        mounts = memory.parse_mounts(Path(proc, "self/mountinfo").read_text(encoding="utf-8"))
+        text = Path(proc, "self/cgroup").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    directories = memory.limit_files(text, (mount for mount in mounts if mount.version == 2))
+    return next((Path(folder) for folder, _ in directories), None)
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except OSError:
+        return []
+
+
+def _write(path: Path, value: int | str) -> None:
+    path.write_text(str(value), encoding="ascii")

@@ -1,0 +1,81 @@
+"""Cgroups of the fleet's own, on a tree of files that stands for the kernel's."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chaffinch.fleet.cgroups import KERNEL_BYTES, Cgroups, own_directory
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cgroup that was handed over: this process alone is in it. A directory of the kernel's goes with its files."""
+    (tmp_path / "cgroup.controllers").write_text("cpu io memory pids\n")
+    (tmp_path / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    (tmp_path / "cgroup.subtree_control").write_text("")
+    monkeypatch.setattr(Path, "rmdir", shutil.rmtree)
+    return tmp_path
+
+
+def text(path: Path) -> str:
+    return path.read_text().strip()
+
+
+def test_each_group_is_bounded_by_its_share_and_what_the_kernel_holds(root: Path) -> None:
+    found = Cgroups.open(root)
+    assert found is not None
+    assert text(root / "supervisor" / "cgroup.procs") == str(os.getpid())
+    assert text(root / "cgroup.subtree_control") == "+memory"
+    found.enter("decoys", 80 * MIB)
+    found.enter("back", 20 * MIB)
+    assert text(root / "decoys" / "cgroup.procs") == str(os.getpid())
+    assert text(root / "decoys" / "memory.max") == str(80 * MIB + KERNEL_BYTES)
+    assert text(root / "decoys" / "memory.oom.group") == "1"
+    found.limit("back", 40 * MIB)
+    assert text(root / "back" / "memory.max") == str(40 * MIB + KERNEL_BYTES)
+    found.limit("back", 0)
+    assert text(root / "back" / "memory.max") == "max"
+    found.close()
+    assert sorted(one.name for one in root.iterdir() if one.is_dir()) == []
+    assert text(root / "cgroup.procs") == str(os.getpid())
+    assert text(root / "cgroup.subtree_control") == "-memory"
+
+
+def test_a_tree_that_others_share_or_that_has_no_memory_is_left_as_it_is(root: Path) -> None:
+    before = sorted(root.iterdir())
+    (root / "cgroup.procs").write_text(f"1\n{os.getpid()}\n")
+    assert Cgroups.open(root) is None
+    (root / "cgroup.procs").write_text(f"{os.getpid()}\n")
+    (root / "cgroup.controllers").write_text("cpu pids\n")
+    assert Cgroups.open(root) is None
+    assert Cgroups.open(root / "nothing") is None
+    assert sorted(root.iterdir()) == before
+
+
+def test_a_tree_that_may_not_be_written_is_undone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_text
+
+    def busy(path: Path, data: str, encoding: str | None = None) -> int:
+        if path.name == "cgroup.subtree_control" and data == "+memory":
+            raise OSError(16, "Device or resource busy")
+        return write(path, data, encoding)
+
+    monkeypatch.setattr(Path, "write_text", busy)
+    assert Cgroups.open(root) is None
+    assert text(root / "cgroup.procs") == str(os.getpid())
+    assert not (root / "supervisor").exists()
+
+
+def test_where_this_process_is(tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("4:memory:/old\n0::/system.slice/chaffinch.service\n")
+    (tmp_path / "self" / "mountinfo").write_text(
+        "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+        "31 1 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+    )
+    assert own_directory(str(tmp_path)) == Path("/sys/fs/cgroup/system.slice/chaffinch.service")
+    assert own_directory(str(tmp_path / "nothing")) is None
