@@ -25,7 +25,7 @@ from chaffinch.capture.filter import Served
 from chaffinch.capture.ring import BLOCK_BYTES, FRAME_BYTES, Ring
 from chaffinch.errors import InputError, RunError
 from chaffinch.network import filter as packet_filter
-from chaffinch.network.plan import INSIDE, Plan
+from chaffinch.network.plan import Plan
 
 log = logging.getLogger("chaffinch.capture")
 
@@ -53,7 +53,8 @@ class Tap(msgspec.Struct, frozen=True):
 
     def admit(self, plan: Plan) -> None:
         """Let in what another plan's listeners do not get, from one packet to the next. Raises as `open_tap` does."""
-        _admit(self.socket, plan)
+        if not packet_filter.attach(self.socket, program_for(plan)):
+            raise _refused()
 
     def count_drops(self) -> None:
         """In the supervisor: tell the ring's reader what the kernel had no room for since the last time."""
@@ -92,27 +93,20 @@ def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
     Raises `RunError` without the privilege, the device or the memory, and `InputError` for more prefixes than a filter
     holds.
     """
-    linked = _is_linked(plan.device or INSIDE)  # of several devices alike the packets of all are seen
-    kind = socket.SOCK_RAW if linked else socket.SOCK_DGRAM
-    try:  # without a protocol it gets no packet until it is bound, which takes a device
-        sock = socket.socket(socket.AF_PACKET, kind, 0 if plan.device else socket.htons(_ETH_P_ALL))
+    linked = _is_linked(plan.device)
+    try:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
     except PermissionError:
         raise _refused() from None
     try:
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # spares the copies; the filter has the last word
-        _admit(sock, plan)
-        ring = _ring(sock, buffer_bytes, linked)  # the kernel forgets what came before
-        if plan.device:
-            sock.bind((plan.device, _ETH_P_ALL))
+        tap = Tap(sock, _ring(sock, buffer_bytes, linked))
+        tap.admit(plan)
+        sock.bind((plan.device, _ETH_P_ALL))  # a socket without a protocol gets no packet until now
     except BaseException:
         sock.close()
         raise
-    return Tap(sock, ring)
-
-
-def _admit(sock: socket.socket, plan: Plan) -> None:
-    if not packet_filter.attach(sock, program_for(plan)):
-        raise _refused()
+    return tap
 
 
 def _ring(sock: socket.socket, buffer_bytes: int, linked: bool) -> Ring:

@@ -66,7 +66,13 @@ def blueprint(config: Config, state: Path, described: Described | Draft) -> "Blu
     """The network namespace that the fleet wants. Raises `InputError` for settings that do not go together."""
     from chaffinch.network.netns.blueprint import blueprint
 
-    return blueprint(config.network, described.plan, state)
+    wanted = blueprint(config.network, described.plan, state)
+    if config.capture.enabled and len(wanted.cards) > 1:
+        raise InputError(
+            f"capture.enabled takes one device, and network.mac is {config.network.mac!r}, which has "
+            f"{len(wanted.cards)} of them; name one maker with --mac, or set `enabled = false` in [capture]"
+        )
+    return wanted
 
 
 @contextlib.contextmanager
