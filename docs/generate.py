@@ -21,6 +21,19 @@ DOCS = ROOT / "docs"
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
+GROUPS_AS_A_TABLE = """
+`fleet.groups` may be a table in the file. It names workers, or patterns of them as the shell has them, under the name of their group; a name
+goes before a pattern. What no group names goes to its default group ([workers](workers.md)). A group is confined as far as the least strict of its
+workers allows: `chaffinch doctor` says where decoys share a process with others.
+
+```toml
+[fleet.groups]
+front = ["decoy-ssh", "decoy-http"]
+shells = ["decoy-telnet"]
+rest = ["retention", "sessions", "metrics"]
+```"""
+
+
 def configuration() -> str:
     """The page of all settings."""
     lines = [
@@ -36,6 +49,7 @@ def configuration() -> str:
     section = ""
     for one in config.settings():
         if one.section != section:
+            lines += GROUPS_AS_A_TABLE.splitlines() if section == "fleet" else []
             section = one.section
             about = (config.SECTIONS[section].__doc__ or "").strip()
             lines += [
@@ -208,7 +222,8 @@ def workers() -> str:
 
     lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
     lines += [
-        "`--groups default` runs the workers of one group in one process, `one` all in one, `split` each in its own. A worker that fails is started",
+        "`--groups default` runs the workers of one group in one process, `one` all in one, `split` each in its own; a",
+        "[table in the file](configuration.md#fleet) says it worker by worker. A worker that fails is started",
         "again with a wait that doubles (`fleet.backoff_seconds` up to `fleet.backoff_limit_seconds`, with jitter, anew after `fleet.healthy_seconds`), and is given",
         "up after `fleet.crash_limit` failures without a healthy interval. Its neighbours go on. Other packages add workers under the entry point group",
         "`chaffinch.workers`; `fleet.workers` names those to run.",
@@ -241,6 +256,51 @@ def workers() -> str:
     return "\n".join(lines) + "\n"
 
 
+RELOAD = """# Reload
+
+Its table is made by `make docs` from `fleet/reload.py`.
+
+`chaffinch reload` lets a running fleet take over its configuration as it is written now: the file, the environment and the flags that it was
+started with. What the change touches begins anew, one worker or group after the other, each once the last one serves; sessions with all
+others go on. The command returns when it is done, and says what became of which worker; `--json` says it to a program.
+
+- **All is looked at first.** A file that is wrong, a service or worker that is not there, a table of groups or a budget that does not fit, and a port
+  that cannot be bound are refused in one sentence, and nothing has changed. The exit code is then 2, or 1 where the machine is the reason.
+- **A worker that does not start takes all of it back**: what was touched goes back to the configuration that the fleet had, and the command ends with 1.
+- **Ports that stay keep their sockets** and what waits in them, with the new filter; new ones are bound before anything is touched, old ones
+  are closed at the end. Groups get the new sockets over their channel.
+- **Decoy hosts stay who they are**: they follow from the seed and the address, and the seed cannot change.
+- **What was stopped stays stopped**, in whatever group it is then.
+- **A process that dies meanwhile comes back with the new configuration.** A fleet that is stopped meanwhile stops.
+- One at a time: another reload, and `start`, `stop NAME` and `restart`, are refused until it is done.
+
+A service manager is told `RELOADING=1` and, when it is over, `READY=1`. A unit of `Type=notify` has `ExecReload=chaffinch reload`. SIGHUP is no reload:
+it means that the terminal is gone, and ends the fleet in order.
+"""
+
+
+def reload() -> str:
+    """What a change of each setting asks for."""
+    from chaffinch.fleet.reload import RULES
+
+    means = {
+        "told": "nothing begins anew",
+        "workers": "restarted in their process",
+        "processes": "restarted with a new process",
+        "fleet": "refused: restart the fleet",
+    }
+    lines = [RELOAD, "## What a change touches", "", "The first row that fits counts; what fits none is refused.", ""]
+    lines += ["| setting | then | who |", "| --- | --- | --- |"]
+    lines += [f"| `{rule.settings}` | {means[rule.then]} | {rule.who} |" for rule in RULES]
+    lines += [
+        "",
+        "`fleet.groups`, `fleet.workers` and `services` also decide which workers and groups there are. A worker that is new to a group is started in its",
+        "process, and one that is no more is stopped there. A group begins with a new process where a worker came to it or left it for another one, and",
+        "where its workers need another confinement, which a process cannot change.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def floors() -> str:
     """What each entry point may take."""
     sys.path.insert(0, str(ROOT))
@@ -269,6 +329,7 @@ PAGES = {
     "commands.md": commands,
     "configuration.md": configuration,
     "events.md": events,
+    "reload.md": reload,
     "floors.md": floors,
     "workers.md": workers,
 }

@@ -32,6 +32,7 @@ COMMANDS = {
     "stop": (9, QUICK),
     "start": (9, QUICK),
     "restart": (9, QUICK),
+    "reload": (9, QUICK),
     "logs": (8, QUICK),
     "init": (9, QUICK),
     "floor": (11, QUICK),

@@ -5,6 +5,7 @@ writes, the reference page and the command line's options are made from these de
 this module alone.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,12 +15,14 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get
 import msgspec
 from msgspec import Meta
 
-from chaffinch.errors import InputError
+from chaffinch.errors import InputError, SettingError
 
 Bytes: TypeAlias = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+Groups: TypeAlias = Literal["one", "default", "split"] | dict[str, tuple[str, ...]]
+"""The table has the names or patterns of a group's workers under the group's name; `fleet.grouping` reads it."""
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 """A line of the log of whatever runs on: the fleet, the API."""
@@ -33,8 +36,10 @@ class FleetSettings(Section, frozen=True):
     """The processes and the memory that the fleet may hold."""
 
     groups: Annotated[
-        Literal["one", "default", "split"],
-        Meta(description="How workers share processes: all in one, a few groups, or a process for each worker."),
+        Groups,
+        Meta(
+            description="How workers share processes: all in one, a few groups, a process for each, or as a table says."
+        ),
     ] = "default"
     memory: Annotated[Bytes, Meta(description="The budget for the whole fleet; 0 states none.")] = 0
     seed: Annotated[
@@ -583,6 +588,8 @@ def _unwrap(hint: Any) -> tuple[Any, tuple[Meta, ...]]:
 def _type_text(base: Any, metas: tuple[Meta, ...]) -> str:
     if get_origin(base) is Literal:
         return "one of " + ", ".join(repr(value) for value in get_args(base))
+    if base == Groups:
+        return f"{_type_text(get_args(base)[0], ())}, or a table of groups such as {{front = ['decoy-*']}}"
     if any(meta.extra and meta.extra.get("unit") == "bytes" for meta in metas):
         name = "a size such as 64M"
     else:
@@ -597,9 +604,9 @@ def _type_text(base: Any, metas: tuple[Meta, ...]) -> str:
 
 
 def _line_of(file: Path, path: str) -> int:
-    """The line of `path` in the file: tomllib does not say. The section's line where the key is not found, else 1."""
+    """The line of `path` in the file: tomllib does not say. Where it is not found, that of what it stands in, or 1."""
     section, _, key = path.rpartition(".")
-    current, section_line = "", 1
+    current, section_line = "", 0
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         text = line.strip()
         if text.startswith("["):
@@ -608,11 +615,22 @@ def _line_of(file: Path, path: str) -> int:
                 section_line = number
                 if current == path:
                     return number
-        elif (current == section and re.match(rf'"?{re.escape(key)}"?\s*=', text)) or (
+        elif (current == section and re.match(rf'"?{re.escape(key)}"?\s*[=.]', text)) or (
             not current and re.match(rf'"?{re.escape(path)}"?\s*[=.]', text)
         ):
             return number
-    return section_line
+    return section_line or (_line_of(file, section) if "." in section else 1)
+
+
+@contextlib.contextmanager
+def placed(file: Path | None) -> Iterator[None]:
+    """Inside the block a setting that turns out to be unusable is refused with its place in the file."""
+    try:
+        yield
+    except SettingError as error:
+        if file is None:
+            raise
+        raise InputError(f"{file}, line {_line_of(file, error.path)}: {error}") from None
 
 
 def config_file() -> Path:

@@ -13,6 +13,14 @@ class InputError(ChaffinchError):
     exit_code = 2
 
 
+class SettingError(InputError):
+    """A setting that can be read and not be used. `path` names it, so that who read the file can say where it is."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(text)
+        self.path = path
+
+
 class RunError(ChaffinchError):
     """The machine did not let a run go on: a port taken, a disk full, a directory that cannot be written."""
 

@@ -85,6 +85,19 @@ def test_requests_for_a_hosts_hardware_address_pass() -> None:
     assert not passes(arp("10.0.0.1", HAS_FTP)[:27], protocol=ARP)
 
 
+def test_addresses_that_are_no_hosts_stay_out() -> None:
+    settings = NetworkSettings(mode="netns", hosts=("10.66.128.0/24",), gateway="10.66.128.9", port_offset=0)
+    program = program_for(assemble.describe(Config(network=settings), b"seed").plan)
+    assert decide(program, Frame(ipv4("10.66.128.9", "10.66.128.7", 1, icmp(8)))), "a router is not the fleet's own"
+    assert not decide(program, Frame(ipv4("10.66.128.8", "10.66.128.7", 1, icmp(8))))
+    for last, wanted in ((0, False), (1, True), (9, False), (10, True), (254, True), (255, False)):
+        for data, protocol in (
+            (ipv4("10.9.0.1", f"10.66.128.{last}", 1, icmp(8)), 0x0800),
+            (arp("10.9.0.1", f"10.66.128.{last}"), ARP),
+        ):
+            assert bool(decide(program, Frame(data, protocol))) == wanted, last
+
+
 def test_what_is_not_for_a_decoy_host_stays_out() -> None:
     probe = tcp(81, SYN)
     assert passes(ipv4(OUTSIDE, HAS_FTP, 6, probe))

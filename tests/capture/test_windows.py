@@ -14,6 +14,8 @@ from chaffinch.network.addresses import to_number
 SOURCE, HOST = to_number("10.0.0.9"), to_number("127.77.3.9")
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
+PACKET = memoryview(bytes(64))
+"""What a packet was parsed from: nothing in it says anything more."""
 
 
 class Told:
@@ -24,7 +26,7 @@ class Told:
         self.windows = Windows(self.events.append, CaptureSettings(windows=windows, window_seconds=seconds))
 
     def add(self, kind: str, *, source: int = SOURCE, address: int = HOST, number: int = 0, time: int = START) -> None:
-        self.windows.add(Packet(kind, source, address, number), memoryview(b""), time)
+        self.windows.add(Packet(kind, source, address, number), PACKET, time)
 
     @property
     def facts(self) -> list[PacketProbe]:

@@ -1,6 +1,7 @@
 """The worker in a fleet: what is sent is told, nothing else suffers, and the socket is the supervisor's alone."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,6 +112,20 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as cli
     assert client.recv(64)
 print(time.monotonic() - began)
 """
+
+
+def test_nmap_sent_as_many_as_the_journal_tells_of(tmp_path: Path, network: tuple[str, ...]) -> None:
+    need("nmap")
+    with running(tmp_path, environment=ON, prefix=network) as fleet:
+        closed = ("-p", "1-11000", "--min-rate", "8000", "--max-retries", "1", HOST)
+        said = [run(network, "nmap", "-n", "-Pn", "-v", scan, *closed) for scan in ("-sS", "-sX", "-sU")]
+        sent = sum(int(re.findall(r"Raw packets sent: (\d+)", text)[0]) for text in said)
+        assert sent >= 33_000
+        eventually(lambda: accounted(fleet) == sent, 15)
+        rows = probes(fleet)
+        assert {row["of"] for row in rows} == {"syn", "xmas", "udp"}
+        assert len(rows) < 40, "a few a kind and window"
+        assert max(row["ports_count"] for row in rows) > 3_000
 
 
 def test_what_came_while_it_was_stopped_is_told_with_its_time(tmp_path: Path, network: tuple[str, ...]) -> None:

@@ -78,7 +78,10 @@ def test_a_network_of_its_own_is_made_by_root() -> None:
     text = unit(NETNS)
     assert values(text, "DynamicUser") == values(text, "AmbientCapabilities") == values(text, "IPAddressDeny") == []
     assert "CAP_SYS_ADMIN" in values(text, "CapabilityBoundingSet")[0]
-    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_NETLINK AF_PACKET"]
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_NETLINK"]
+    on_a_segment = msgspec.structs.replace(NETNS.network, link="macvlan", device="eth0")
+    text = unit(msgspec.structs.replace(NETNS, network=on_a_segment))
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_PACKET AF_NETLINK"]
     assert values(text, "RestrictNamespaces") == ["net mnt"]
     assert values(text, "After") == ["network-online.target"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaffinch.config import Config, NetworkSettings, load
+from chaffinch.config import CaptureSettings, Config, NetworkSettings, load
 from chaffinch.errors import InputError
 from chaffinch.fleet import assemble
 from chaffinch.network import filter as packet_filter
@@ -129,6 +129,13 @@ def test_of_many_hosts_as_many_as_wanted_are_named(most: int) -> None:
     wanted = blueprint(hosts=("10.0.0.0/8", "172.20.0.0/24"))
     assert most - 2 <= len(wanted.hosts(most)) <= most + 2 * 2
     assert len(set(wanted.hosts(most))) == len(wanted.hosts(most))
+
+
+def test_capture_takes_one_card() -> None:
+    network = settings(link="macvlan", device="eth0", mac="archetypes")
+    config = Config(network=network, capture=CaptureSettings(enabled=True))
+    with pytest.raises(InputError, match=r"capture\.enabled takes one device"):
+        assemble.blueprint(config, Path("/var/lib/fleet"), assemble.describe(config, b"seed"))
 
 
 def test_one_card_at_a_time_lets_a_question_through() -> None:

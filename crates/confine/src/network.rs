@@ -1,4 +1,4 @@
-//! Network namespaces (network_namespaces(7)): made under a name, entered, let go.
+//! Network namespaces (`network_namespaces(7)`): made under a name, entered, let go.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -53,15 +53,21 @@ class Served(msgspec.Struct, frozen=True):
 
 
 def program(
-    prefixes: Sequence[Prefix], steps: Sequence[tuple[str, int]], tcp: Sequence[Served], udp: Sequence[Served]
+    prefixes: Sequence[Prefix],
+    steps: Sequence[tuple[str, int]],
+    tcp: Sequence[Served],
+    udp: Sequence[Served],
+    excluded: Sequence[int] = (),
 ) -> tuple[Instruction, ...]:
-    """The program for decoy hosts in `prefixes`. Raises `ValueError` when it is longer than the kernel takes."""
+    """The program for decoy hosts in `prefixes` but the `excluded` addresses.
+
+    Raises `ValueError` when it is longer than the kernel takes."""
     code = [
         *_which_came_in(),
         Instruction(_LD_WORD, _PROTOCOL),
-        *_when(_JEQ, _ARP, _arp(prefixes)),
+        *_when(_JEQ, _ARP, _arp(prefixes, excluded)),
         *_unless(_JEQ, _IP, _drop()),
-        *_ipv4(prefixes),
+        *_ipv4(prefixes, excluded),
         *_bucket(steps),
         Instruction(_LDX_HEADER, _NETWORK),
         Instruction(_LD_BYTE, _NETWORK + 9),
@@ -86,7 +92,7 @@ def _which_came_in() -> Code:
     ]
 
 
-def _arp(prefixes: Sequence[Prefix]) -> Code:
+def _arp(prefixes: Sequence[Prefix], excluded: Sequence[int]) -> Code:
     """Requests for a decoy host's address (RFC 826)."""
     return [
         Instruction(_LD_HALF, _NETWORK + 4),
@@ -96,20 +102,23 @@ def _arp(prefixes: Sequence[Prefix]) -> Code:
         Instruction(_LD_WORD, _NETWORK + 24),
         Instruction(_ST, _ADDRESS),
         *_unless_in(prefixes, _drop()),
+        *_unless_excluded(excluded),
         *_pass(),
     ]
 
 
-def _ipv4(prefixes: Sequence[Prefix]) -> Code:
+def _ipv4(prefixes: Sequence[Prefix], excluded: Sequence[int]) -> Code:
     """Go on with first fragments to a decoy host (RFC 791), but for those of another one: that is the fleet's own."""
+    of_a_host = [Instruction(_LD_MEM, _ADDRESS), *_unless_one_of(excluded, _drop())]
     return [
         Instruction(_LD_WORD, _NETWORK + 12),
         Instruction(_ST, _ADDRESS),
-        *_unless_in(prefixes, _skip_drop()),
-        *_drop(),
+        *_unless_in(prefixes, [Instruction(_JUMP, len(of_a_host))]),
+        *of_a_host,
         Instruction(_LD_WORD, _NETWORK + 16),
         Instruction(_ST, _ADDRESS),
         *_unless_in(prefixes, _drop()),
+        *_unless_excluded(excluded),
         Instruction(_LD_HALF, _NETWORK + 6),
         *_when(_JSET, _FIRST_FRAGMENT, _drop()),
     ]
@@ -167,6 +176,21 @@ def _unless_in(prefixes: Sequence[Prefix], otherwise: Code) -> Code:
     return code
 
 
+def _unless_excluded(excluded: Sequence[int]) -> Code:
+    """Drop what is for an address within a prefix that is no decoy host: a network's own, a broadcast, a router."""
+    code = [Instruction(_LD_MEM, _ADDRESS)]
+    for address in excluded:
+        code += _when(_JEQ, address, _drop())
+    return code
+
+
+def _unless_one_of(addresses: Sequence[int], then: Code) -> Code:
+    code = then
+    for address in addresses:
+        code = _unless(_JEQ, address, code)
+    return code
+
+
 def _when(test: int, operand: int, then: Code) -> Code:
     """Do `then` where the test holds; go on behind it where it does not, or where it does not return."""
     if len(then) <= 255:
@@ -186,7 +210,3 @@ def _pass() -> Code:
 
 def _drop() -> Code:
     return [Instruction(_RET, 0)]
-
-
-def _skip_drop() -> Code:
-    return [Instruction(_JUMP, 1)]

@@ -9,7 +9,7 @@ from chaffinch.capture.windows import Windows
 TURN_PACKETS = 256
 """Packets read before the loop serves others: about a millisecond."""
 
-SOONEST_SECONDS, LATEST_SECONDS = 0.01, 0.2
+SOONEST_SECONDS, LATEST_SECONDS = 0.01, 0.1
 """When a ring is looked into again that was not full: there is no socket to wait for. Each time that it was empty the
 wait doubles.
 """

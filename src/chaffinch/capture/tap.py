@@ -25,7 +25,7 @@ from chaffinch.capture.filter import Served
 from chaffinch.capture.ring import BLOCK_BYTES, FRAME_BYTES, Ring
 from chaffinch.errors import InputError, RunError
 from chaffinch.network import filter as packet_filter
-from chaffinch.network.plan import INSIDE, Plan
+from chaffinch.network.plan import Plan
 
 log = logging.getLogger("chaffinch.capture")
 
@@ -93,7 +93,7 @@ def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
     Raises `RunError` without the privilege, the device or the memory, and `InputError` for more prefixes than a filter
     holds.
     """
-    linked = _is_linked(plan.device or INSIDE)  # of several devices alike the packets of all are seen
+    linked = _is_linked(plan.device)
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
     except PermissionError:
@@ -131,7 +131,9 @@ def program_for(plan: Plan) -> tuple[packet_filter.Instruction, ...]:
     if buckets := plan.placement.ranges(DATA_PORTS):
         served["tcp"].append(Served(*_client_ports(), buckets))
     try:
-        return capture_filter.program(plan.prefixes, plan.placement.mixer.steps, served["tcp"], served["udp"])
+        return capture_filter.program(
+            plan.prefixes, plan.placement.mixer.steps, served["tcp"], served["udp"], plan.excluded
+        )
     except ValueError as error:
         raise InputError(
             f"capture.enabled: {len(plan.prefixes)} prefixes are too many for the kernel's filter: {error}"

@@ -15,6 +15,7 @@ COMMANDS = {
     "stop": "Stop the fleet in order, or one worker or group.",
     "start": "Start a worker or group that was stopped.",
     "restart": "Let a worker or group begin anew.",
+    "reload": "Take over a changed configuration while the fleet runs.",
     "hosts": "List the decoy hosts and what they run.",
     "sessions": "List who connected to what.",
     "events": "Show what was recorded.",

@@ -14,7 +14,9 @@ from chaffinch.cli import options, text
 from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
+from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.state import is_running, prepare, seed
+from chaffinch.fleet.workers import allowed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners, stacks
 from chaffinch.network.listeners import Listener
@@ -35,8 +37,8 @@ class Finding(msgspec.Struct, frozen=True):
 def command(as_json: bool, state: str | None, config: str | None) -> int:
     """Say what this machine allows. Exit code 1 when a fleet could not come up."""
     directory = options.state_of(state)
-    settings = options.load(config)
-    findings = [*_machine(), *_fleet(settings, directory)]
+    source = options.source_of(config, {})
+    findings = [*_machine(), *_fleet(source, directory)]
     if as_json:
         print(msgspec.json.encode(findings).decode())
     else:
@@ -67,6 +69,17 @@ def _machine() -> Iterator[Finding]:
     yield Finding("memory", "ok", f"{text.size(limit)} for this process" if limit else "no limit")
 
 
+def _groups(draft: Draft) -> Iterator[Finding]:
+    """A group is confined as far as the least strict of its workers allows."""
+    mixed = {name: rows for name, rows in draft.groups.items() if len({row.faces_attackers for row in rows}) > 1}
+    if not mixed:
+        yield Finding("groups", "ok", f"{', '.join(draft.groups)}: what faces attackers is on its own")
+    for name, rows in mixed.items():
+        _, connects = allowed(rows)
+        may = "write to the store and open connections" if connects else "write to the store"
+        yield Finding("groups", "note", f"{name}: decoys share its process, which may {may}")
+
+
 def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
     if not settings.capture.enabled:
         return
@@ -80,17 +93,20 @@ def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
         yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
 
 
-def _fleet(settings: Config, state: Path) -> Iterator[Finding]:
+def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
+    settings = source.load()
     try:
         prepare(state)
         yield Finding("state", "ok", str(state))
-        described = assemble.describe(settings, seed(state, settings.fleet.seed))
+        with source.placed():
+            draft = assemble.draft(settings, seed(state, settings.fleet.seed))
     except ChaffinchError as error:
         yield Finding("state", "bad", str(error))
         return
-    plan = described.plan
+    yield from _groups(draft)
+    plan = draft.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
-    yield from _namespace(settings, state, described)
+    yield from _namespace(settings, state, draft)
     if settings.network.mode == "netns":
         return
     devices = [name for _, name in socket.if_nameindex()]
@@ -132,7 +148,7 @@ def _look(opened: Sequence[Listener]) -> Finding:
     return Finding("stack", "ok", "each host's SYN-ACK has its own TTL, MSS and window")
 
 
-def _namespace(settings: Config, state: Path, described: assemble.Described) -> Iterator[Finding]:
+def _namespace(settings: Config, state: Path, described: Draft) -> Iterator[Finding]:
     """Whether the fleet can have a network of its own; where it is to have one, whether it can have that."""
     from chaffinch.network.netns import namespace
     from chaffinch.network.netns.blueprint import name_of

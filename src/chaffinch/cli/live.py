@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from chaffinch import config as configuration
 from chaffinch.cli import text
@@ -18,6 +18,9 @@ from chaffinch.network.addresses import to_text
 from chaffinch.network.plan import Plan
 from chaffinch.personas.build import Personas
 from chaffinch.personas.persona import Persona
+
+if TYPE_CHECKING:
+    from chaffinch.fleet.parts import Parts
 
 REDRAW_SECONDS = 1.0
 LINE_SECONDS = 10.0
@@ -178,14 +181,15 @@ class Screen:
         self._events = 0
         self._at = time.monotonic()
         self._greeting: list[str] | None = None
+        self._greeted: Parts | None = None
 
     def turn(self, supervisor: Supervisor) -> None:
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + REDRAW_SECONDS
-        if self._greeting is None and serves(supervisor):
-            self._greeting = greeting(supervisor)
+        if self._greeted is not supervisor.parts and serves(supervisor):  # at first, and after a reload
+            self._greeted, self._greeting = supervisor.parts, greeting(supervisor)
         status = supervisor.status()
         rate = (status.events - self._events) / max(0.001, now - self._at)
         self._events, self._at = status.events, now

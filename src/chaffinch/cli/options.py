@@ -2,7 +2,8 @@
 differ.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,9 +57,34 @@ def state_of(state: str | None) -> Path:
 
 def load(config: str | None, flags: dict[str, object] | None = None) -> Config:
     """The configuration: file < environment < flags. A file that is named must be there; the user's own may be."""
+    return source_of(config, flags or {}).load()
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a fleet's configuration comes from, so that it can be read again."""
+
+    named: Path
+    flags: Mapping[str, object]
+    may_be_absent: bool
+    """It is the user's own file, and was not there at first; it may come."""
+
+    @property
+    def file(self) -> Path | None:
+        return None if self.may_be_absent and not self.named.exists() else self.named
+
+    def load(self) -> Config:
+        """The configuration as the file and the environment say it now."""
+        return configuration.load(self.file, self.flags)
+
+    def placed(self) -> AbstractContextManager[None]:
+        """Inside the block a setting that turns out to be unusable is refused with its place in the file."""
+        return configuration.placed(self.file)
+
+
+def source_of(config: str | None, flags: Mapping[str, object]) -> Source:
+    """What `load` reads, named for good."""
     file = file_of(config)
-    absent = file == configuration.config_file() and not file.exists()
-    return configuration.load(None if absent else file, flags)
+    return Source(file.absolute(), flags, file == configuration.config_file() and not file.exists())
 
 
 def file_of(config: str | None) -> Path:

@@ -15,11 +15,11 @@ from chaffinch.cli import live, options
 from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import LOG_FORMAT, Config
 from chaffinch.errors import RunError
-from chaffinch.fleet import alone, assemble, supervisor
+from chaffinch.fleet import assemble, supervisor
 from chaffinch.fleet.log_file import LogFile
+from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
-from chaffinch.fleet.workers import Worker
 
 STANDARD_ERROR = 2
 
@@ -44,39 +44,48 @@ def command(only: str, detach: bool, state: str | None, config: str | None, **gi
     Runs until ^C or `chaffinch stop`. With --only it is one group of it, with the ports of that group's services: for a
     service manager that starts each group by itself. The other commands speak to all of them.
     """
-    settings = options.load(config, options.flags_given(given))
     directory = options.state_of(state)
+    origin = Origin(options.source_of(config, options.flags_given(given)), directory, only)
+    settings = origin.load()
     prepare(directory)
-    described = assemble.describe(settings, seed(directory, settings.fleet.seed))
-    groups = assemble.arranged(settings, described)
-    if only:
-        alone.configured(settings, groups, only)
+    draft = origin.draft(settings)
     lock = StateLock(directory, only)
     lock.take()
     if detach:
-        return _detached(lambda watcher: _run(settings, directory, lock, described, groups, watcher), directory)
-    return _run(settings, directory, lock, described, groups, live.watcher())
+        return _detached(lambda watcher: _run(origin, draft, lock, watcher), directory)
+    return _run(origin, draft, lock, live.watcher())
 
 
-def _run(
-    settings: Config,
-    directory: Path,
-    lock: StateLock,
-    described: assemble.Described,
-    groups: dict[str, tuple[Worker, ...]],
-    watcher: live.Watcher,
-) -> int:
+class Origin(msgspec.Struct, frozen=True):
+    """See `fleet.parts.Origin`: a file, the environment and flags, and a state directory with a seed."""
+
+    source: options.Source
+    state: Path
+    only: str
+
+    def load(self) -> Config:
+        return self.source.load()
+
+    def draft(self, config: Config) -> Draft:
+        with self.source.placed():
+            return assemble.draft(config, seed(self.state, config.fleet.seed), self.only)
+
+    def taken_over(self, config: Config) -> None:
+        write_private(self.state / options.EFFECTIVE, msgspec.json.encode(config))
+
+
+def _run(origin: Origin, draft: Draft, lock: StateLock, watcher: live.Watcher) -> int:
     """The fleet's whole life in this process."""
+    directory = origin.state
     lock.sign()
-    _log_to(directory / LOG_NAME, settings.fleet.log_bytes, quiet=watcher.quiet)
-    only = lock.only
-    with assemble.network(settings, directory, described) as namespace:
-        parts = assemble.parts(settings, directory, described, groups, only, namespace)
-        write_private(directory / options.EFFECTIVE, msgspec.json.encode(settings))
-        hand_over(settings.fleet.user, directory)
+    _log_to(directory / LOG_NAME, draft.config.fleet.log_bytes, quiet=watcher.quiet)
+    with assemble.network(draft.config, directory, draft) as namespace:
+        parts = assemble.parts(draft, directory, namespace)
+        origin.taken_over(draft.stated)
+        hand_over(draft.config.fleet.user, directory)
         gc.collect()
         try:
-            code = supervisor.run(parts, {only: groups[only]} if only else groups, watcher.turn)
+            code = supervisor.run(parts, draft.groups, origin, watcher.turn)
         finally:
             with contextlib.suppress(OSError):  # whoever watched may be gone
                 watcher.ended()

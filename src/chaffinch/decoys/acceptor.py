@@ -44,7 +44,7 @@ _GONE = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 
-class SharedByDecoys(msgspec.Struct, frozen=True):
+class SharedByDecoys(msgspec.Struct):
     """What the decoy workers of one process have in common."""
 
     plan: Plan
@@ -53,6 +53,16 @@ class SharedByDecoys(msgspec.Struct, frozen=True):
     overlays: Overlays
     room: Room
     relief: Relief
+
+    def adopt(self, settings: DecoySettings, plan: Plan, personas: Personas) -> None:
+        """Go on with another configuration: who connects from now on meets the new plan; what was kept stays."""
+        self.plan, self.personas = plan, personas
+        self.quarantine.quota_bytes = settings.upload_bytes
+        self.overlays.bytes_per_source = settings.overlay_source_bytes
+        self.overlays.total_bytes = settings.overlay_bytes
+        self.overlays.ttl = settings.overlay_seconds
+        self.room.most, self.room.most_bytes = _most_sessions(settings), settings.session_bytes
+        self.relief.own(personas, self.overlays)
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:
@@ -63,9 +73,13 @@ def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) 
         personas,
         FileQuarantine(state / "quarantine", settings.upload_bytes),
         overlays,
-        Room(min(settings.sessions, _most_descriptors() - SPARE_DESCRIPTORS), settings.session_bytes),
+        Room(_most_sessions(settings), settings.session_bytes),
         Relief(personas, overlays),
     )
+
+
+def _most_sessions(settings: DecoySettings) -> int:
+    return min(settings.sessions, _most_descriptors() - SPARE_DESCRIPTORS)
 
 
 def _most_descriptors() -> int:

@@ -21,7 +21,7 @@ class FileQuarantine:
 
     def __init__(self, directory: Path, quota_bytes: int) -> None:
         self._directory = directory
-        self._quota = quota_bytes
+        self.quota_bytes = quota_bytes
         self._used = -1
         self._kept = 0
         self.refused = 0
@@ -34,9 +34,9 @@ class FileQuarantine:
         path = self._directory / name
         if path.exists():
             return name, True
-        if self._used < 0 or self._used + len(data) > self._quota or self._kept % RECOUNT == 0:
+        if self._used < 0 or self._used + len(data) > self.quota_bytes or self._kept % RECOUNT == 0:
             self._used = self._count()
-        if self._used + len(data) > self._quota:
+        if self._used + len(data) > self.quota_bytes:
             self.refused += 1
             return name, False
         try:

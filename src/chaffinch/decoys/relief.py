@@ -25,11 +25,21 @@ class Relief:
 
     def __init__(self, personas: "Personas", overlays: "Overlays") -> None:
         self._own: tuple[caches.Cache, ...] = (personas, overlays)
+        self._forgotten = 0
+        """By caches that were this process's before."""
         self._recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
         self._is_shrunk = False
         self._is_shown = False
         self.halvings = 0
         self.refusing = False
+
+    def own(self, personas: "Personas", overlays: "Overlays") -> None:
+        """These are the caches from now on; they are as small as the last ones were."""
+        new = (personas, overlays)
+        self._forgotten += sum(cache.forgotten for cache in self._own if cache not in new)
+        self._own = new
+        for cache in new:
+            cache.shrink() if self._is_shrunk else cache.grow()
 
     def follow(self, recorder: "EventRecorder") -> None:
         """Have this recorder, of one service, collapse earlier with the others, for as long as it lives."""
@@ -77,7 +87,7 @@ class Relief:
     @property
     def forgotten(self) -> int:
         """What sources changed on hosts that went for want of room since the process started."""
-        return sum(cache.forgotten for cache in (*self._own, *caches.registered()))
+        return self._forgotten + sum(cache.forgotten for cache in (*self._own, *caches.registered()))
 
     def export(self, metrics: "Registry") -> None:
         """Show that, once for the process."""

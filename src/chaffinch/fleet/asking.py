@@ -23,7 +23,7 @@ class Done(msgspec.Struct, frozen=True):
 def ask_all(state: Path, do: str) -> dict[str, bytes]:
     """The answers of all supervisors on `state`, by socket. Raises `RunError` when there are none, or one refuses."""
     answers: dict[str, bytes] = {}
-    for name in _sockets(state):
+    for name in sockets(state):
         with contextlib.suppress(AbsentError):  # it ended, or a crash left its socket
             answers[name] = control.ask(state, do, socket_name=name)
     return answers or {control.NAME: control.ask(state, do)}
@@ -49,7 +49,7 @@ def snapshots(state: Path, only: str) -> dict[str, bytes]:
     not answer now.
     """
     others: dict[str, bytes] = {}
-    for name in _sockets(state):
+    for name in sockets(state):
         if name not in (control.NAME, control.name_of(only)):
             with contextlib.suppress(RunError):
                 answer = control.ask(state, "metrics", socket_name=name, patience=GLANCE_SECONDS)
@@ -57,7 +57,8 @@ def snapshots(state: Path, only: str) -> dict[str, bytes]:
     return others
 
 
-def _sockets(state: Path) -> list[str]:
+def sockets(state: Path) -> list[str]:
+    """Where supervisors may listen: that of a whole fleet, and those of groups."""
     return [control.NAME, *sorted(path.name for path in state.glob(control.name_of("*")))]
 
 

@@ -11,7 +11,7 @@ from chaffinch.config import Config, ServiceSettings
 from chaffinch.decoys import registry
 from chaffinch.errors import InputError
 from chaffinch.fleet import alone, budget, workers
-from chaffinch.fleet.group import Parts
+from chaffinch.fleet.parts import Draft, Parts
 from chaffinch.fleet.workers import Worker
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.network.listeners import open_all
@@ -62,15 +62,21 @@ def describe(config: Config, seed: bytes) -> Described:
     return Described(plan, personas, tuple(kind.name for kind in kinds))
 
 
-def blueprint(config: Config, state: Path, described: Described) -> "Blueprint":
+def blueprint(config: Config, state: Path, described: Described | Draft) -> "Blueprint":
     """The network namespace that the fleet wants. Raises `InputError` for settings that do not go together."""
     from chaffinch.network.netns.blueprint import blueprint
 
-    return blueprint(config.network, described.plan, state)
+    wanted = blueprint(config.network, described.plan, state)
+    if config.capture.enabled and len(wanted.cards) > 1:
+        raise InputError(
+            f"capture.enabled takes one device, and network.mac is {config.network.mac!r}, which has "
+            f"{len(wanted.cards)} of them; name one maker with --mac, or set `enabled = false` in [capture]"
+        )
+    return wanted
 
 
 @contextlib.contextmanager
-def network(config: Config, state: Path, described: Described) -> "Iterator[Namespace | None]":
+def network(config: Config, state: Path, described: Described | Draft) -> "Iterator[Namespace | None]":
     """The fleet's own network, where it has one, for as long as the block goes on."""
     if config.network.mode == "loopback":
         yield None
@@ -93,31 +99,45 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
     return groups
 
 
-def parts(
-    config: Config,
-    state: Path,
-    described: Described,
-    groups: Mapping[str, tuple[Worker, ...]],
-    only: str = "",
-    namespace: "Namespace | None" = None,
-) -> Parts:
-    """Bind the listeners, all or those of the group `only`, and open the raw socket where a worker needs it: in the
-    fleet's own network where it has one.
+def draft(stated: Config, seed: bytes, only: str = "") -> Draft:
+    """The whole fleet on paper, or what the supervisor of the group `only` has of it. Raises `InputError` as `describe`
+    and `arranged` do, and for a group that is not there.
+    """
+    described = describe(stated, seed)
+    groups = arranged(stated, described)
+    plan = described.plan
+    if not only:
+        return Draft(stated, stated, seed, plan, described.personas, groups, plan)
+    config = alone.configured(stated, groups, only)
+    mine = {only: groups[only]}
+    return Draft(config, stated, seed, plan, described.personas, mine, alone.ports_of(plan, groups[only]), only)
+
+
+def parts(draft: Draft, state: Path, namespace: "Namespace | None" = None) -> Parts:
+    """Bind the listeners, and open the raw socket where a worker needs it: in the fleet's own network where it has one.
 
     Raises `RunError` when a port cannot be bound, when the raw socket needs a privilege, or when the journal is not of
     this release.
     """
-    SqliteJournal(state / "journal", config.journal).close()  # looked at once, for all groups
-    plan = described.plan
-    mine = groups[only] if only else tuple(worker for members in groups.values() for worker in members)
-    page = None if namespace is None else _page(config, groups)
+    SqliteJournal(state / "journal", draft.config.journal).close()  # looked at once, for all groups
+    rows = (worker for members in draft.groups.values() for worker in members)
+    page = None if namespace is None else _page(draft.config, draft.groups)
     with contextlib.nullcontext() if namespace is None else namespace.inside():
-        tap = _tap(config, plan) if any("raw packets" in worker.needs for worker in mine) else None
-        if only:
-            config = alone.configured(config, groups, only)
-            plan = alone.ports_of(plan, mine)
-        listeners = open_all(plan)
-    return Parts(config, state, described.plan, described.personas, listeners, only, tap, namespace, page)
+        tap = _tap(draft.config, draft.plan) if any("raw packets" in worker.needs for worker in rows) else None
+        listeners = open_all(draft.bound)
+    return Parts(
+        draft.config,
+        draft.stated,
+        draft.seed,
+        state,
+        draft.plan,
+        draft.personas,
+        listeners,
+        draft.only,
+        tap,
+        namespace,
+        page,
+    )
 
 
 def _tap(config: Config, plan: Plan) -> "Tap":

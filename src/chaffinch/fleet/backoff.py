@@ -22,6 +22,10 @@ class Backoff(msgspec.Struct):
             settings.backoff_seconds, settings.backoff_limit_seconds, settings.healthy_seconds, settings.crash_limit
         )
 
+    def under(self, settings: FleetSettings) -> "Backoff":
+        """The same failures under other settings."""
+        return msgspec.structs.replace(Backoff.of(settings), failures=self.failures)
+
     def after_failure(self, ran_seconds: float) -> float | None:
         """Seconds to wait before the next start, or None to give up: `crashes` failures came without a healthy
         interval.

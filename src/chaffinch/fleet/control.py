@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, Protocol, cast, get_args
 
 import msgspec
 
@@ -32,7 +32,7 @@ Deed = Literal["start", "stop", "restart"]
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may be asked: `status`; `start`, `stop` or `restart` of the worker or group `name`; `stop` of all;
-    `metrics`, by another supervisor of the same fleet.
+    `metrics`, by another supervisor of the same fleet; `reload`, and `reloading`: what became of the last one.
     """
 
     do: str
@@ -96,6 +96,43 @@ class Measured(msgspec.Struct, frozen=True):
     snapshot: bytes
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """What became of a worker: `restarted`, `started`, `stopped`, or `stopped as before`."""
+
+    name: str
+    did: str
+
+
+class Reloading(msgspec.Struct, frozen=True):
+    """The last reload. `settings` are those that changed, `told` those of them for which nothing had to begin anew.
+
+    `error` is why the fleet went back to the configuration that it had, if it did.
+    """
+
+    number: int
+    done: bool
+    settings: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    workers: tuple[Reloaded, ...] = ()
+    error: str = ""
+
+
+class Owned(Protocol):
+    """What a supervisor does for the fleet's owner. `act` gives the names of the workers that it concerns."""
+
+    def status(self) -> Status: ...
+
+    def measured(self) -> Measured: ...
+
+    def stop(self) -> None: ...
+
+    def act(self, do: Deed, name: str) -> tuple[str, ...]: ...
+
+    def reload(self) -> Reloading: ...
+
+    def reloading(self) -> Reloading: ...
+
+
 def name_of(only: str) -> str:
     """The name of a supervisor's socket: that of the group `only`, or of a whole fleet."""
     return f"control-{only}.sock" if only else NAME
@@ -128,16 +165,8 @@ def listen(state: Path, only: str = "") -> socket.socket:
     return sock
 
 
-def answer(
-    listener: socket.socket,
-    status: Callable[[], Status],
-    stop: Callable[[], None],
-    act: Callable[[Deed, str], tuple[str, ...]],
-    snapshot: Callable[[], bytes],
-) -> None:
-    """Accept one caller and answer it. `status()` gives a `Status`, `stop()` begins the end, `act(do, name)` gives the
-    names of the workers that it concerns, and `snapshot()` the metrics of the groups.
-    """
+def answer(listener: socket.socket, fleet: Owned) -> None:
+    """Accept one caller and answer it."""
     try:
         caller, _ = listener.accept()
     except OSError as error:
@@ -147,40 +176,45 @@ def answer(
     with caller:
         caller.settimeout(ANSWER_SECONDS)
         try:
-            reply = _reply(caller, status, stop, act, snapshot)
+            reply = _reply(caller, fleet)
             caller.sendall(reply + b"\n")
         except OSError:
             return
 
 
-def _reply(
-    caller: socket.socket,
-    status: Callable[[], Status],
-    stop: Callable[[], None],
-    act: Callable[[Deed, str], tuple[str, ...]],
-    snapshot: Callable[[], bytes],
-) -> bytes:
+def _reply(caller: socket.socket, fleet: Owned) -> bytes:
     if not _allowed(caller):
         return msgspec.json.encode({"error": "this fleet belongs to another user"})
     try:
         ask = msgspec.json.decode(_read_line(caller, 4096, ANSWER_SECONDS), type=Ask)
     except (msgspec.DecodeError, ValueError) as error:
         return msgspec.json.encode({"error": f"not understood: {error}"})
-    if ask.do == "status":
-        return msgspec.json.encode(status())
-    if ask.do == "metrics":
-        return msgspec.json.encode(Measured(snapshot()))
+    of_all = {
+        "status": fleet.status,
+        "metrics": fleet.measured,
+        "reload": fleet.reload,
+        "reloading": fleet.reloading,
+    }
+    if ask.do in of_all and not ask.name:
+        return _answered(of_all[ask.do])
     if ask.do == "stop" and not ask.name:
-        stop()
+        fleet.stop()
         return msgspec.json.encode({"stopping": True, "pid": os.getpid()})
     if ask.do in get_args(Deed) and ask.name:
         try:
-            return msgspec.json.encode({"workers": act(cast(Deed, ask.do), ask.name)})
+            return msgspec.json.encode({"workers": fleet.act(cast(Deed, ask.do), ask.name)})
         except ChaffinchError as error:
             return msgspec.json.encode({"error": str(error)})
-    return msgspec.json.encode(
-        {"error": f"{ask.do!r} cannot be asked; there are: status, stop, and start, stop or restart of a name"}
-    )
+    known = "status, stop, reload, reloading, and start, stop or restart of a name"
+    return msgspec.json.encode({"error": f"{ask.do!r} cannot be asked; there are: {known}"})
+
+
+def _answered(question: Callable[[], msgspec.Struct]) -> bytes:
+    """Whose fault a refusal is goes along: it decides the exit code."""
+    try:
+        return msgspec.json.encode(question())
+    except ChaffinchError as error:
+        return msgspec.json.encode({"error": str(error), "is_input": isinstance(error, InputError)})
 
 
 def _allowed(caller: socket.socket) -> bool:
@@ -193,8 +227,8 @@ class AbsentError(RunError):
 
 
 def ask(state: Path, do: str, name: str = "", socket_name: str = NAME, patience: float = PATIENCE_SECONDS) -> bytes:
-    """Ask a supervisor on `state`, the whole fleet's by default. Raises `AbsentError` when there is none, and
-    `RunError` when it refuses.
+    """Ask a supervisor on `state`, the whole fleet's by default. Raises `AbsentError` when there is none, `InputError`
+    when it refuses what its owner gave, and `RunError` when it refuses for another reason.
     """
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
@@ -215,7 +249,8 @@ def ask(state: Path, do: str, name: str = "", socket_name: str = NAME, patience:
     finally:
         os.close(directory)
     if reply.startswith(b'{"error"'):
-        raise RunError(msgspec.json.decode(reply)["error"])
+        refusal = msgspec.json.decode(reply)
+        raise (InputError if refusal.get("is_input") else RunError)(refusal["error"])
     return reply
 
 

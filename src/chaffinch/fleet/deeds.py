@@ -5,6 +5,7 @@ from chaffinch.errors import RunError
 from chaffinch.fleet.control import Deed, unknown
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Act
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.processes import Processes
 
 
@@ -30,7 +31,8 @@ class Deeds:
             one.off.update(names)
         else:
             one.off.difference_update(names)
-        self._open_doors(one)  # before the worker begins, which would give up a listener that does not listen
+        # Before the worker begins, which would give up a listener that does not listen.
+        open_doors(self._processes.parts, one)
         if one.is_off:
             self._processes.end(one)
         elif not one.pid or one.draining_since is not None:
@@ -50,10 +52,10 @@ class Deeds:
         known = [*groups, *(worker.name for one in groups.values() for worker in one.workers)]
         raise unknown(name, known)
 
-    def _open_doors(self, one: GroupProcess) -> None:
-        """A service that its owner stopped refuses connections, as a port does that nobody listens on."""
-        parts = self._processes.parts
-        for listener in parts.listeners:
-            name = f"{PREFIX}{listener.plan.service}"
-            if any(worker.name == name for worker in one.workers):
-                listener.refuse() if name in one.off else listener.listen(parts.plan.backlog)
+
+def open_doors(parts: Parts, one: GroupProcess) -> None:
+    """A service that its owner stopped refuses connections, as a port does that nobody listens on."""
+    for listener in parts.listeners:
+        name = f"{PREFIX}{listener.plan.service}"
+        if any(worker.name == name for worker in one.workers):
+            listener.refuse() if name in one.off else listener.listen(parts.plan.backlog)

@@ -8,17 +8,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
 from chaffinch.fleet.context import Context
 from chaffinch.fleet.holdings import Holdings
-from chaffinch.fleet.messages import Act, AskMetrics, Beat, Metrics, Share, Stop
+from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Share, Stop
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import CAPTURE, Worker
@@ -27,13 +26,9 @@ from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
-    from chaffinch.capture.tap import Tap
     from chaffinch.decoys.acceptor import SharedByDecoys
     from chaffinch.journal.protocol import Journal
     from chaffinch.network.listeners import Listener
-    from chaffinch.network.netns.namespace import Namespace
-    from chaffinch.network.plan import Plan
-    from chaffinch.personas.build import Personas
     from chaffinch.store.protocol import Store
 
 log = logging.getLogger("chaffinch.fleet")
@@ -47,23 +42,6 @@ SPARE_SECONDS = 1.0
 """Of the time in which a group has to end: what is left when the journal gives up a disk that takes nothing, so that
 the group can say what it could not keep.
 """
-
-
-class Parts(msgspec.Struct, frozen=True):
-    """What the supervisor made before it forked, and every group uses."""
-
-    config: Config
-    state: Path
-    plan: "Plan"
-    personas: "Personas"
-    listeners: "tuple[Listener, ...]"
-    only: str = ""
-    """The one group that this supervisor has; empty when it has all."""
-    tap: "Tap | None" = None
-    namespace: "Namespace | None" = None
-    """The network of groups that face attackers, where they have one of their own."""
-    page: socket.socket | None = None
-    """The metrics page's socket, bound on the owner's network, where its group leaves that."""
 
 
 class Group:
@@ -96,6 +74,11 @@ class Group:
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
+        self._workers = frozenset(worker.name for worker in workers)
+        self._leaving: tuple[Listener, ...] = ()
+        """Listeners of the last configuration, until the supervisor says that it stays the last."""
+        self._lives: list[asyncio.Task[None]] = []
+        self._stopped = asyncio.Event()
 
     def _context(self, worker: Worker) -> Context:
         return Context(
@@ -151,8 +134,12 @@ class Group:
         self._loop.add_reader(self._channel, self._hear)
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 own = [tasks.create_task(self._beat(), name="beat"), tasks.create_task(self._guard(), name="guard")]
-                await asyncio.gather(*(one.live() for one in self.running))
+                for one in self.running:
+                    self._let_live(one)
+                await self._stopped.wait()
+                await asyncio.gather(*self._lives)
                 for task in own:
                     task.cancel()
         finally:
@@ -160,10 +147,44 @@ class Group:
 
     def stop(self) -> None:
         """Ask every worker to return."""
+        self._stopped.set()
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self.parts.config.fleet.drain_seconds
         for one in self.running:
             one.end()
+
+    def _let_live(self, one: Running) -> None:
+        self._lives = [life for life in self._lives if not life.done()]
+        self._lives.append(self._tasks.create_task(one.live(), name=one.worker.name))
+
+    def _adopt(self, told: Adopt, descriptors: list[int]) -> None:
+        """Go over to another configuration. Nothing begins or ends yet: that is asked for worker by worker."""
+        from chaffinch.fleet.adoption import adopted
+
+        held = (*self.parts.listeners, *self._leaving)
+        self.parts = adopted(self.parts, told, held, descriptors)
+        used = {listener.socket for listener in self.parts.listeners}
+        self._leaving = tuple(listener for listener in held if listener.socket not in used)
+        if self._decoys is not None:
+            self._decoys.adopt(self.parts.config.decoys, self.parts.plan, self.parts.personas)
+        for one in self.running:
+            one.adopt(told.config)
+        there = {one.worker.name for one in self.running}
+        self._workers = frozenset(worker.name for worker in told.workers)
+        for worker in told.workers:
+            if worker.name not in there:
+                self.running.append(Running(worker, self._context, self._tell, off=True))
+                self._let_live(self.running[-1])
+
+    def _let_go(self) -> None:
+        for listener in self._leaving:
+            listener.socket.close()
+        self._leaving = ()
+        for one in self.running:
+            if one.worker.name not in self._workers:
+                one.end()
+        self.running = [one for one in self.running if one.worker.name in self._workers]
+        self._tell()
 
     def _tell(self) -> None:
         """A worker changed: its owner may be waiting to see it. Several changes of one moment are one beat."""
@@ -227,23 +248,31 @@ class Group:
 
     def _hear(self) -> None:
         try:
-            data = self._channel.recv(messages.MOST_BYTES)
+            data, descriptors, _, _ = socket.recv_fds(
+                self._channel, messages.MOST_BYTES, messages.MOST_SOCKETS, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return None
         except OSError:
-            data = b""
+            data, descriptors = b"", []
         if not data:  # the supervisor is gone: a fleet without one ends in order
             self._loop.remove_reader(self._channel)
             return self.stop()
         message = messages.decode(data)
         if isinstance(message, Stop):
             return self.stop()
+        if isinstance(message, Adopt):
+            self._adopt(message, descriptors)
+        if isinstance(message, LetGo):
+            self._let_go()
         if isinstance(message, Act):
             for one in self.running:
                 if one.worker.name in message.workers:
                     one.act(message.do)
         if isinstance(message, Share):
             self.holdings.limit_to(message.share_bytes)
+            for one in self.running:
+                one.context.budget_bytes = message.share_bytes
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None

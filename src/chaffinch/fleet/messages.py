@@ -6,7 +6,13 @@ import socket
 
 import msgspec
 
+from chaffinch.config import Config
 from chaffinch.fleet.control import Deed
+from chaffinch.fleet.workers import Worker
+from chaffinch.network.plan import PortPlan
+
+MOST_SOCKETS = 253
+"""What the kernel passes with one message (`SCM_MAX_FD`, unix(7))."""
 
 MOST_BYTES = 192 << 10
 """The largest message: a datagram on a UNIX socket must fit its send buffer."""
@@ -81,6 +87,23 @@ class Share(Message, tag="share", frozen=True):
     share_bytes: int
 
 
+class Adopt(Message, tag="adopt", frozen=True):
+    """Another configuration holds. The group has `workers` from now on, those that are new to it stopped at first.
+
+    The datagram carries the sockets of the ports in `passed`, in that order; the group has those of the others.
+    """
+
+    config: Config
+    workers: tuple[Worker, ...]
+    ports: tuple[PortPlan, ...]
+    silent: tuple[bool, ...]
+    passed: tuple[PortPlan, ...]
+
+
+class LetGo(Message, tag="let_go", frozen=True):
+    """What was adopted stays: the group is to close the sockets that it needs no more, and forget its old workers."""
+
+
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Share).decode
+decode = msgspec.msgpack.Decoder(Beat | AskMetrics | Metrics | Stop | Act | Share | Adopt | LetGo).decode
 """Both ends are ours, and of one version: what does not decode is a fault, and raises."""

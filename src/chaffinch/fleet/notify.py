@@ -33,10 +33,15 @@ class Notifier:
         return cls(environment.get("NOTIFY_SOCKET", ""), watchdog)
 
     def ready(self, status: str) -> None:
-        """The fleet serves: said once. `status` is a sentence for `systemctl status`."""
+        """The fleet serves: said once, and once after each reload. `status` is a sentence for `systemctl status`."""
         if not self._is_ready:
             self._is_ready = True
             self._say(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """The fleet takes over another configuration; `ready` is said anew when that is done."""
+        self._is_ready = False
+        self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def alive(self) -> None:
         """To be called each turn: feeds the watchdog when it is time."""

@@ -11,8 +11,8 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -21,13 +21,16 @@ from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import asking, budget, descendants, group, messages
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.cgroups import Cgroups
-from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.privileges import give_up
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import Worker, allowed
 from chaffinch.metrics.registry import Snapshot, merge
+
+if TYPE_CHECKING:
+    from chaffinch.network.listeners import Listener
 
 log = logging.getLogger("chaffinch.fleet")
 
@@ -47,7 +50,7 @@ class Processes:
     def __init__(
         self,
         parts: Parts,
-        groups: dict[str, tuple[Worker, ...]],
+        groups: Mapping[str, tuple[Worker, ...]],
         selector: selectors.BaseSelector,
         leave: Callable[[], None],
     ) -> None:
@@ -56,16 +59,19 @@ class Processes:
         """Since when the whole fleet ends; from then on nothing is started."""
         self.is_short = False
         """A group could not end as it should, when the fleet ended."""
+        self.leaving: tuple[Listener, ...] = ()
+        """Listeners that `parts` has no more, or not yet for good, while a reload goes on."""
         self.division = budget.divide(budget.stated(self.settings.memory), groups)
-        self.groups = {
-            name: GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
-            for name, workers in groups.items()
-        }
+        self.groups = {name: self.made(name, workers) for name, workers in groups.items()}
         self._others: dict[str, Snapshot] = {}
         """What supervisors of other groups said last, by their sockets."""
         self.cgroups = Cgroups.open() if self.division.memory else None
         self._selector = selector
         self._leave_supervisor = leave
+
+    def made(self, name: str, workers: tuple[Worker, ...]) -> GroupProcess:
+        """A group of the division, without a process."""
+        return GroupProcess(name, workers, Backoff.of(self.settings), self.division.share_of(name))
 
     @property
     def settings(self) -> FleetSettings:
@@ -112,11 +118,13 @@ class Processes:
             self.say(one, Stop())
 
     def _foreign(self, one: GroupProcess) -> list[int]:
-        """The descriptors of other groups, as numbers: a child that closed them as objects would hold a page more for
-        each group.
+        """The descriptors of other groups and of listeners that go, as numbers: a child that closed them as objects
+        would hold a page more for each group.
         """
-        words = [other.last_words.fileno() for other in self.groups.values() if other is not one]
-        return words + [other.channel.fileno() for other in self.groups.values() if other.channel is not None]
+        others = [other for other in self.groups.values() if other is not one]
+        words = [other.last_words.fileno() for other in others]
+        channels = [other.channel.fileno() for other in self.groups.values() if other.channel is not None]
+        return words + channels + [listener.socket.fileno() for listener in self.leaving]
 
     def _not_begun(self, one: GroupProcess, error: OSError) -> None:
         """The machine has no process or descriptor for it now: it is tried again until there is one."""
@@ -158,14 +166,15 @@ class Processes:
         one.doom = one.doom or why
         os.kill(one.pid, signal.SIGKILL)
 
-    def budget(self, division: budget.Division) -> None:
-        """From now on these shares hold; no process begins anew for it."""
+    def budget(self, division: budget.Division, told: Container[str]) -> None:
+        """From now on these shares hold; the groups that are told go on with them, others begin anew with theirs."""
         self.division = division
         for one in self.groups.values():
-            one.budget_bytes = division.share_of(one.name)
-            if self.cgroups is not None:
-                self.cgroups.limit(one.name, one.budget_bytes)
-            self.say(one, Share(one.budget_bytes))
+            if one.name in told:
+                one.budget_bytes = division.share_of(one.name)
+                if self.cgroups is not None:
+                    self.cgroups.limit(one.name, one.budget_bytes)
+                self.say(one, Share(one.budget_bytes))
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
@@ -198,12 +207,11 @@ class Processes:
         if self.cgroups is not None:
             self.cgroups.enter(one.name, one.budget_bytes)
         state = self.parts.state
-        alone = all(worker.faces_attackers for worker in one.workers)
-        writable = [state / name for name in (FACING_ATTACKERS if alone else DIRECTORIES)]
-        connect = any(worker.connects for worker in one.workers)
+        stores, connects = allowed(one.workers)
+        writable = [state / name for name in (DIRECTORIES if stores else FACING_ATTACKERS)]
         if self.parts.namespace is not None and any(worker.faces_attackers for worker in one.workers):
             self.parts.namespace.enter()
-        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connect)
+        return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connects)
 
     def _leave(self, foreign: Sequence[int]) -> None:
         """In the child: close what is the supervisor's, and take signals as a group does."""
@@ -280,14 +288,16 @@ class Processes:
             one.channel.close()
             one.channel = None
 
-    def say(self, one: GroupProcess, message: messages.Message) -> None:
-        """Tell the group. One without a process is told nothing."""
+    def say(self, one: GroupProcess, message: messages.Message, sockets: Iterable[socket.socket] = ()) -> bool:
+        """Tell the group, and pass it the sockets. False where it cannot be told; one without a process need not be."""
         if one.channel is None:
-            return
+            return True
         try:
-            one.channel.send(messages.encode(message))
+            socket.send_fds(one.channel, [messages.encode(message)], [each.fileno() for each in sockets])
         except OSError as error:
             log.warning("group.unheard group=%s why=%s", one.name, error.strerror)
+            return False
+        return True
 
     def snapshot(self) -> Snapshot:
         """The metrics of all groups, merged."""

@@ -10,7 +10,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from chaffinch.fleet import messages
-from chaffinch.fleet.group import Group, Parts
+from chaffinch.fleet.group import Group
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.workers import BACK, Worker
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from chaffinch.config import Config
 from chaffinch.events import Event, WorkerFailed, now
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.context import Context
@@ -43,6 +44,7 @@ class Running:
         self._off = off
         """Its owner stopped it."""
         self._ending = False
+        self._backoff = Backoff.of(self.context.config.fleet)
         self._task: asyncio.Future[None] | None = None
         self._turn = asyncio.Event()
         """Something was asked of it."""
@@ -51,6 +53,11 @@ class Running:
         """Change the shown state, and have it told; the restart count and the last error stay."""
         self.state = msgspec.structs.replace(self.state, state=state, since=time.time(), **changes)
         self._tell()
+
+    def adopt(self, config: Config) -> None:
+        """Another configuration holds: for how it is watched at once, for its own settings when it begins anew."""
+        self.context.config = config
+        self._backoff = self._backoff.under(config.fleet)
 
     def act(self, do: Deed) -> None:
         """Start it, stop it, or let it begin anew; nothing of that touches its neighbours."""
@@ -88,13 +95,13 @@ class Running:
         """Run the worker until it is to stop; start it again after a failure, and give it up after a crash loop."""
         if self.context.stopping.is_set():
             self.context = self._make(self.worker)
-        backoff = Backoff.of(self.context.config.fleet)
+        self._backoff = Backoff.of(self.context.config.fleet)
         while not self.context.stopping.is_set():
             began = time.monotonic()
             error = await self._run_once()
             if error is None and self.context.stopping.is_set():
                 break
-            wait = backoff.after_failure(time.monotonic() - began)
+            wait = self._backoff.after_failure(time.monotonic() - began)
             self._report(error or "it returned although it was not asked to stop", given_up=wait is None)
             if wait is None:
                 await self.context.stopping.wait()  # its group goes on, so that it stays given up

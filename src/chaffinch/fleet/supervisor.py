@@ -12,19 +12,21 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
+from chaffinch.errors import RunError
 from chaffinch.fleet import control, descendants, last_words
-from chaffinch.fleet.control import Status
+from chaffinch.fleet.control import Deed, Measured, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
-from chaffinch.fleet.group import Parts
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
+from chaffinch.fleet.parts import Origin, Parts
 from chaffinch.fleet.processes import Processes
 from chaffinch.fleet.rehearsal import rehearse
+from chaffinch.fleet.reloader import Reloader
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
 from chaffinch.network.listeners import shown_by
@@ -37,6 +39,9 @@ log = logging.getLogger("chaffinch.fleet")
 TURN_SECONDS = 0.5
 """How often the loop looks at the clock when nothing happens."""
 
+RELOAD_TURN_SECONDS = 0.05
+"""The same while a reload waits for its next step."""
+
 OVER_SECONDS = 3.0
 """How long a group may hold more than its share: its guard looks every 50 ms then, and has given up all it can."""
 
@@ -45,7 +50,11 @@ class Supervisor:
     """All groups of one fleet. `run` returns the exit code."""
 
     def __init__(
-        self, parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[["Supervisor"], None] | None = None
+        self,
+        parts: Parts,
+        groups: Mapping[str, tuple[Worker, ...]],
+        origin: Origin,
+        on_turn: Callable[["Supervisor"], None] | None = None,
     ) -> None:
         self.since = time.time()
         self._selector = selectors.DefaultSelector()
@@ -53,6 +62,7 @@ class Supervisor:
         self._deeds = Deeds(self._processes)
         self._on_turn = on_turn
         self._notifier = Notifier.of(environment())
+        self._reloader = Reloader(self._processes, origin, self._notifier.reloading)
         self._control: socket.socket | None = None
         self._killed: set[int] = set()
         self._turned = time.monotonic()
@@ -99,6 +109,20 @@ class Supervisor:
                 one.restart_at = None
                 self._processes.say(one, Stop())
 
+    def act(self, do: Deed, name: str) -> tuple[str, ...]:
+        """See `Deeds.act`. Raises `RunError` while a reload goes on, which has its own order."""
+        if self._reloader.is_busy:
+            raise RunError("a reload goes on; ask again when it is done")
+        return self._deeds.act(do, name)
+
+    def reload(self) -> Reloading:
+        """See `Reloader.begin`."""
+        return self._reloader.begin()
+
+    def reloading(self) -> Reloading:
+        """What became of the last reload."""
+        return self._reloader.last
+
     def _drain(self) -> None:
         """A fault of ours ends the fleet, but in order: groups get their time to close what is open."""
         self._on_turn = None
@@ -107,17 +131,18 @@ class Supervisor:
             self._turn()
 
     def _turn(self) -> None:
-        for key, _ in self._selector.select(TURN_SECONDS):
+        for key, _ in self._selector.select(RELOAD_TURN_SECONDS if self._reloader.is_busy else TURN_SECONDS):
             key.data()
         self._processes.reap()
         now = time.monotonic()
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        self._reloader.advance()
         if self.parts.tap is not None:
             self.parts.tap.count_drops()
         self._notifier.alive()
-        if all(one.serves for one in self.groups.values()):
+        if not self._reloader.is_busy and all(one.serves for one in self.groups.values()):
             self._notifier.ready(f"{self.parts.plan.hosts} decoy hosts")
         self._show()
 
@@ -201,6 +226,10 @@ class Supervisor:
             workers=tuple(row for one in self.groups.values() for row in one.rows()),
         )
 
+    def measured(self) -> Measured:
+        """The metrics of this supervisor's groups, for one that has others."""
+        return Measured(self._processes.snapshot().to_bytes())
+
     # Opening and closing
 
     def _open(self) -> None:
@@ -214,11 +243,8 @@ class Supervisor:
         self._selector.register(
             self._control,
             selectors.EVENT_READ,
-            lambda: control.answer(self._control, self.status, self.stop, self._deeds.act, self._measured),
+            lambda: control.answer(self._control, self),
         )
-
-    def _measured(self) -> bytes:
-        return self._processes.snapshot().to_bytes()
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -245,7 +271,7 @@ class Supervisor:
         if self._control is not None:
             self._control.close()
             (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
-        for listener in self.parts.listeners:
+        for listener in (*self.parts.listeners, *self._processes.leaving):
             listener.socket.close()
         if self.parts.tap is not None:
             self.parts.tap.end()
@@ -257,7 +283,10 @@ class Supervisor:
 
 
 def run(
-    parts: Parts, groups: dict[str, tuple[Worker, ...]], on_turn: Callable[[Supervisor], None] | None = None
+    parts: Parts,
+    groups: Mapping[str, tuple[Worker, ...]],
+    origin: Origin,
+    on_turn: Callable[[Supervisor], None] | None = None,
 ) -> int:
     """Run a fleet to its end."""
-    return Supervisor(parts, groups, on_turn).run()
+    return Supervisor(parts, groups, origin, on_turn).run()

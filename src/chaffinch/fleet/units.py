@@ -14,6 +14,7 @@ from chaffinch.errors import InputError
 from chaffinch.fleet.allowances import Allowances, allowances
 from chaffinch.fleet.installation import Installation
 from chaffinch.fleet.workers import Worker
+from chaffinch.network.netns.blueprint import THIS_MACHINE
 from chaffinch.network.plan import Plan
 
 NAME: Final = "chaffinch"
@@ -247,9 +248,12 @@ def _network(config: Config, *, as_root: bool) -> Iterator[str]:
     if config.capture.enabled:
         yield "# The raw socket of capture."
         families.append("AF_PACKET")
+    elif as_root and config.network.device != THIS_MACHINE:
+        yield "# network.device: before its segment is joined, it is asked by ARP whether a machine has an address."
+        families.append("AF_PACKET")
     if as_root:
-        yield "# Links and routes of the fleet's own network are made over netlink; by ARP it asks whose addresses are."
-        families += ["AF_NETLINK", "AF_PACKET"]
+        yield "# Links and routes of the fleet's own network are made over netlink."
+        families.append("AF_NETLINK")
     yield f"RestrictAddressFamilies={' '.join(families)}"
     reached = _who_is_reached(config)
     if reached:

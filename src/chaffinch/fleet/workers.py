@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import msgspec
 
 from chaffinch import plugins
+from chaffinch.config import Groups
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 
@@ -120,8 +121,23 @@ def table(services: Iterable[str], added: Iterable[str] = (), opted: Iterable[Wo
     return tuple(rows)
 
 
-def arrange(workers: Iterable[Worker], groups: str) -> dict[str, tuple[Worker, ...]]:
-    """Which workers share a process: `one`, `default` or `split`."""
+def allowed(workers: Iterable[Worker]) -> tuple[bool, bool]:
+    """Whether a group of these workers may write to the store, and whether it may connect: what its least strict one
+    needs.
+    """
+    rows = tuple(workers)
+    return not all(worker.faces_attackers for worker in rows), any(worker.connects for worker in rows)
+
+
+def arrange(workers: Iterable[Worker], groups: Groups) -> dict[str, tuple[Worker, ...]]:
+    """Which workers share a process: `one`, `default`, `split`, or as a table says.
+
+    Raises `SettingError` for a table that the workers do not fit.
+    """
+    if not isinstance(groups, str):
+        from chaffinch.fleet.grouping import arrange_by
+
+        return arrange_by(groups, tuple(workers))
     arranged: dict[str, list[Worker]] = {}
     for worker in workers:
         name = {"one": "fleet", "default": worker.group, "split": worker.name}[groups]

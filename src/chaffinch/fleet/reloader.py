@@ -1,0 +1,157 @@
+"""When a fleet takes over another configuration: all is looked at first, then rolled out, and then told how it went."""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from chaffinch.config import Config, MetricsSettings
+from chaffinch.errors import ChaffinchError, InputError, RunError
+from chaffinch.fleet import budget
+from chaffinch.fleet.control import Reloaded, Reloading
+from chaffinch.fleet.parts import Draft, Origin, Parts
+from chaffinch.fleet.processes import Processes
+from chaffinch.fleet.reload import changes, differing, fixed_for, refuse_unchangeable
+from chaffinch.fleet.rollout import Rollout, Side
+from chaffinch.network.listeners import open_all
+
+log = logging.getLogger("chaffinch.fleet")
+
+
+class Reloader:
+    """The reloads of one fleet, one at a time. `reloading` calls whom a service manager is to hear of it."""
+
+    def __init__(self, processes: Processes, origin: Origin, reloading: Callable[[], None]) -> None:
+        self.last = Reloading(number=0, done=True)
+        self._processes = processes
+        self._origin = origin
+        self._reloading = reloading
+        self._rollout: Rollout | None = None
+        self._steps: Iterator[None] = iter(())
+
+    @property
+    def is_busy(self) -> bool:
+        return self._rollout is not None
+
+    def begin(self) -> Reloading:
+        """Read the configuration again and begin to take it over; `last` tells how far it is.
+
+        Raises `InputError` for a configuration that cannot be, or that a running fleet cannot take over, and
+        `RunError` for a port that cannot be bound and while the fleet stops or reloads. Then nothing has changed.
+        """
+        if self._processes.is_stopping():
+            raise RunError("the fleet is stopping")
+        if self.is_busy:
+            raise RunError("a reload goes on already; ask again when it is done")
+        self._reloading()
+        number = self.last.number + 1
+        now = self._processes.parts
+        config = self._origin.load()
+        settings = differing(now.stated, config)
+        if not settings:
+            self.last = Reloading(number=number, done=True)
+            return self.last
+        refuse_unchangeable(settings, fixed_for(now))
+        old = Side(now, {one.name: one.workers for one in self._processes.groups.values()}, self._processes.division)
+        draft = self._drafted(config, now)
+        _refuse_taken(now.config.metrics, config.metrics, draft)
+        _refuse_long_filters(draft, now)
+        with contextlib.nullcontext() if now.namespace is None else now.namespace.inside():
+            listeners = open_all(draft.bound, now.listeners)
+        parts = msgspec.structs.replace(
+            now,
+            config=draft.config,
+            stated=draft.stated,
+            plan=draft.plan,
+            personas=draft.personas,
+            listeners=listeners,
+        )
+        new = Side(parts, draft.groups, budget.divide(budget.stated(draft.config.fleet.memory), draft.groups))
+        there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
+        self._rollout = Rollout(self._processes, old, new, there, back)
+        self._steps = self._rollout.run()
+        self.last = Reloading(number=number, done=False, settings=settings, told=there.told)
+        log.info("reload.began settings=%s", ",".join(settings))
+        return self.last
+
+    def advance(self) -> None:
+        """To be called each turn: the next steps, as far as nothing has to be waited for."""
+        if self._rollout is None:
+            return None
+        if self._processes.is_stopping():
+            return self._end("the fleet was stopped before the reload was done")
+        if next(self._steps, self) is self:
+            self._end(self._rollout.error)
+        return None
+
+    def _end(self, error: str) -> None:
+        assert self._rollout is not None
+        did = tuple(Reloaded(name, word) for name, word in self._rollout.did.items())
+        if not error:
+            error = self._taken_over()
+        self.last = msgspec.structs.replace(self.last, done=True, workers=did, error=error)
+        log.info("reload.ended number=%d error=%s", self.last.number, error)
+        self._rollout, self._steps = None, iter(())
+
+    def _taken_over(self) -> str:
+        """Have it written down; why it could not be."""
+        try:
+            self._origin.taken_over(self._processes.parts.stated)
+        except OSError as error:
+            return f"the new configuration holds, but cannot be written to the state directory ({error.strerror})"
+        return ""
+
+    def _drafted(self, config: Config, now: Parts) -> Draft:
+        """The new fleet on paper; a plan that is the old one stays that object, which groups share."""
+        try:
+            draft = self._origin.draft(config)
+        except ChaffinchError:
+            raise
+        except Exception as error:  # the boundary of others' packages: their services are imported to be asked
+            log.exception("reload.no_draft")
+            raise InputError(
+                f"the services that the configuration names cannot be brought in ({error!r}); repair or remove them; "
+                "nothing was changed"
+            ) from None
+        if (config.network, config.services) == (now.stated.network, now.stated.services):
+            return msgspec.structs.replace(draft, plan=now.plan, personas=now.personas)
+        return draft
+
+
+def _draft(side: Side) -> Draft:
+    one = side.parts
+    return Draft(one.config, one.stated, one.seed, one.plan, one.personas, side.groups, one.plan, one.only)
+
+
+def _refuse_long_filters(draft: Draft, now: Parts) -> None:
+    """Raises `InputError` for prefixes that the kernel's filters cannot hold."""
+    for port in draft.plan.ports:
+        draft.plan.filter_for(port)
+    if now.tap is not None:
+        from chaffinch.capture.tap import program_for
+
+        program_for(draft.plan)
+
+
+def _refuse_taken(old: MetricsSettings, new: MetricsSettings, draft: Draft) -> None:
+    """Raises `RunError` when the metrics page could not move to its new address; it is the worker that binds it."""
+    here = any(worker.name == "metrics" for members in draft.groups.values() for worker in members)
+    if old == new or not new.port or not here:
+        return
+    port = 0 if new.port == old.port else new.port  # our own page still has it
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            new.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise InputError(f"metrics.host is {new.host!r}, which is no address ({error.strerror})") from None
+    except OSError as error:
+        raise RunError(
+            f"the metrics page cannot move to {new.host} port {new.port} ({error.strerror}); stop what holds it, or "
+            "choose another metrics.port; nothing was changed"
+        ) from None
