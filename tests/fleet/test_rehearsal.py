@@ -8,17 +8,23 @@ from pathlib import Path
 
 from chaffinch.config import Config
 from chaffinch.fleet import assemble
+from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.rehearsal import rehearse
 
 
+def parts_of(state: Path) -> Parts:
+    """Of a fleet that has no port open."""
+    draft = assemble.draft(Config(), b"test")
+    return Parts(draft.config, draft.stated, draft.seed, state, draft.plan, draft.personas, ())
+
+
 def test_a_signal_that_comes_meanwhile_is_heard_after(tmp_path: Path) -> None:
-    described = assemble.describe(Config(), b"test")
     heard: list[int] = []
     before = signal.signal(signal.SIGHUP, lambda number, _: heard.append(number))
     try:
         with subprocess.Popen(["sh", "-c", f"sleep 0.03; kill -HUP {os.getpid()}"]) as sender:
             while sender.poll() is None:
-                rehearse(assemble.Parts(Config(), tmp_path, described.plan, described.personas, ()))
+                rehearse(parts_of(tmp_path))
         assert heard == [signal.SIGHUP]
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -29,8 +35,7 @@ def descriptors() -> list[str]:
 
 
 def test_nothing_stays(tmp_path: Path) -> None:
-    described = assemble.describe(Config(), b"test")
-    parts = assemble.Parts(Config(), tmp_path, described.plan, described.personas, ())
+    parts = parts_of(tmp_path)
     rehearse(parts)
     before, threads = descriptors(), threading.active_count()
     rehearse(parts)
