@@ -41,7 +41,7 @@ from tests.network.wire import ACK, FIN, PSH, RST, SYN, Wire
 SEED = b"test"
 LOOKS = {
     "linux": Stack(ttl=64, scale=7),
-    "windows": Stack(ttl=128, scale=8),
+    "windows": Stack(ttl=128, scale=8, manner="windows"),
     "embedded": Stack(ttl=64, scale=0, window=14600),
 }
 """What each family shows: what its data says, once more."""

@@ -141,6 +141,7 @@ WRONG_SYSTEMS = [
     ('family = "linux"', 'family = "linux"\nstack = { scale = 15 }', r"stack.scale: 15 must lie between 0 and 14"),
     ('family = "linux"', 'family = "linux"\nstack = { window = 9 }', r"stack.window: 9 must lie between 2048 and .*"),
     ('family = "linux"', 'family = "linux"\nstack = { window = 5840 }', r"stack.window: 5840 cannot go with .*"),
+    ('family = "linux"', 'family = "linux"\nstack = { manner = "windos" }', r"stack.manner: 'windos' is not known; .*"),
 ]  # fmt: skip
 
 

@@ -158,11 +158,16 @@ def _namespace(settings: Config, state: Path, described: Draft) -> Iterator[Find
         yield Finding("left", "note", f"{name_of(state)} stands since a crash; `chaffinch stop` removes it")
     try:
         namespace.refuse_impossible()
-        kinds = namespace.check(assemble.blueprint(settings, state, described) if wanted else None)
+        said = namespace.check(assemble.blueprint(settings, state, described) if wanted else None)
     except ChaffinchError as error:
         yield Finding("netns", "bad" if wanted else "note", str(error))
         return
+    kinds = said.kinds
     if wanted and settings.network.link not in kinds:
         yield Finding("netns", "bad", f"this kernel has no {settings.network.link}; it has: {', '.join(kinds)}")
     else:
         yield Finding("netns", "ok" if kinds else "note", f"links that this kernel has: {', '.join(kinds) or 'none'}")
+    if said.lacks:
+        yield Finding("packets", "note", f"{said.lacks}; what no socket sends looks like Linux")
+    elif wanted:
+        yield Finding("packets", "ok", "every packet of a host looks like its system's")

@@ -216,7 +216,7 @@ class Supervisor:
             budget_bytes=self._processes.division.memory,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
-            stack=shown_by(self.parts.listeners),
+            stack=shown_by(self.parts.listeners, self.parts.namespace),
             sessions_open=int(snapshot.total("sessions_open")),
             sessions_seen=int(snapshot.total("sessions_opened")),
             events=int(snapshot.total("events_recorded")),

@@ -229,7 +229,7 @@ def _kernel(*, as_root: bool) -> Iterator[str]:
     yield "SystemCallArchitectures=native"
     yield "SystemCallFilter=@system-service"
     if as_root:
-        yield "SystemCallFilter=@mount setns unshare"
+        yield "SystemCallFilter=@mount setns unshare bpf"
     else:
         yield "SystemCallFilter=~@privileged @resources"
         yield "# To give capabilities up, where there are any."

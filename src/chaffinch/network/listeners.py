@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from chaffinch.network import stacks
 from chaffinch.network.holders import holder
 from chaffinch.network.plan import Plan, PortPlan
 from chaffinch.personas.systems import Stack
+
+if TYPE_CHECKING:
+    from chaffinch.network.netns.namespace import Namespace
 
 TCP_SAVE_SYN, TCP_SAVED_SYN = 27, 28
 _IP_PKTINFO = 8
@@ -82,12 +86,14 @@ class Listener(msgspec.Struct, frozen=True):
         return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def shown_by(listeners: Sequence[Listener]) -> str:
-    """From where on a host's connections have its own TCP/IP look: `listener` (already the SYN-ACK has it) or `session`
-    (a listener has hosts of several looks; the session sets the TTL once it is accepted).
+def shown_by(listeners: Sequence[Listener], namespace: "Namespace | None" = None) -> str:
+    """From where on a host has its own TCP/IP look: `packet` (in all that it sends), `listener` (in its connections,
+    from the SYN-ACK on) or `session` (a listener has hosts of several looks; the session sets the TTL once it is
+    accepted).
     """
-    whole = all(listener.plan.stack is not None for listener in listeners if listener.plan.transport == "tcp")
-    return "listener" if whole else "session"
+    if not all(listener.plan.stack is not None for listener in listeners if listener.plan.transport == "tcp"):
+        return "session"
+    return "packet" if namespace is not None and namespace.has_looks else "listener"
 
 
 def open_all(plan: Plan, kept: Sequence[Listener] = ()) -> tuple[Listener, ...]:

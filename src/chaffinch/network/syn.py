@@ -2,7 +2,13 @@
 
 from chaffinch.events import Syn
 
-_NAMES = {0: "eol", 1: "nop", 2: "mss", 3: "ws", 4: "sok", 5: "sack", 8: "ts"}
+TIMESTAMPS, TIMESTAMPS_LENGTH = 8, 10
+"""RFC 7323, section 3.2."""
+
+HIDDEN_TIMESTAMPS = 136
+"""The kind that timestamps are given where the kernel is not to see them (`netns.looks`); IANA has it as reserved."""
+
+_NAMES = {0: "eol", 1: "nop", 2: "mss", 3: "ws", 4: "sok", 5: "sack", TIMESTAMPS: "ts", HIDDEN_TIMESTAMPS: "ts"}
 _IPV4_DF = 0x4000
 
 

@@ -13,6 +13,8 @@ Value = str | tuple[str, ...]
 
 FAMILIES = ("embedded", "linux", "windows")
 
+MANNERS = ("linux", "windows")
+
 LARGEST_WINDOW = 65535
 """The most that the window field of a SYN-ACK can say: it is not scaled (RFC 7323, section 2.2)."""
 
@@ -22,12 +24,14 @@ class Stack(msgspec.Struct, frozen=True, gc=False):
 
     `ttl` is the initial TTL of its packets, `scale` the window scale that its SYN-ACK offers, `window` the most that
     its window field says, in bytes. A `window` below 65535 goes with the scale 0 only: that is what a listening socket
-    of Linux can be told (`network/stacks.py`).
+    of Linux can be told (`network/stacks.py`). `manner` is whose habits the packets have besides: what that changes,
+    and where it can be had, is in `network/netns/looks`.
     """
 
     ttl: int = 64
     scale: int = 7
     window: int = LARGEST_WINDOW
+    manner: str = "linux"
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -109,6 +113,8 @@ def load_system(path: Path) -> System:
 
 
 def _check_stack(file: str, stack: Stack) -> None:
+    if stack.manner not in MANNERS:
+        raise InputError(unknown(file, "stack.manner", stack.manner, MANNERS))
     if not 1 <= stack.ttl <= 255:
         raise InputError(f"{file}: stack.ttl: {stack.ttl} must lie between 1 and 255")
     if not 0 <= stack.scale <= 14:

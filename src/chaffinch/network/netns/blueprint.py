@@ -9,6 +9,7 @@ from chaffinch.config import NetworkSettings
 from chaffinch.errors import InputError
 from chaffinch.network.addresses import parse_prefix, to_text
 from chaffinch.network.netns.cards import Card, cards
+from chaffinch.network.netns.looks.wanted import Looks, looks
 from chaffinch.network.plan import EACH, Plan
 
 THIS_MACHINE = "lo"
@@ -33,6 +34,7 @@ class Blueprint(msgspec.Struct, frozen=True):
     prefixes: tuple[str, ...]
     excluded: tuple[str, ...]
     udp_ports: tuple[int, ...]
+    looks: Looks
 
     @property
     def is_routed(self) -> bool:
@@ -79,6 +81,7 @@ def blueprint(settings: NetworkSettings, plan: Plan, state: Path) -> Blueprint:
         prefixes=tuple(map(str, plan.prefixes)),
         excluded=tuple(map(to_text, plan.excluded)),
         udp_ports=tuple(port.listen for port in plan.ports if port.transport == "udp"),
+        looks=looks(plan.placement),
     )
     if found.is_routed and settings.gateway:
         raise InputError(

@@ -16,11 +16,16 @@ from chaffinch import _core
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.network.netns import links, outbound, outside, routes, steering, sysctls, taken
 from chaffinch.network.netns.blueprint import Blueprint
+from chaffinch.network.netns.looks.attach import attach
+from chaffinch.network.netns.looks.wanted import Looks
 from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
 
 
-def build(wanted: Blueprint) -> None:
-    """Make the namespace, whole. What fails half-way is left for `remove`."""
+def build(wanted: Blueprint) -> str:
+    """Make the namespace, whole; why hosts' packets cannot have their own look in it, or nothing.
+
+    What fails half-way is left for `remove`.
+    """
     with IPRoute() as here:
         found = outside.observe(here, wanted)
         outside.refuse(wanted, found)
@@ -42,6 +47,7 @@ def build(wanted: Blueprint) -> None:
                 _join_router(wanted, here, there, inner[0])
             else:
                 _join_segment(wanted, there, inner, found.networks(wanted.device))
+            return _look(wanted.looks, there, inner)
 
 
 def remove(name: str) -> None:
@@ -59,9 +65,9 @@ def remove(name: str) -> None:
     _core.remove_network_namespace(path)
 
 
-def check(wanted: Blueprint | None) -> tuple[str, ...]:
-    """Whether that could be built, as far as looking tells, and the link types that the kernel has: they, and the
-    rules, are tried in a namespace that nobody sees.
+def check(wanted: Blueprint | None) -> tuple[tuple[str, ...], str]:
+    """Whether that could be built, as far as looking tells; the link types that the kernel has, and what `build` says
+    of the look. They, the rules and the look are tried in a namespace that nobody sees.
     """
     if wanted is not None:
         with IPRoute() as here:
@@ -75,7 +81,7 @@ def check(wanted: Blueprint | None) -> tuple[str, ...]:
             _core.remove_network_namespace(path)
         with namespace.inside(), IPRoute() as ipr:
             _forbid(())
-            return links.known(ipr)
+            return links.known(ipr), "" if wanted is None else _look(wanted.looks, ipr, [1])
 
 
 def _forbid(udp_ports: Sequence[int]) -> None:
@@ -86,6 +92,14 @@ def _forbid(udp_ports: Sequence[int]) -> None:
             f"this kernel takes no nftables rules ({os.strerror(error.code)}), which keep decoys from sending of their "
             "own accord; load nf_tables, or choose --network loopback"
         ) from None
+
+
+def _look(wanted: Looks, there: IPRoute, inner: Sequence[int]) -> str:
+    try:
+        attach(wanted, there, inner)
+    except OSError as error:
+        return f"the kernel takes no programs for packets (bpf, cls_bpf): {error.strerror}"
+    return ""
 
 
 def _join_router(wanted: Blueprint, here: IPRoute, there: IPRoute, inner: int) -> None:
@@ -109,11 +123,11 @@ def _mac(ipr: IPRoute, index: int) -> str:
 def _answer(order: str, about: bytes) -> Said:
     try:
         if order == "build":
-            build(msgspec.json.decode(about, type=Blueprint))
-        elif order == "remove":
-            remove(about.decode())
-        else:
-            return Said(kinds=check(msgspec.json.decode(about, type=Blueprint | None)))
+            return Said(lacks=build(msgspec.json.decode(about, type=Blueprint)))
+        if order == "check":
+            kinds, lacks = check(msgspec.json.decode(about, type=Blueprint | None))
+            return Said(kinds=kinds, lacks=lacks)
+        remove(about.decode())
     except ChaffinchError as error:
         return Said("input" if isinstance(error, InputError) else "run", str(error))
     except NetlinkError as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from chaffinch import _core
 from chaffinch.errors import InputError, RunError
 from chaffinch.network.netns.blueprint import Blueprint
 
+log = logging.getLogger(__name__)
+
 DIRECTORY = Path("/run/netns")
 """Where iproute2 keeps the names of namespaces, so that `ip netns` knows ours."""
 
@@ -27,17 +30,24 @@ Order = Literal["build", "remove", "check"]
 
 
 class Said(msgspec.Struct, frozen=True):
-    """The builder's answer. `fault` is empty, `input` or `run`; `kinds` are the link types that the kernel has."""
+    """The builder's answer. `fault` is empty, `input` or `run`; `kinds` are the link types that the kernel has, `lacks`
+    says why hosts' packets cannot have their own look.
+    """
 
     fault: str = ""
     text: str = ""
     kinds: tuple[str, ...] = ()
+    lacks: str = ""
 
 
 class Namespace:
-    """A network namespace, open: it goes on when its name is taken away."""
+    """A network namespace, open: it goes on when its name is taken away.
 
-    def __init__(self, path: Path) -> None:
+    Where `has_looks`, packets that no socket sends have their host's look, too (`looks`).
+    """
+
+    def __init__(self, path: Path, *, has_looks: bool = False) -> None:
+        self.has_looks = has_looks
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def fileno(self) -> int:
@@ -73,8 +83,10 @@ def standing(blueprint: Blueprint) -> Iterator[Namespace]:
     refuse_impossible()
     remove(blueprint.name)
     try:
-        _ask("build", msgspec.json.encode(blueprint))
-        namespace = Namespace(DIRECTORY / blueprint.name)
+        lacks = _ask("build", msgspec.json.encode(blueprint)).lacks
+        if lacks:
+            log.warning("namespace.no_looks why=%s", lacks)
+        namespace = Namespace(DIRECTORY / blueprint.name, has_looks=not lacks)
         try:
             yield namespace
         finally:
@@ -114,13 +126,13 @@ def remove(name: str) -> bool:
     return True
 
 
-def check(blueprint: Blueprint | None = None) -> tuple[str, ...]:
-    """The link types that this kernel has, as root.
+def check(blueprint: Blueprint | None = None) -> Said:
+    """As root: the link types that this kernel has, and what it lacks for a blueprint's looks.
 
     Raises `InputError` for a blueprint that would be refused here, and `RunError` when not even a namespace can be
     made.
     """
-    return _ask("check", msgspec.json.encode(blueprint)).kinds
+    return _ask("check", msgspec.json.encode(blueprint))
 
 
 def _ask(order: Order, about: bytes) -> Said:

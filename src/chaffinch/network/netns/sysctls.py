@@ -31,6 +31,12 @@ would narrow to the device's addresses, of which there are none; questions go ou
 """
 
 
+RECEIVE_BUFFER = "ipv4/tcp_rmem"
+LARGEST_RECEIVE_BUFFER = 8388608
+"""Bytes that a connection's may grow to, at least: the kernel offers the window scale 8 of Windows from that on
+(`tcp_select_initial_window`).
+"""
+
 MARKS = {"ipv4/tcp_fwmark_accept": "1", "ipv4/fwmark_reflect": "1"}
 """A connection, and what the kernel answers by itself, have the mark of the packet that they answer."""
 
@@ -48,6 +54,9 @@ def apply() -> None:
     """
     for name, value in EVERYWHERE.items():
         (ROOT / name).write_text(value, encoding="ascii")
+    least, usual, most = (ROOT / RECEIVE_BUFFER).read_text(encoding="ascii").split()
+    most = str(max(int(most), LARGEST_RECEIVE_BUFFER))
+    (ROOT / RECEIVE_BUFFER).write_text(f"{least} {usual} {most}", encoding="ascii")
     for scope in ("all", "default"):
         for name, value in OF_A_DEVICE.items():
             (ROOT / "ipv4" / "conf" / scope / name).write_text(value, encoding="ascii")

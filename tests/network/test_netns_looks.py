@@ -1,0 +1,304 @@
+"""The programs that give packets their host's look, run by the kernel on frames that never were on a network."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaffinch.config import Config, NetworkSettings
+from chaffinch.fleet import assemble
+from chaffinch.network.addresses import to_text
+from chaffinch.network.netns import builder
+from chaffinch.network.netns.looks import kernel
+from chaffinch.network.netns.looks.arriving import arriving
+from chaffinch.network.netns.looks.assembly import Assembly
+from chaffinch.network.netns.looks.choosing import PASS
+from chaffinch.network.netns.looks.leaving import leaving
+from chaffinch.network.netns.looks.wanted import Looks, Share, looks
+from chaffinch.network.plan import Plan
+from chaffinch.network.syn import HIDDEN_TIMESTAMPS, TIMESTAMPS
+from chaffinch.personas.placement import BUCKETS
+from chaffinch.personas.systems import Stack
+from tests.network import frames
+from tests.network.frames import ICMP, SOURCE, TCP, look, message, options, read, segment
+from tests.network.lan import needs_root
+
+FIN, SYN, RST, ACK, ECE, CWR = 0x01, 0x02, 0x04, 0x10, 0x40, 0x80
+MSS, SACK, STAMPS = (2, b"\x05\xb4"), (4, b""), (TIMESTAMPS, bytes(range(8)))
+LINUX_SYN = options(MSS, SACK, STAMPS, 1, (3, b"\x07"))
+LINUX_ANSWER = options(MSS, 1, 1, SACK, 1, (3, b"\x08"))
+WINDOWS_ANSWER = options(MSS, 1, (3, b"\x08"), 1, 1, SACK)
+
+
+def plan_of(seed: bytes = b"looks") -> Plan:
+    return assemble.describe(Config(network=NetworkSettings(mode="netns", hosts=("10.66.0.0/16",))), seed).plan
+
+
+PLAN = plan_of()
+
+
+def hosts(manner: str, count: int) -> list[str]:
+    placed = PLAN.placement
+    found = (to_text(one) for one in PLAN.addresses() if placed.slot(one).make.system.stack.manner == manner)
+    return [next(found) for _ in range(count)]
+
+
+WINDOWS, LINUX = hosts("windows", 3), hosts("linux", 3)
+
+
+class Programs:
+    """Both, loaded."""
+
+    def __init__(self, wanted: Looks) -> None:
+        self._counters = kernel.array(BUCKETS)
+        self._arriving = kernel.load(arriving(wanted), "arriving")
+        self._leaving = kernel.load(leaving(wanted, self._counters), "leaving")
+
+    def arrive(self, frame: bytes) -> bytes:
+        returned, made = kernel.run(self._arriving, frame)
+        assert returned == PASS
+        return made
+
+    def leave(self, frame: bytes) -> bytes:
+        returned, made = kernel.run(self._leaving, frame)
+        assert returned == PASS
+        return made
+
+    def close(self) -> None:
+        for descriptor in (self._counters, self._arriving, self._leaving):
+            os.close(descriptor)
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Programs]:
+    loaded = Programs(looks(PLAN.placement))
+    yield loaded
+    loaded.close()
+
+
+# Which hosts
+
+
+@pytest.mark.parametrize("seed", [b"looks", b"a", b"another"])
+def test_shares_are_the_hosts_that_are_not_linux_ascending_and_apart(seed: bytes) -> None:
+    placement = plan_of(seed).placement
+    shares = looks(placement).shares
+    assert shares
+    ends = [end for share in shares for end in (share.start, share.end)]
+    assert ends == sorted(set(ends))
+    for bucket in range(BUCKETS):
+        stack = placement.slot_of(bucket).make.system.stack
+        wanted = None if stack.manner == "linux" else stack
+        assert next((one.stack for one in shares if one.start <= bucket < one.end), None) == wanted
+
+
+# Writing programs
+
+
+def test_a_jump_to_nowhere_and_a_place_twice_are_faults() -> None:
+    code = Assembly()
+    code.jump("nowhere")
+    with pytest.raises(KeyError):
+        code.packed()
+    code.place("here")
+    with pytest.raises(ValueError, match="the place 'here' is there twice"):
+        code.place("here")
+
+
+def test_jumps_go_as_far_as_the_places_are() -> None:
+    code = Assembly()
+    code.branch(1, "==", 5, "end")
+    code.place("begin")
+    code.jump("begin")
+    code.place("end")
+    code.leave(PASS)
+    packed = code.packed()
+    assert [packed[at + 2 : at + 4] for at in (0, 8)] == [(1).to_bytes(2, "little"), b"\xff\xff"]
+
+
+@pytest.mark.root
+@needs_root
+def test_what_the_kernel_refuses_is_said_in_its_words() -> None:
+    code = Assembly()
+    code.alu64("mov", 1, "r9")  # which holds nothing
+    code.leave(PASS)
+    with pytest.raises(OSError, match="R9 !read_ok"):
+        kernel.load(code.packed(), "wrong")
+
+
+@pytest.mark.root
+@needs_root
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 0xFFFFFFFF), st.binary(min_size=1, max_size=8))
+def test_the_kernel_finds_the_share_that_python_finds(address: int, seed: bytes) -> None:
+    placement = plan_of(seed).placement
+    bucket = placement.mixer.bucket(address)
+    only = Looks(placement.mixer.steps, (Share(bucket, bucket + 1, Stack(ttl=99, manner="windows")),))
+    other = Looks(placement.mixer.steps, (Share(bucket + 1, bucket + 2, Stack(ttl=99, manner="windows")),))
+    sent = message(to_text(address), SOURCE, 3, 3, bytes(28))
+    for wanted, ttl in ((only, 99), (other, 64)):
+        programs = Programs(wanted)
+        try:
+            assert read(programs.leave(sent)).ttl == ttl
+        finally:
+            programs.close()
+
+
+# What comes in
+
+
+@pytest.mark.root
+@needs_root
+def test_a_windows_host_is_not_asked_for_timestamps_and_ecn_and_the_syn_stays_readable(programs: Programs) -> None:
+    sent = segment(SOURCE, WINDOWS[0], SYN | ECE | CWR, LINUX_SYN)
+    came = programs.arrive(sent)
+    packet = read(came)
+    assert packet.flags == SYN
+    assert frames.kinds(packet.options) == [2, 4, HIDDEN_TIMESTAMPS, 1, 3]
+    assert look(came) == look(sent)
+    assert look(came).options == ("mss", "sok", "ts", "nop", "ws")
+
+
+@pytest.mark.root
+@needs_root
+def test_other_hosts_and_other_packets_come_as_they_are(programs: Programs) -> None:
+    for sent in (
+        segment(SOURCE, LINUX[0], SYN | ECE | CWR, LINUX_SYN),
+        segment(SOURCE, WINDOWS[0], ACK, options(1, 1, STAMPS), data=b"GET /"),
+        segment(SOURCE, WINDOWS[0], SYN | ACK, LINUX_SYN),
+        message(SOURCE, WINDOWS[0], 8, 9, b"ping"),
+        frames.frame(SOURCE, WINDOWS[0], 17, b"\x00\x35\x00\x35\x00\x0cabcd"),
+    ):
+        assert programs.arrive(sent) == sent
+
+
+OPTION = st.one_of(
+    st.just(1),
+    st.just(STAMPS),
+    st.just(SACK),
+    st.tuples(st.integers(2, 255).filter(lambda kind: kind != HIDDEN_TIMESTAMPS), st.binary(max_size=12)),
+)
+
+
+@pytest.mark.root
+@needs_root
+@settings(max_examples=300, deadline=None)
+@given(said=st.lists(OPTION, max_size=12), flags=st.sampled_from([SYN, SYN | ECE | CWR, SYN | FIN]))
+def test_whatever_a_syn_says_only_timestamps_change(said: list[tuple[int, bytes] | int], flags: int) -> None:
+    while len(options(*said)) > 40:
+        said = said[:-1]
+    programs = Programs(looks(PLAN.placement))
+    try:
+        sent = segment(SOURCE, WINDOWS[1], flags, options(*said), data=b"early")
+        came = programs.arrive(sent)
+    finally:
+        programs.close()
+    hidden = [
+        (HIDDEN_TIMESTAMPS, one[1]) if isinstance(one, tuple) and one[0] == TIMESTAMPS and len(one[1]) == 8 else one
+        for one in said
+    ]
+    assert came == segment(SOURCE, WINDOWS[1], flags & ~(ECE | CWR), options(*hidden), data=b"early")
+
+
+@pytest.mark.root
+@needs_root
+@settings(max_examples=300, deadline=None)
+@given(body=st.binary(max_size=90), is_tcp=st.booleans(), first=st.sampled_from([0x45, 0x46, 0x4F, 0x40, 0x60]))
+def test_no_packet_is_too_odd(body: bytes, is_tcp: bool, first: int) -> None:
+    """Cut, with lengths that lie, with options of IPv4: it goes on, and is not longer than it was."""
+    programs = Programs(looks(PLAN.placement))
+    try:
+        sent = bytearray(frames.frame(SOURCE, WINDOWS[0], TCP if is_tcp else ICMP, body))
+        sent[14] = first
+        assert len(programs.arrive(bytes(sent))) == len(sent)
+        sent[26:30], sent[30:34] = sent[30:34], sent[26:30]
+        assert len(programs.leave(bytes(sent))) == len(sent)
+    finally:
+        programs.close()
+
+
+# What leaves
+
+
+@pytest.mark.root
+@needs_root
+def test_a_windows_hosts_answer_to_a_syn(programs: Programs) -> None:
+    sent = segment(WINDOWS[0], SOURCE, SYN | ACK, LINUX_ANSWER, window=64240, ttl=128)
+    packet = read(programs.leave(sent))
+    assert (packet.ttl, packet.window, packet.options) == (128, 65535, WINDOWS_ANSWER)
+    for said in (options(MSS, 1, 1, SACK), options(MSS, 1, (3, b"\x08")), options(MSS)):
+        sent = segment(WINDOWS[0], SOURCE, SYN | ACK, said, window=64240)
+        assert read(programs.leave(sent)).options == said
+
+
+@pytest.mark.root
+@needs_root
+def test_a_window_that_is_small_for_want_of_memory_stays_small(programs: Programs) -> None:
+    sent = segment(WINDOWS[0], SOURCE, SYN | ACK, LINUX_ANSWER, window=29200)
+    assert read(programs.leave(sent)).window == 29200
+
+
+@pytest.mark.root
+@needs_root
+def test_a_windows_hosts_packets_are_numbered_and_each_host_counts_for_itself(programs: Programs) -> None:
+    first, second = (
+        [read(programs.leave(message(host, SOURCE, 0, 0, b"pong"))).identification for _ in range(3)]
+        for host in WINDOWS[1:]
+    )
+    for numbers in (first, second):
+        assert [(number - numbers[0]) % 65536 for number in numbers] == [0, 1, 2]
+    assert first[0] != second[0]
+    after = read(programs.leave(segment(WINDOWS[1], SOURCE, ACK, data=b"x"))).identification
+    assert (after - first[-1]) % 65536 == 1
+
+
+@pytest.mark.root
+@needs_root
+def test_a_windows_hosts_resets(programs: Programs) -> None:
+    """What the kernel sends by itself, after nmap's T4 and T5: with an ACK's number, and in answer to a SYN."""
+    to_ack = read(programs.leave(segment(WINDOWS[0], SOURCE, RST, sequence=99, window=0)))
+    assert (to_ack.ttl, to_ack.flags, to_ack.sequence, to_ack.acknowledged) == (128, RST, 99, 99)
+    to_syn = read(programs.leave(segment(WINDOWS[0], SOURCE, RST | ACK, sequence=0, acknowledged=8, window=0)))
+    assert (to_syn.ttl, to_syn.flags, to_syn.sequence, to_syn.acknowledged) == (128, RST | ACK, 0, 8)
+
+
+@pytest.mark.root
+@needs_root
+@settings(deadline=None)
+@given(st.binary(min_size=4, max_size=60).filter(any), st.sampled_from([0, 9]))
+def test_a_windows_hosts_messages(data: bytes, code: int) -> None:
+    """Only one that says nothing but zeros comes out with the other zero as its checksum (RFC 1624, section 3)."""
+    programs = Programs(looks(PLAN.placement))
+    try:
+        echo = read(programs.leave(message(WINDOWS[0], SOURCE, 0, code, data, service=0x10)))
+        closed = read(programs.leave(message(WINDOWS[0], SOURCE, 3, 3, data, service=0xC0)))
+    finally:
+        programs.close()
+    assert (echo.ttl, echo.service, echo.body[:2], echo.body[4:]) == (128, 0, b"\0\0", data)
+    assert (closed.ttl, closed.service, closed.body[:2], closed.body[4:]) == (128, 0, b"\3\3", data)
+
+
+@pytest.mark.root
+@needs_root
+def test_linux_hosts_packets_leave_as_they_are(programs: Programs) -> None:
+    for sent in (
+        segment(LINUX[0], SOURCE, SYN | ACK, LINUX_ANSWER, window=64240),
+        segment(LINUX[1], SOURCE, RST, sequence=99, window=0),
+        message(LINUX[2], SOURCE, 0, 9, b"pong"),
+        frames.frame(LINUX[0], SOURCE, ICMP, b"", service=0xC0),
+    ):
+        assert programs.leave(sent) == sent
+
+
+# Where the kernel cannot
+
+
+def test_a_kernel_without_such_programs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(builder, "attach", refuse)
+    said = builder._look(looks(PLAN.placement), None, [1])
+    assert said == "the kernel takes no programs for packets (bpf, cls_bpf): Function not implemented"
