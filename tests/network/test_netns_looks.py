@@ -1,6 +1,8 @@
 """The programs that give packets their host's look, run by the kernel on frames that never were on a network."""
 
 import os
+import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +27,7 @@ from tests.network import frames
 from tests.network.frames import ICMP, SOURCE, TCP, look, message, options, read, segment
 from tests.network.lan import needs_root
 
-FIN, SYN, RST, ACK, ECE, CWR = 0x01, 0x02, 0x04, 0x10, 0x40, 0x80
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 MSS, SACK, STAMPS = (2, b"\x05\xb4"), (4, b""), (TIMESTAMPS, bytes(range(8)))
 LINUX_SYN = options(MSS, SACK, STAMPS, 1, (3, b"\x07"))
 LINUX_ANSWER = options(MSS, 1, 1, SACK, 1, (3, b"\x08"))
@@ -33,7 +35,9 @@ WINDOWS_ANSWER = options(MSS, 1, (3, b"\x08"), 1, 1, SACK)
 
 
 def plan_of(seed: bytes = b"looks") -> Plan:
-    return assemble.describe(Config(network=NetworkSettings(mode="netns", hosts=("10.66.0.0/16",))), seed).plan
+    return assemble.describe(
+        Config(network=NetworkSettings(mode="netns", hosts=("10.66.0.0/16",), port_offset=0)), seed
+    ).plan
 
 
 PLAN = plan_of()
@@ -53,11 +57,11 @@ class Programs:
 
     def __init__(self, wanted: Looks) -> None:
         self._counters = kernel.array(BUCKETS)
-        self._arriving = kernel.load(arriving(wanted), "arriving")
+        self.arriving = kernel.load(arriving(wanted), "arriving")
         self._leaving = kernel.load(leaving(wanted, self._counters), "leaving")
 
     def arrive(self, frame: bytes) -> bytes:
-        returned, made = kernel.run(self._arriving, frame)
+        returned, made = kernel.run(self.arriving, frame)
         assert returned == PASS
         return made
 
@@ -67,13 +71,13 @@ class Programs:
         return made
 
     def close(self) -> None:
-        for descriptor in (self._counters, self._arriving, self._leaving):
+        for descriptor in (self._counters, self.arriving, self._leaving):
             os.close(descriptor)
 
 
 @pytest.fixture(scope="module")
 def programs() -> Iterator[Programs]:
-    loaded = Programs(looks(PLAN.placement))
+    loaded = Programs(looks(PLAN))
     yield loaded
     loaded.close()
 
@@ -83,8 +87,9 @@ def programs() -> Iterator[Programs]:
 
 @pytest.mark.parametrize("seed", [b"looks", b"a", b"another"])
 def test_shares_are_the_hosts_that_are_not_linux_ascending_and_apart(seed: bytes) -> None:
-    placement = plan_of(seed).placement
-    shares = looks(placement).shares
+    plan = plan_of(seed)
+    placement = plan.placement
+    shares = looks(plan).shares
     assert shares
     ends = [end for share in shares for end in (share.start, share.end)]
     assert ends == sorted(set(ends))
@@ -185,11 +190,11 @@ OPTION = st.one_of(
 @pytest.mark.root
 @needs_root
 @settings(max_examples=300, deadline=None)
-@given(said=st.lists(OPTION, max_size=12), flags=st.sampled_from([SYN, SYN | ECE | CWR, SYN | FIN]))
+@given(said=st.lists(OPTION, max_size=12), flags=st.sampled_from([SYN, SYN | ECE | CWR, SYN | PSH]))
 def test_whatever_a_syn_says_only_timestamps_change(said: list[tuple[int, bytes] | int], flags: int) -> None:
     while len(options(*said)) > 40:
         said = said[:-1]
-    programs = Programs(looks(PLAN.placement))
+    programs = Programs(looks(PLAN))
     try:
         sent = segment(SOURCE, WINDOWS[1], flags, options(*said), data=b"early")
         came = programs.arrive(sent)
@@ -208,7 +213,7 @@ def test_whatever_a_syn_says_only_timestamps_change(said: list[tuple[int, bytes]
 @given(body=st.binary(max_size=90), is_tcp=st.booleans(), first=st.sampled_from([0x45, 0x46, 0x4F, 0x40, 0x60]))
 def test_no_packet_is_too_odd(body: bytes, is_tcp: bool, first: int) -> None:
     """Cut, with lengths that lie, with options of IPv4: it goes on, and is not longer than it was."""
-    programs = Programs(looks(PLAN.placement))
+    programs = Programs(looks(PLAN))
     try:
         sent = bytearray(frames.frame(SOURCE, WINDOWS[0], TCP if is_tcp else ICMP, body))
         sent[14] = first
@@ -217,6 +222,60 @@ def test_no_packet_is_too_odd(body: bytes, is_tcp: bool, first: int) -> None:
         assert len(programs.leave(bytes(sent))) == len(sent)
     finally:
         programs.close()
+
+
+def served(port: int) -> tuple[str, str]:
+    """A Windows host that runs it, and one that does not."""
+    placed = PLAN.placement
+    some = [one for one in PLAN.addresses() if placed.slot(one).make.system.stack.manner == "windows"]
+    return (
+        next(to_text(one) for one in some if placed.serves(one, port)),
+        next(to_text(one) for one in some if not placed.serves(one, port)),
+    )
+
+
+REDIRECT = 7
+"""`TC_ACT_REDIRECT`: it goes back."""
+
+NULL, XMAS, T3 = 0, FIN | PSH | URG, SYN | FIN | PSH | URG
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("flags", [NULL, FIN, XMAS, T3, SYN | FIN])
+@pytest.mark.parametrize("data", [b"", b"odd"])
+def test_a_windows_host_resets_what_is_odd_on_its_ports(programs: Programs, flags: int, data: bytes) -> None:
+    runs, runs_not = served(80)
+    returned, made = kernel.run(
+        programs.arriving, segment(SOURCE, runs, flags, LINUX_SYN, sequence=2**32 - 2, data=data)
+    )
+    answer = read(made)
+    assert returned == REDIRECT
+    assert len(made) == 54
+    assert made[26:34] == socket.inet_aton(runs) + socket.inet_aton(SOURCE)
+    assert struct.unpack_from("!HH", answer.body) == (80, 40000)
+    assert (answer.ttl, answer.flags, answer.sequence, answer.window) == (128, RST | ACK, 0, 0)
+    took = len(data) + flags.bit_count() - (flags & (PSH | URG)).bit_count()
+    assert answer.acknowledged == (2**32 - 2 + took) % 2**32
+    silent, linux = segment(SOURCE, runs_not, flags, data=data), segment(SOURCE, LINUX[0], flags, data=data)
+    assert programs.arrive(silent) == silent
+    assert programs.arrive(linux) == linux
+
+
+@pytest.mark.root
+@needs_root
+def test_an_answer_goes_back_to_the_card_that_asked(programs: Programs) -> None:
+    sent = b"\x02\0\0\0\0\x01" + b"\x02\0\0\0\0\x02" + segment(SOURCE, served(80)[0], NULL)[12:]
+    _, made = kernel.run(programs.arriving, sent)
+    assert made[:12] == sent[6:12] + sent[:6]
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("flags", [RST, RST | ACK, ACK, FIN | ACK, SYN | ACK, PSH | ACK])
+def test_what_the_kernel_answers_itself_is_the_kernels(programs: Programs, flags: int) -> None:
+    sent = segment(SOURCE, served(80)[0], flags)
+    assert programs.arrive(sent) == sent
 
 
 # What leaves
@@ -270,7 +329,7 @@ def test_a_windows_hosts_resets(programs: Programs) -> None:
 @given(st.binary(min_size=4, max_size=60).filter(any), st.sampled_from([0, 9]))
 def test_a_windows_hosts_messages(data: bytes, code: int) -> None:
     """Only one that says nothing but zeros comes out with the other zero as its checksum (RFC 1624, section 3)."""
-    programs = Programs(looks(PLAN.placement))
+    programs = Programs(looks(PLAN))
     try:
         echo = read(programs.leave(message(WINDOWS[0], SOURCE, 0, code, data, service=0x10)))
         closed = read(programs.leave(message(WINDOWS[0], SOURCE, 3, 3, data, service=0xC0)))
@@ -300,5 +359,5 @@ def test_a_kernel_without_such_programs_is_said(monkeypatch: pytest.MonkeyPatch)
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(builder, "attach", refuse)
-    said = builder._look(looks(PLAN.placement), None, [1])
+    said = builder._look(looks(PLAN), None, [1])
     assert said == "the kernel takes no programs for packets (bpf, cls_bpf): Function not implemented"

@@ -81,7 +81,7 @@ def blueprint(settings: NetworkSettings, plan: Plan, state: Path) -> Blueprint:
         prefixes=tuple(map(str, plan.prefixes)),
         excluded=tuple(map(to_text, plan.excluded)),
         udp_ports=tuple(port.listen for port in plan.ports if port.transport == "udp"),
-        looks=looks(plan.placement),
+        looks=looks(plan),
     )
     if found.is_routed and settings.gateway:
         raise InputError(

@@ -1,4 +1,5 @@
-"""The program for what comes in: a host whose system does not offer timestamps or ECN is not asked for them.
+"""The program for what comes in: a host whose system does not offer timestamps or ECN is not asked for them, and what
+only its system would answer is answered (`refusing`).
 
 The kernel sends in a SYN-ACK what the SYN asked for, so the SYN is what has to change. Its timestamps get the kind
 `HIDDEN_TIMESTAMPS`, which the kernel passes over, and `network.syn` reads as what they were: the recorded SYN stays
@@ -18,6 +19,7 @@ from chaffinch.network.netns.looks.choosing import (
     read,
     write,
 )
+from chaffinch.network.netns.looks.refusing import refuse_odd
 from chaffinch.network.netns.looks.wanted import Looks
 from chaffinch.network.syn import HIDDEN_TIMESTAMPS, TIMESTAMPS, TIMESTAMPS_LENGTH
 
@@ -40,6 +42,7 @@ def arriving(looks: Looks) -> bytes:
     code.load(1, 1, FRAME, HEADER + PROTOCOL)
     code.branch(1, "!=", TCP, "pass")
     read(code, TRANSPORT, _SEGMENT, 20)
+    refuse_odd(code, looks, _SEGMENT)
     code.load(1, 1, FRAME, _SEGMENT + _FLAGS)
     code.alu("and", 1, _SYN_ACK)
     code.branch(1, "!=", _SYN, "pass")

@@ -96,6 +96,10 @@ class Assembly:
 
     def leave(self, result: int) -> None:
         self.alu64("mov", 0, result)
+        self.end()
+
+    def end(self) -> None:
+        """Leave with what register 0 has."""
         self._code.append(_Instruction(_EXIT))
 
     def _operate(self, code: int, target: int, operand: Operand, to: str = "") -> None:

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from chaffinch.personas.placement import Placement, Step
+from chaffinch.network.plan import Plan
+from chaffinch.personas.placement import Range, Step
 from chaffinch.personas.systems import Stack
 
 
@@ -14,20 +15,29 @@ class Share(msgspec.Struct, frozen=True):
     stack: Stack
 
 
-class Looks(msgspec.Struct, frozen=True):
-    """The steps from an address to its bucket, and the shares of hosts that do not speak as Linux does, in order.
+class Door(msgspec.Struct, frozen=True):
+    """A TCP port as it is listened on, and the buckets that run it: ascending, apart from each other."""
 
-    Hosts of Linux are in none: the kernel's own packets are right for them.
+    port: int
+    ranges: tuple[Range, ...]
+
+
+class Looks(msgspec.Struct, frozen=True):
+    """The steps from an address to its bucket, the shares of hosts that do not speak as Linux does, and the doors of
+    all hosts, each in order.
+
+    Hosts of Linux are in no share: the kernel's own packets are right for them.
     """
 
     steps: tuple[Step, ...]
     shares: tuple[Share, ...]
+    doors: tuple[Door, ...] = ()
 
 
-def looks(placement: Placement) -> Looks:
+def looks(plan: Plan) -> Looks:
     """What a fleet's hosts need."""
     found: list[Share] = []
-    for slot in placement.slots:
+    for slot in plan.placement.slots:
         stack = slot.make.system.stack
         if stack.manner == "linux":
             continue
@@ -35,4 +45,6 @@ def looks(placement: Placement) -> Looks:
             found[-1] = msgspec.structs.replace(found[-1], end=slot.end)
         else:
             found.append(Share(slot.start, slot.end, stack))
-    return Looks(placement.mixer.steps, tuple(found))
+    ports = ((port.listen, plan.placement.ranges(port.port)) for port in plan.ports if port.transport == "tcp")
+    doors = tuple(Door(port, ranges) for port, ranges in ports if ranges)
+    return Looks(plan.placement.mixer.steps, tuple(found), doors)
