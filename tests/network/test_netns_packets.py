@@ -1,6 +1,7 @@
 """What a fleet's hosts look like from outside: to nmap, to a real TCP at the other end, and in what is recorded."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -160,3 +161,23 @@ def test_a_routed_link_has_the_looks_too(tmp_path: Path) -> None:
             ("syn-ack", "128"),
             ("reset", "128"),
         }
+
+
+def test_odd_probes_are_answered_as_planned_and_told(tmp_path: Path) -> None:
+    """The host runs 80, others run 6379, nobody runs 9."""
+    with lan() as net, up(net, tmp_path, *MACVLAN, CHAFFINCH_CAPTURE_ENABLED="true") as fleet:
+        found = hosts()
+        ports = ("-p", f"80,6379,{CLOSED}")
+        for kind in ("-sN", "-sF", "-sX"):
+            said = net.on_scanner("nmap", "-n", "-Pn", kind, *ports, found["windows"], found["linux"])
+            windows, linux = (
+                re.findall(r"^\d+/tcp +(\S+)", part, re.MULTILINE) for part in said.split("report for")[1:]
+            )
+            assert windows == ["closed", "closed", "open|filtered"]
+            assert linux[:2] == ["closed", "open|filtered"]
+
+        def told() -> set[str]:
+            rows = fleet.events("--kind", "packet.probe")
+            return {row["of"] for row in rows if row["source"] == SCANNER}
+
+        assert eventually(lambda: {"null", "fin", "xmas"} <= told(), 20)
