@@ -1,6 +1,7 @@
 """What a fleet's hosts look like from outside: to nmap, to a real TCP at the other end, and in what is recorded."""
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from chaffinch.cli.logs import NAME as LOG_NAME
 from chaffinch.config import Config, NetworkSettings
 from chaffinch.fleet import assemble
 from chaffinch.network.addresses import to_text
 from chaffinch.network.netns.blueprint import name_of
 from tests.fleet.running import SEED, eventually
 from tests.network.lan import PREFIX, SCANNER, Lan, lan, needs_root
-from tests.network.test_netns import MACVLAN, ROUTED, up
+from tests.network.test_netns import MACVLAN, ROUTED, fleet_in, up
 
 pytestmark = [pytest.mark.root, needs_root]
 
@@ -181,3 +183,38 @@ def test_odd_probes_are_answered_as_planned_and_told(tmp_path: Path) -> None:
             return {row["of"] for row in rows if row["source"] == SCANNER}
 
         assert eventually(lambda: {"null", "fin", "xmas"} <= told(), 20)
+
+
+REFUSES = """
+from chaffinch.network.netns.looks import kernel
+
+def _call(command, about):
+    raise OSError(38, "Function not implemented")
+
+kernel._call = _call
+"""
+
+
+def test_where_the_kernel_takes_no_programs_the_listeners_look_is_left(tmp_path: Path) -> None:
+    """A kernel without bpf(2): the fleet starts, and says what it lacks."""
+    (tmp_path / "sitecustomize.py").write_text(REFUSES, encoding="utf-8")
+    state = tmp_path / "state"
+    with lan() as net, up(net, state, *MACVLAN, PYTHONPATH=str(tmp_path)) as fleet:
+        assert fleet.status()["stack"] == "listener"
+        said = "the kernel takes no programs for packets (bpf, cls_bpf): Function not implemented"
+        assert f"namespace.no_looks why={said}" in (state / LOG_NAME).read_text(encoding="utf-8")
+        ports = net.on_scanner("nmap", "-n", "-Pn", "-sS", "-oX", "-", "-p", f"80,{CLOSED}", hosts()["windows"])
+        states = ET.fromstring(ports).iter("state")
+        assert {(one.get("reason"), one.get("reason_ttl")) for one in states} == {("syn-ack", "128"), ("reset", "64")}
+
+
+@pytest.mark.parametrize(("site", "state"), [("", "ok"), (REFUSES, "note")])
+def test_doctor_says_whether_packets_have_looks(tmp_path: Path, site: str, state: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(site, encoding="utf-8")
+    said = {"MODE": "netns", "HOSTS": PREFIX}
+    environment = {f"CHAFFINCH_NETWORK_{name}": value for name, value in said.items()}
+    with lan() as net:
+        done = fleet_in(net, tmp_path / "state", PYTHONPATH=str(tmp_path), **environment).call("doctor", "--json")
+    finding = next(one for one in json.loads(done.stdout) if one["name"] == "packets")
+    assert finding["state"] == state
+    assert ("Function not implemented" in finding["text"]) == bool(site)
