@@ -16,6 +16,7 @@ BENCHES = (
     "storm",
     "accounting",
     "capture",
+    "looks",
     "journal",
     "http",
     "histogram",

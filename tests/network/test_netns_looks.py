@@ -61,12 +61,12 @@ class Programs:
         self._leaving = kernel.load(leaving(wanted, self._counters), "leaving")
 
     def arrive(self, frame: bytes) -> bytes:
-        returned, made = kernel.run(self.arriving, frame)
+        returned, made, _ = kernel.run(self.arriving, frame)
         assert returned == PASS
         return made
 
     def leave(self, frame: bytes) -> bytes:
-        returned, made = kernel.run(self._leaving, frame)
+        returned, made, _ = kernel.run(self._leaving, frame)
         assert returned == PASS
         return made
 
@@ -246,7 +246,7 @@ NULL, XMAS, T3 = 0, FIN | PSH | URG, SYN | FIN | PSH | URG
 @pytest.mark.parametrize("data", [b"", b"odd"])
 def test_a_windows_host_resets_what_is_odd_on_its_ports(programs: Programs, flags: int, data: bytes) -> None:
     runs, runs_not = served(80)
-    returned, made = kernel.run(
+    returned, made, _ = kernel.run(
         programs.arriving, segment(SOURCE, runs, flags, LINUX_SYN, sequence=2**32 - 2, data=data)
     )
     answer = read(made)
@@ -266,7 +266,7 @@ def test_a_windows_host_resets_what_is_odd_on_its_ports(programs: Programs, flag
 @needs_root
 def test_an_answer_goes_back_to_the_card_that_asked(programs: Programs) -> None:
     sent = b"\x02\0\0\0\0\x01" + b"\x02\0\0\0\0\x02" + segment(SOURCE, served(80)[0], NULL)[12:]
-    _, made = kernel.run(programs.arriving, sent)
+    _, made, _ = kernel.run(programs.arriving, sent)
     assert made[:12] == sent[6:12] + sent[:6]
 
 

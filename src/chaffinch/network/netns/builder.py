@@ -40,6 +40,7 @@ def build(wanted: Blueprint) -> str:
         links.join(wanted, found, here, namespace.fileno())
         with namespace.inside(), IPRoute() as there:
             inner = [there.link_lookup(ifname=card.name)[0] for card in wanted.cards]
+            lacks = _look(wanted.looks, there, inner)
             for index in (1, *inner):  # 1 is lo's number in every namespace
                 there.link("set", index=index, state="up")
             routes.own(wanted, there, inner[0])
@@ -47,7 +48,7 @@ def build(wanted: Blueprint) -> str:
                 _join_router(wanted, here, there, inner[0])
             else:
                 _join_segment(wanted, there, inner, found.networks(wanted.device))
-            return _look(wanted.looks, there, inner)
+            return lacks
 
 
 def remove(name: str) -> None:
