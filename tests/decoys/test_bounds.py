@@ -13,8 +13,8 @@ import pytest
 from chaffinch.config import Config, DecoySettings, JournalSettings
 from chaffinch.decoys import bounds, registry, session
 from chaffinch.decoys.acceptor import share
+from chaffinch.decoys.kept import SHRUNK
 from chaffinch.decoys.memcached import cache as memcached
-from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.decoys.rates import Rates
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.redis import store as redis
