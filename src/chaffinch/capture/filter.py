@@ -28,7 +28,7 @@ _IP, _ARP = 0x0800, 0x0806
 _TCP, _UDP = 6, 17
 _ETHERNET_AND_IPV4 = 0x0604
 """ARP's lengths of a hardware and of a protocol address."""
-_FIRST_FRAGMENT, _MORE_FRAGMENTS = 0x1FFF, 0x2000
+_FRAGMENT_PLACE, _MORE_FRAGMENTS = 0x1FFF, 0x2000
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
 
 
@@ -109,7 +109,7 @@ def _ipv4(prefixes: Sequence[Prefix], excluded: Sequence[int]) -> Code:
         *bpf.unless_in(prefixes, _drop()),
         *_unless_excluded(excluded),
         Instruction(bpf.LD_HALF, NETWORK + 6),
-        *when(bpf.JSET, _FIRST_FRAGMENT, _drop()),
+        *when(bpf.JSET, _FRAGMENT_PLACE, _drop()),
     ]
 
 
