@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_modules() -> None:
     items = memcached.CACHES * (memcached.CACHE_BYTES + memcached.CACHE_ITEMS * bounds.ITEM_BYTES)
     assert row("items in memcached").most == items
     assert row("SSH host keys").most == hostkeys.CACHED_KEYS * bounds.KEY_BYTES
-    assert row("personas").most == Personas(b"x", archetypes())._size * bounds.PERSONA_BYTES
+    assert row("personas").most == Personas(b"x", archetypes()).most * bounds.PERSONA_BYTES
     for what in ("changes to files", "keys in redis", "items in memcached"):
         assert row(what).given_up == row(what).most // SHRUNK
 
