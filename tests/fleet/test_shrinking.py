@@ -1,4 +1,4 @@
-"""A group's memory against its share: what is measured once serves all, and what gives nothing up keeps its room."""
+"""A group that shrinks what it holds: what is measured once serves all, and what gives nothing up keeps its room."""
 
 import gc
 import resource
