@@ -23,7 +23,6 @@ from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import CAPTURE, Worker
 from chaffinch.journal.sqlite import SqliteJournal
-from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 if TYPE_CHECKING:
@@ -62,7 +61,6 @@ class Group:
         self.parts = parts
         self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
-        memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
