@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from chaffinch.cli import options
+from chaffinch.cli.chain import shown
 from chaffinch.errors import RunError
 from chaffinch.fleet import asking, control
 from chaffinch.fleet.control import AbsentError, Reloading
@@ -18,7 +19,7 @@ LOOK_SECONDS: Final = 0.05
 
 
 @click.command("reload")
-@options.as_json
+@shown.prints(Reloading)
 @options.placed
 def command(as_json: bool, state: str | None, config: str | None) -> int:
     """Take over the configuration as it is written now: the file, environment and flags that the fleet began with.
@@ -29,7 +30,7 @@ def command(as_json: bool, state: str | None, config: str | None) -> int:
     """
     done = all_reloaded(options.state_of(state))
     if as_json:
-        print(msgspec.json.encode(done).decode())
+        print(shown.as_json(done))
     else:
         for line in _lines(done):
             print(line)
@@ -41,11 +42,15 @@ def command(as_json: bool, state: str | None, config: str | None) -> int:
 def all_reloaded(state: Path) -> Reloading:
     """Have every supervisor of the fleet reload, one after the other: where each group has its own, there are several.
 
-    Raises as `reloaded` does, at the first that refuses; those before it have reloaded.
+    Raises as `reloaded` does, at the first that refuses; those before it have reloaded. Nothing is changed while one of
+    them does not answer.
     """
+    there = asking.ask_all(state, "reloading")
+    if there.unanswered:
+        raise RunError("; ".join(str(one) for one in there.unanswered) + "; nothing was changed")
     parts: list[Reloading] = []
-    for name in asking.sockets(state):
-        with contextlib.suppress(AbsentError):  # it has another socket, or a crash left this one
+    for name in there.given:
+        with contextlib.suppress(AbsentError):  # it ended meanwhile
             parts.append(reloaded(state, name))
             if parts[-1].error:
                 break
