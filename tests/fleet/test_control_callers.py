@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaffinch.errors import InputError
-from chaffinch.fleet import callers, control
+from chaffinch.fleet import asking, callers, control
 from tests.fleet.running import Fleet, config_file, eventually, running
 from tests.fleet.test_deeds import pids
 from tests.fleet.test_fleet import ping
@@ -333,3 +333,18 @@ def test_a_question_waits_for_room_and_for_whoever_begins(tmp_path: Path) -> Non
         listener.close()
         with answering(tmp_path, Large()):
             assert control.ask(tmp_path, "metrics", patience=5).startswith(b"{")
+
+
+def test_the_limits_page_has_these_bounds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## Of the supervisor")
+    for number in (
+        f"{callers.MOST_CALLERS} at once",
+        f"{control.BACKLOG} wait",
+        f"{callers.ANSWER_SECONDS:.0f} s to ask",
+        f"{callers.ASKED_BYTES >> 10} KiB",
+        f"{control.MOST_BYTES >> 20} MiB",
+        f"{control.PATIENCE_SECONDS:.0f} s, {asking.STATUS_SECONDS:.0f} s for a status",
+        f"{asking.GLANCE_SECONDS} s for all together",
+    ):
+        assert number in section, number
