@@ -89,6 +89,17 @@ def test_commands_of_the_shell_at_once(tmp_path: Path) -> None:
         assert is_whole(fleet)
 
 
+def test_a_fleet_that_many_stop_at_once_stops_once(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet, ThreadPoolExecutor(AT_ONCE) as pool:
+        done = list(pool.map(lambda _: fleet.call("stop"), range(AT_ONCE)))
+        assert fleet.process is not None
+        fleet.process.communicate(timeout=10)
+        assert fleet.process.returncode == 0
+    said = {(one.returncode, one.stdout, one.stderr.partition(" on ")[0]) for one in done}
+    assert said <= {(0, "stopped\n", ""), (1, "", "chaffinch: no fleet runs")}
+    assert (0, "stopped\n", "") in said
+
+
 def reload(fleet: Reloadable) -> Callable[[], str]:
     def call() -> str:
         done = all_reloaded(fleet.state)

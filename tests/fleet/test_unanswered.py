@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import resource
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chaffinch.cli.reload import reloaded
 from chaffinch.errors import RunError
 from chaffinch.fleet import asking, control
 from tests.fleet.reloading import Reloadable
@@ -166,3 +170,41 @@ def test_metrics_are_not_waited_for_longer_than_a_glance(tmp_path: Path) -> None
                 for name, reply in control.ask_each(tmp_path, ["control-b.sock"], "status", patience=0.1)
                 if isinstance(reply, RunError)
             )
+
+
+def test_without_descriptors_others_are_not_heard_and_nothing_raises(tmp_path: Path) -> None:
+    with control.listen(tmp_path, "b"):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        try:
+            for spare in range(4):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (highest + spare, limits[1]))
+                assert asking.snapshots(tmp_path, "a") == {}
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_one_of_another_version_is_one_sentence(tmp_path: Path) -> None:
+    """Its answers lack what this version wants to show."""
+    listener = control.listen(tmp_path)
+    thread = threading.Thread(target=lambda: [answer_once(listener, b'{"pid":1}\n') for _ in range(3)])
+    thread.start()
+    try:
+        for call in (
+            lambda: asking.status(tmp_path),
+            lambda: asking.find(tmp_path, "decoys"),
+            lambda: reloaded(tmp_path),
+        ):
+            with pytest.raises(RunError, match="the fleet that runs is of another version of chaffinch"):
+                call()
+    finally:
+        thread.join()
+        listener.close()
+
+
+def answer_once(listener: socket.socket, line: bytes) -> None:
+    listener.setblocking(True)
+    caller, _ = listener.accept()
+    with caller:
+        caller.recv(4096)
+        caller.sendall(line)

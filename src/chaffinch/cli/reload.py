@@ -86,7 +86,7 @@ def reloaded(state: Path, socket_name: str = control.NAME) -> Reloading:
 
 
 def _of(reply: bytes) -> Reloading:
-    return msgspec.json.decode(reply, type=Reloading)
+    return control.read(reply, Reloading)
 
 
 def _lines(done: Reloading) -> Iterator[str]:

@@ -97,7 +97,7 @@ def status_at(state: Path, place: Place) -> Status:
 
 def act(state: Path, do: Deed, name: str, place: Place) -> tuple[str, ...]:
     """Do it to the worker or group of that name, which is in that place; the names of its workers."""
-    return msgspec.json.decode(control.ask(state, do, name, place.socket_name), type=Done).workers
+    return control.read(control.ask(state, do, name, place.socket_name), Done).workers
 
 
 def snapshots(state: Path, only: str) -> dict[str, bytes]:
@@ -105,10 +105,12 @@ def snapshots(state: Path, only: str) -> dict[str, bytes]:
     not answer now.
     """
     others = [name for name in sockets(state) if name not in (control.NAME, control.name_of(only))]
-    answers = control.ask_each(state, others, "metrics", patience=GLANCE_SECONDS)
-    return {
-        name: msgspec.json.decode(reply, type=Measured).snapshot for name, reply in answers if isinstance(reply, bytes)
-    }
+    found: dict[str, bytes] = {}
+    for name, reply in control.ask_each(state, others, "metrics", patience=GLANCE_SECONDS):
+        if isinstance(reply, bytes):
+            with contextlib.suppress(RunError):  # it is of another version
+                found[name] = control.read(reply, Measured).snapshot
+    return found
 
 
 def sockets(state: Path) -> list[str]:
@@ -117,7 +119,7 @@ def sockets(state: Path) -> list[str]:
 
 
 def _status(answer: bytes) -> Status:
-    return msgspec.json.decode(answer, type=Status)
+    return control.read(answer, Status)
 
 
 def _together(parts: list[Status]) -> Status:

@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -31,6 +31,8 @@ AGAIN_SECONDS = 0.02
 
 Deed = Literal["start", "stop", "restart"]
 """What an owner may do with a worker or a group."""
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 Wanted = Literal["running", "stopped"]
 """What its owner asked for last of a worker."""
@@ -288,6 +290,17 @@ def ask_each(
         os.close(directory)
 
 
+def read(answer: bytes, struct: type[Struct]) -> Struct:
+    """An answer as what it should be. Raises `RunError` where whoever gave it is of another version."""
+    try:
+        return msgspec.json.decode(answer, type=struct)
+    except msgspec.ValidationError as error:
+        raise RunError(
+            f"the fleet that runs is of another version of chaffinch ({error}); "
+            "restart it with `chaffinch stop` and `chaffinch up`"
+        ) from None
+
+
 class Call:
     """One question on its way."""
 
@@ -297,7 +310,7 @@ class Call:
         self._path = path
         self._line = line
         self._got = bytearray()
-        self._socket = _unconnected()
+        self._socket: socket.socket | None = None
 
     def go_on(self, late: str) -> bytes | ChaffinchError | None:
         """A step further: the answer or why there is none; None while it is to be waited for, unless it is `late`."""
@@ -307,7 +320,7 @@ class Call:
             return self._ended(self._unanswered(late)) if late else None
         except (ConnectionResetError, BrokenPipeError):  # it hung up unheard: it ends, as the next try shows
             reply = self._unanswered(late)
-            self._hang_up()
+            self.close()
             return reply if late else None
         except (FileNotFoundError, ConnectionRefusedError):
             return self._ended(AbsentError())
@@ -316,6 +329,8 @@ class Call:
 
     def _step(self) -> bytes | ChaffinchError:
         """Raises `BlockingIOError` where it has to wait: for room among those who call, or for the answer."""
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         if not self.is_connected:
             self._socket.connect(self._path)
             self.is_connected = True
@@ -334,7 +349,7 @@ class Call:
 
     def _unanswered(self, why: str) -> UnansweredError:
         pid = 0
-        if self.is_connected:
+        if self._socket is not None and self.is_connected:
             pid, _, _ = struct.unpack("3i", self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         return UnansweredError(group_of(self.name), pid, why)
 
@@ -342,19 +357,13 @@ class Call:
         self.close()
         return reply
 
-    def _hang_up(self) -> None:
-        self.close()
-        self._socket, self.is_connected = _unconnected(), False
-
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        self._socket.close()
-
-
-def _unconnected() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self.is_connected = None, False
 
 
 def _wait(calls: list[Call], seconds: float) -> None:
