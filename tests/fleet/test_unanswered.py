@@ -1,10 +1,12 @@
 """One supervisor of several hangs: what its owner sees of the others, may do with them, and is told of it."""
 
 import contextlib
+import json
 import os
 import resource
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +15,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chaffinch.cli.reload import reloaded
-from chaffinch.errors import RunError
+from chaffinch.errors import InputError, RunError
 from chaffinch.fleet import asking, control
 from tests.fleet.reloading import Reloadable
 from tests.fleet.running import Fleet, eventually
@@ -200,6 +204,28 @@ def test_one_of_another_version_is_one_sentence(tmp_path: Path) -> None:
     finally:
         thread.join()
         listener.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.builds(lambda rest: b'{"error"' + rest + b"\n", st.binary(max_size=100)),
+        st.recursive(st.none() | st.text() | st.booleans(), lambda inner: st.dictionaries(st.text(), inner)).map(
+            lambda value: json.dumps({"error": value}).encode() + b"\n"
+        ),
+    )
+)
+def test_whatever_is_answered_is_an_answer_or_a_sentence(line: bytes) -> None:
+    """A supervisor asks others for their metrics, and must not fall over what they say."""
+    with tempfile.TemporaryDirectory() as name:
+        state = Path(name)
+        with control.listen(state, "b") as listener:
+            thread = threading.Thread(target=answer_once, args=(listener, line))
+            thread.start()
+            with contextlib.suppress(RunError, InputError):
+                assert control.ask(state, "status", socket_name="control-b.sock", patience=0.3) == line
+            thread.join()
 
 
 def answer_once(listener: socket.socket, line: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import Final, cast, get_args
 import msgspec
 
 from chaffinch.errors import ChaffinchError, InputError
-from chaffinch.fleet.control import Ask, Deed, Owned
+from chaffinch.fleet.control import Ask, Deed, Owned, Refusal
 
 MOST_CALLERS: Final = 64
 """At once. One more, and whoever has waited longest goes: who asks something is answered in the turn that reads it."""
@@ -185,7 +185,6 @@ def answer(line: bytes, fleet: Owned) -> bytes:
 
 
 def _answered(question: Callable[[], msgspec.Struct]) -> bytes:
-    """Whose fault a refusal is goes along: it decides the exit code."""
     try:
         return msgspec.json.encode(question())
     except ChaffinchError as error:
@@ -193,4 +192,4 @@ def _answered(question: Callable[[], msgspec.Struct]) -> bytes:
 
 
 def _refusal(why: str, *, is_input: bool = False) -> bytes:
-    return msgspec.json.encode({"error": why} | ({"is_input": True} if is_input else {}))
+    return msgspec.json.encode(Refusal(why, is_input))

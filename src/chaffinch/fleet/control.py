@@ -186,6 +186,13 @@ class Owned(Protocol):
     def reloading(self) -> Reloading: ...
 
 
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a question has no other answer. Whose fault that is decides the exit code."""
+
+    error: str
+    is_input: bool = False
+
+
 def name_of(only: str) -> str:
     """The name of a supervisor's socket: that of the group `only`, or of a whole fleet."""
     return f"control-{only}.sock" if only else NAME
@@ -294,7 +301,7 @@ def read(answer: bytes, struct: type[Struct]) -> Struct:
     """An answer as what it should be. Raises `RunError` where whoever gave it is of another version."""
     try:
         return msgspec.json.decode(answer, type=struct)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise RunError(
             f"the fleet that runs is of another version of chaffinch ({error}); "
             "restart it with `chaffinch stop` and `chaffinch up`"
@@ -344,8 +351,11 @@ class Call:
             self._got += data
         if not self._got.startswith(b'{"error"'):
             return bytes(self._got)
-        refusal = msgspec.json.decode(self._got)
-        return (InputError if refusal.get("is_input") else RunError)(refusal["error"])
+        try:
+            refusal = msgspec.json.decode(self._got, type=Refusal)
+        except msgspec.DecodeError:
+            return self._unanswered("as it should")
+        return (InputError if refusal.is_input else RunError)(refusal.error)
 
     def _unanswered(self, why: str) -> UnansweredError:
         pid = 0
