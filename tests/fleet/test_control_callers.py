@@ -197,18 +197,22 @@ class Untouched:
     def stop(self) -> None:
         self.status()
 
-    reload = reloading = status
+    def reload(self) -> control.Reloading:
+        return self.status()
+
+    def reloading(self) -> control.Reloading:
+        return self.status()
 
     def act(self, do: control.Deed, name: str) -> tuple[str, ...]:
         raise InputError(f"no worker or group of this fleet is called {name!r}")
 
 
 @contextlib.contextmanager
-def answering(folder: Path, fleet: control.Owned) -> Iterator[callers.Callers]:
+def answering(folder: Path, fleet: control.Owned, only: str = "") -> Iterator[callers.Callers]:
     """A loop as the supervisor's, in a thread."""
     over = threading.Event()
     selector = selectors.DefaultSelector()
-    taker = callers.Callers(control.listen(folder), selector, fleet)
+    taker = callers.Callers(control.listen(folder, only), selector, fleet)
 
     def loop() -> None:
         while not over.is_set():

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.cli.reload import reloaded
-from chaffinch.errors import InputError, RunError
+from chaffinch.cli.reload import all_reloaded, reloaded
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import asking, control
 from tests.fleet.reloading import Reloadable
 from tests.fleet.running import Fleet, eventually
+from tests.fleet.test_control_callers import Untouched, answering
 from tests.fleet.test_only import Split, greeted
 
 A_FEW_SECONDS = asking.STATUS_SECONDS + 4
@@ -204,6 +205,42 @@ def test_one_of_another_version_is_one_sentence(tmp_path: Path) -> None:
     finally:
         thread.join()
         listener.close()
+
+
+class Reloading(Untouched):
+    """A supervisor that reloads, or refuses."""
+
+    def __init__(self, refusal: ChaffinchError | None = None, error: str = "") -> None:
+        self._refusal = refusal
+        self._done = control.Reloading(number=1, done=True, settings=("decoys.sessions",), error=error)
+
+    def reload(self) -> control.Reloading:
+        if self._refusal is not None:
+            raise self._refusal
+        return self._done
+
+    def reloading(self) -> control.Reloading:
+        return self._done
+
+
+@pytest.mark.parametrize(
+    ("second", "raised", "said"),
+    [
+        (Reloading(InputError("no")), InputError, "no; taken over before by a"),
+        (Reloading(RunError("no")), RunError, "no; taken over before by a"),
+        (Reloading(error="back"), None, "back; taken over before by a"),
+        (Reloading(), None, ""),
+    ],
+)
+def test_a_refusal_in_the_middle_says_who_has_reloaded(
+    tmp_path: Path, second: Reloading, raised: type[Exception] | None, said: str
+) -> None:
+    with answering(tmp_path, Reloading(), "a"), answering(tmp_path, second, "b"):
+        if raised is None:
+            assert all_reloaded(tmp_path).error == said
+        else:
+            with pytest.raises(raised, match=said):
+                all_reloaded(tmp_path)
 
 
 @settings(max_examples=100, deadline=None)

@@ -11,7 +11,7 @@ import msgspec
 
 from chaffinch.cli import options
 from chaffinch.cli.chain import shown
-from chaffinch.errors import RunError
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import asking, control
 from chaffinch.fleet.control import AbsentError, Reloading
 
@@ -42,19 +42,33 @@ def command(as_json: bool, state: str | None, config: str | None) -> int:
 def all_reloaded(state: Path) -> Reloading:
     """Have every supervisor of the fleet reload, one after the other: where each group has its own, there are several.
 
-    Raises as `reloaded` does, at the first that refuses; those before it have reloaded. Nothing is changed while one of
-    them does not answer.
+    Raises as `reloaded` does, at the first that refuses, and names those before it, which have reloaded. Nothing is
+    changed while one of them does not answer.
     """
     there = asking.ask_all(state, "reloading")
     if there.unanswered:
         raise RunError("; ".join(str(one) for one in there.unanswered) + "; nothing was changed")
     parts: list[Reloading] = []
+    before: list[str] = []
     for name in there.given:
         with contextlib.suppress(AbsentError):  # it ended meanwhile
-            parts.append(reloaded(state, name))
+            parts.append(_reloaded_after(state, name, before))
             if parts[-1].error:
                 break
+            before.append(control.group_of(name))
     return _together(parts) if parts else reloaded(state)
+
+
+def _reloaded_after(state: Path, socket_name: str, before: list[str]) -> Reloading:
+    """As `reloaded`; a refusal, or a way back, tells of the groups that have taken the configuration over before."""
+    rest = f"; taken over before by {', '.join(before)}" if before else ""
+    try:
+        done = reloaded(state, socket_name)
+    except AbsentError:
+        raise
+    except ChaffinchError as error:
+        raise (InputError if isinstance(error, InputError) else RunError)(f"{error}{rest}") from None
+    return msgspec.structs.replace(done, error=f"{done.error}{rest}") if done.error else done
 
 
 def _together(parts: list[Reloading]) -> Reloading:
