@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaffinch.errors import InputError
+from chaffinch.errors import InputError, RunError
 from chaffinch.fleet import asking, callers, control
 from tests.fleet.running import Fleet, config_file, eventually, running
 from tests.fleet.test_deeds import pids
@@ -74,6 +74,33 @@ def test_another_user_is_refused_where_it_can_reach_the_socket(words: str) -> No
             assert json.loads(pipe.read()) == {"error": "this fleet belongs to another user"}
         assert [one["pid"] for one in fleet.status()["groups"]] == [one["pid"] for one in before]
         assert fleet.worker("decoy-redis")["state"] == "running"
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+@pytest.mark.parametrize(("mode", "named"), [(0o755, "control.sock"), (0o700, "state")])
+def test_another_user_is_told_whose_the_fleet_is(mode: int, named: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        state = Path(name) / "state"
+        state.mkdir()
+        Path(name).chmod(0o711)
+        reading, writing = os.pipe()
+        with control.listen(state):
+            state.chmod(mode)
+            child = os.fork()
+            if child == 0:
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+                try:
+                    control.ask(state, "status", patience=1)
+                except RunError as error:
+                    os.write(writing, str(error).encode())
+                os._exit(0)
+            os.close(writing)
+            os.waitpid(child, 0)
+        with os.fdopen(reading) as pipe:
+            said = pipe.read()
+    assert said.endswith(f"{named} may not be used by this user; ask as the fleet's own user, or as root")
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,9 @@ def ask_each(
     """Ask several supervisors at once; of each its answer as soon as it comes, or what `ask` would raise."""
     try:
         directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        yield from ((one, _foreign(state)) for one in socket_names)
+        return
     except OSError:
         yield from ((one, absent(state)) for one in socket_names)
         return
@@ -295,6 +298,10 @@ def ask_each(
         for one in calls:
             one.close()
         os.close(directory)
+
+
+def _foreign(path: Path) -> RunError:
+    return RunError(f"{path} may not be used by this user; ask as the fleet's own user, or as root")
 
 
 def read(answer: bytes, struct: type[Struct]) -> Struct:
@@ -326,11 +333,14 @@ class Call:
         except BlockingIOError:
             return self._ended(self._unanswered(late)) if late else None
         except (ConnectionResetError, BrokenPipeError):  # it hung up unheard: it ends, as the next try shows
-            reply = self._unanswered(late)
+            if late or self._got:
+                return self._ended(self._unanswered(late or "in full"))
             self.close()
-            return reply if late else None
+            return None
         except (FileNotFoundError, ConnectionRefusedError):
             return self._ended(AbsentError())
+        except PermissionError:
+            return self._ended(_foreign(Path(self.name)))
         except OSError as error:
             return self._ended(self._unanswered(f"({error.strerror or error})"))
 
