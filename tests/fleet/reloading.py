@@ -53,8 +53,8 @@ def reloadable(folder: Path, text: str = "", *, environment: dict[str, str] | No
     """One that is up inside the block."""
     fleet = Reloadable(folder, environment)
     fleet.write(text)
-    fleet.start()
     try:
+        fleet.start()
         yield fleet
     finally:
         if fleet.process is not None and fleet.process.poll() is None:
