@@ -41,6 +41,10 @@ class Instruction(msgspec.Struct, frozen=True):
         return struct.pack("=HBBI", self.code, self.if_true, self.if_false, self.operand)
 
 
+NOTHING = (Instruction(_RET, _DROP),)
+"""The program that passes no packet."""
+
+
 def program(
     prefixes: Sequence[Prefix],
     steps: Sequence[tuple[str, int]],
