@@ -14,8 +14,15 @@ from tests.fleet.running import Fleet
 class Reloadable(Fleet):
     """All that it is told stands in its file: no flag wins over what a test writes."""
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
-        super().__init__(folder / "state", environment=environment)
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        offset: int | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(folder / "state", environment=environment, offset=offset, prefix=prefix)
         self.file = folder / "chaffinch.toml"
         self.flags = ("--config", str(self.file))
         self.write()

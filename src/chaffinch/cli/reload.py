@@ -107,5 +107,6 @@ def _lines(done: Reloading) -> Iterator[str]:
     if not done.settings:
         yield "nothing to do: the configuration is as it was"
     if not done.error:
-        yield from (f"{path}: taken over" for path in done.told)
+        nobody = not done.workers and not done.told
+        yield from (f"{path}: taken over" for path in (done.settings if nobody else done.told))
     yield from (f"{one.name}: {one.did}" for one in done.workers)

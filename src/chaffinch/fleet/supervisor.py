@@ -268,8 +268,9 @@ class Supervisor:
             (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in (*self.parts.listeners, *self._processes.leaving):
             listener.socket.close()
-        if self.parts.tap is not None:
-            self.parts.tap.end()
+        for tap in (self.parts.tap, self._processes.leaving_tap):
+            if tap is not None:
+                tap.end()
         if self.parts.page is not None:
             self.parts.page.close()
         self._selector.close()

@@ -23,6 +23,10 @@ _SO_ATTACH_FILTER = 26
 _SO_ATTACH_REUSEPORT_CBPF = 51
 
 
+NOTHING = (Instruction(_RET, _DROP),)
+"""The program that passes no packet."""
+
+
 def program(
     prefixes: Sequence[Prefix],
     steps: Sequence[tuple[str, int]],
