@@ -23,7 +23,7 @@ _SO_ATTACH_FILTER = 26
 _SO_ATTACH_REUSEPORT_CBPF = 51
 
 
-NOTHING = (Instruction(_RET, _DROP),)
+NOTHING = (Instruction(bpf.RET, _DROP),)
 """The program that passes no packet."""
 
 
