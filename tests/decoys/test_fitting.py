@@ -35,6 +35,7 @@ def values(config: Config) -> Given:
     return {path: value(config, path) for path in FITTED}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["one", "default", "split"]), st.integers(40 * MIB, 900 * MIB), st.booleans())
 def test_what_a_budget_takes_fits_or_every_bound_is_at_its_lowest(how: str, memory: int, captures: bool) -> None:
     opted = (workers.CAPTURE,) if captures else ()
@@ -60,6 +61,7 @@ def test_from_103_mib_on_the_default_groups_hold_whatever_comes() -> None:
         assert (part.idle_bytes + bounds.left(config) <= part.share_bytes) == fits, memory
 
 
+@settings(deadline=None)
 @given(some_given, st.integers(-50 * MIB, 400 * MIB), services_of, st.booleans())
 def test_what_was_given_stays_and_the_rest_only_goes_down(
     found: Given, room: int, services: set[str], captures: bool
@@ -82,6 +84,7 @@ def test_what_was_given_stays_and_the_rest_only_goes_down(
     assert {name: getattr(lowered, name) for name in same} == same
 
 
+@settings(deadline=None)
 @given(some_given, st.integers(0, 300 * MIB), st.integers(0, 300 * MIB), services_of)
 def test_with_more_room_no_bound_is_lower(found: Given, room: int, more: int, services: set[str]) -> None:
     config = written(found)
@@ -89,7 +92,7 @@ def test_with_more_room_no_bound_is_lower(found: Given, room: int, more: int, se
     assert all(much[path] >= little[path] for path in FITTED)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(60 * MIB, 160 * MIB))
 def test_little_is_left_unused(room: int) -> None:
     """Bounds are as high as fits, to about a thousandth of what a step can give."""
