@@ -317,6 +317,9 @@ def reload() -> str:
     lines += [f"| `{rule.settings}` | {means[rule.then]} | {rule.who} |" for rule in RULES]
     lines += [
         "",
+        "A bound that follows from the budget (`decoys.sessions`, see [budget.md](budget.md)) changes with it, at once. Given with the number that it has by default, or taken out",
+        "again, it counts as changed, and nothing begins anew for that.",
+        "",
         "`fleet.groups`, `fleet.workers` and `services` also decide which workers and groups there are. A worker that is new to a group is started in its",
         "process, and one that is no more is stopped there. A group begins with a new process where a worker came to it or left it for another one, and",
         "where its workers need another confinement, which a process cannot change.",

@@ -353,6 +353,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     metrics: MetricsSettings = MetricsSettings()
     chain: ChainSettings = ChainSettings()
+    given: tuple[str, ...] = ()
+    """The paths of the settings that somebody gave, by name: a budget does not change them. No section: `load` fills it
+    in.
+    """
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -435,9 +439,10 @@ def load(
             _set(tree, path, value)
             name = "--" + path.rpartition(".")[2].replace("_", "-")
             _convert(tree, lambda _, name=name: f"the flag {name}")
+    given = tuple(sorted(_paths(tree)))
     if tree.get("network", {}).get("mode") == "netns":
         tree["network"].setdefault("port_offset", 0)
-    return _convert(tree, lambda path: path)
+    return msgspec.structs.replace(_convert(tree, lambda path: path), given=given)
 
 
 def environment_path(name: str) -> Path | None:
@@ -491,6 +496,15 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
         if variable not in known:
             raise InputError(f"the environment variable {variable} names no setting{_nearest(variable, known)}")
         yield variable, known[variable], environ[variable]
+
+
+def _paths(table: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """The settings that stand in the table, by their paths."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _paths(value, f"{within}{key}.")
+        else:
+            yield within + key
 
 
 def _set(tree: dict[str, Any], path: str, value: object) -> None:

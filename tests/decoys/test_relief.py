@@ -155,11 +155,25 @@ def test_there_are_at_most_four_halvings() -> None:
     assert recorder.rate == 500 / 16
 
 
+def test_the_number_of_sources_can_change_while_it_is_halved() -> None:
+    relief, _, _ = fresh()
+    recorder = EventRecorder(lambda event: None, DecoySettings(rate_entries=1024))
+    relief.follow(recorder)
+    relief.limit_to(512)
+    assert (recorder._rates.entries, recorder._most_tallies, recorder.rate) == (512, 512, 500.0)
+    relief.collapse_earlier()
+    relief.limit_to(2048)
+    assert (recorder._rates.entries, recorder._most_tallies, recorder.rate) == (1024, 1024, 250.0)
+    relief.collapse_later()
+    assert (recorder._rates.entries, recorder.rate) == (2048, 500.0)
+
+
 Step = st.one_of(
     st.tuples(st.just("open"), st.integers(0, 60)),
     st.tuples(st.just("close"), st.integers(0, 60)),
     st.tuples(st.just("command"), st.integers(0, 60)),
-    st.tuples(st.sampled_from(["earlier", "later", "flush"]), st.just(0)),
+    st.tuples(st.sampled_from(["earlier", "later", "flush", "press", "relax"]), st.just(0)),
+    st.tuples(st.just("limit"), st.integers(16, 64)),
 )
 
 
@@ -168,11 +182,14 @@ Step = st.one_of(
 def test_every_session_and_fact_is_accounted_for_however_memory_goes(steps: list[tuple[str, int]]) -> None:
     events: list[Event] = []
     relief, _, _ = fresh()
-    recorder = EventRecorder(events.append, DecoySettings(record_rate=0.001, record_burst=2, rate_entries=32))
+    is_pressed = False
+    rates = DecoySettings(record_rate=0.001, record_burst=2, rate_entries=32)
+    recorder = EventRecorder(events.append, rates, pressed=lambda: is_pressed)
     relief.follow(recorder)
     opened: list[Any] = []
     commands = 0
     for what, number in steps:
+        singly = sum(isinstance(event.fact, Command) for event in events)
         if what == "open":
             opened.append(peer(f"10.0.0.{number}"))
             recorder.record(opened[-1], SessionOpened(port=6379, source_port=1))
@@ -181,6 +198,11 @@ def test_every_session_and_fact_is_accounted_for_however_memory_goes(steps: list
         elif what == "command" and opened:
             recorder.record(opened[number % len(opened)], Command("PING"))
             commands += 1
+            assert not is_pressed or singly == sum(isinstance(event.fact, Command) for event in events)
+        elif what in ("press", "relax"):
+            is_pressed = what == "press"
+        elif what == "limit":
+            relief.limit_to(number)
         elif what == "earlier":
             relief.collapse_earlier()
         elif what == "later":

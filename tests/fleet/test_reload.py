@@ -141,6 +141,16 @@ def test_a_section_that_says_what_holds_anyway_is_no_change() -> None:
     assert change({}, {"services": {"ssh": {}}}).settings == ()
 
 
+def test_a_bound_that_is_given_with_the_number_that_it_has_is_told() -> None:
+    """Under a budget it no longer follows from that, which groups take over as they go on."""
+    given = {"decoys": {"sessions": 10_000}, "given": ["decoys.sessions", "fleet.groups"]}
+    for old, new in (({}, given), (given, {})):
+        found = change(old, new)
+        assert found.settings == found.told == ("decoys.sessions",)
+        assert (found.restarted, found.anew) == ((), ())
+    assert set(change({}, given | {"decoys": {"sessions": 99}}).restarted) == DECOYS
+
+
 def test_ports_that_change_hands_are_released_first() -> None:
     assert set(change({}, {"network": {"port_offset": 20001}}).released) == {"decoy-ssh", "decoy-telnet"}
     assert change({}, {"network": {"port_offset": 10000}}).released == ()

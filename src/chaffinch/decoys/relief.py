@@ -45,6 +45,12 @@ class Relief:
         self._recorders.add(recorder)
         recorder.halve(self.halvings)
 
+    def limit_to(self, entries: int) -> None:
+        """Let each recorder remember so many sources, less what is given up of that now."""
+        for recorder in self._recorders:
+            recorder.limit_to(entries)
+            recorder.halve(self.halvings)
+
     def shrink(self) -> bool:
         """Give up what is kept only to be quicker, and most of what sources left behind, and hold little of it from
         now on; False when there was nothing. `grow` takes that back.

@@ -37,6 +37,12 @@ WORTH_BYTES: Final = 256 << 10
 """Freeing less than this is nothing: the next action is taken at once."""
 
 
+TRIM_SECONDS: Final = 2.0
+"""How often, while something is given up, the C library is asked again for what ended sessions left with it. Else it
+keeps that, and newcomers are refused long after the last session. The question takes a millisecond.
+"""
+
+
 class Offer(msgspec.Struct, frozen=True):
     """One thing that a part of the process can give up. `do` returns False when there was nothing."""
 
@@ -59,6 +65,7 @@ class Holdings:
         self._offers: dict[Stage, list[Offer]] = {"shrink_caches": [], "collapse_earlier": [], "refuse_sessions": []}
         self._registry = registry
         self._watch: Watch | None = None
+        self._trimmed = time.monotonic()
         self.limit_to(share_bytes)
 
     def offer(self, stage: Stage, do: Callable[[], object], undo: Callable[[], object]) -> None:
@@ -91,7 +98,13 @@ class Holdings:
 
     def look(self) -> list[Transition]:
         """Let the guard act on what is held now."""
-        return self._watch.poll() if self._watch else []
+        if self._watch is None:
+            return []
+        now = time.monotonic()
+        if self.in_force and now - self._trimmed >= TRIM_SECONDS:
+            self._trimmed = now
+            memory.give_back()
+        return self._watch.poll()
 
     @property
     def next_seconds(self) -> float:

@@ -11,6 +11,7 @@ import msgspec
 
 from chaffinch import config as configuration
 from chaffinch.config import Config, ServiceSettings
+from chaffinch.decoys.fitting import FITTED
 from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
@@ -115,7 +116,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def differing(old: Config, new: Config) -> tuple[str, ...]:
-    """The paths of the settings that are not the same, such as `services.ssh.enabled`, in the order of the file."""
+    """The paths of the settings that do not say the same, such as `services.ssh.enabled`, in the order of the file."""
     return tuple(_differing(old, new))
 
 
@@ -126,8 +127,15 @@ def _differing(old: Config, new: Config) -> Iterator[str]:
                 before, after = (_service(config, name) for config in (old, new))
                 if getattr(before, one.key) != getattr(after, one.key):
                     yield f"services.{name}.{one.key}"
-        elif _value(old, one.path) != _value(new, one.path):
+        elif _value(old, one.path) != _value(new, one.path) or _is_given_now(one.path, old, new):
             yield one.path
+
+
+def _is_given_now(path: str, old: Config, new: Config) -> bool:
+    """Whether the bound has the same number in both, and only in one of them follows from the budget. Groups take that
+    over as they go on.
+    """
+    return path in FITTED and (path in old.given) != (path in new.given) and _value(old, path) == _value(new, path)
 
 
 def _service(config: Config, name: str) -> ServiceSettings:
@@ -170,14 +178,15 @@ def changes(old: Draft, new: Draft) -> Change:
     """What leads from one fleet to the other. Raises `InputError` as `refuse_unchangeable` does."""
     settings = differing(old.config, new.config)
     refuse_unchangeable(settings)
+    touching = tuple(path for path in settings if not _is_given_now(path, old.config, new.config))
     here, there = _homes(old.groups), _homes(new.groups)
-    begun = _begun_anew(old.groups, new.groups, settings)
+    begun = _begun_anew(old.groups, new.groups, touching)
     staying = {name: home for name, home in there.items() if home not in begun}
     ports = _ports(old), _ports(new)
     rows = [worker for members in new.groups.values() for worker in members if worker.name in staying]
     return Change(
         settings=settings,
-        told=tuple(path for path in settings if rule_for(path).then == "told"),
+        told=tuple(path for path in settings if path not in touching or rule_for(path).then == "told"),
         ended=tuple(name for name in old.groups if name not in new.groups),
         anew=begun,
         stopped=tuple(
@@ -187,7 +196,7 @@ def changes(old: Draft, new: Draft) -> Change:
         restarted=tuple(
             row.name
             for row in rows
-            if row.name in here and (_is_concerned(row, settings) or _served(ports[0], row) != _served(ports[1], row))
+            if row.name in here and (_is_concerned(row, touching) or _served(ports[0], row) != _served(ports[1], row))
         ),
         started=tuple(name for name in staying if name not in here),
     )
