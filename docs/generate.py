@@ -39,7 +39,7 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made by `make docs` from the declarations in `config.py`.",
+        "Made by `make docs` from the declarations in `config/tree.py`.",
         "",
         "A TOML file, then `CHAFFINCH_*` environment variables, then flags: the later wins. The file is the one that `--config` or",
         "`CHAFFINCH_CONFIG` names, else `$XDG_CONFIG_HOME/chaffinch/chaffinch.toml` where that is there. `chaffinch init` writes one with",
