@@ -359,7 +359,7 @@ def test_a_supervisor_for_each_group_reloads_in_its_turn(tmp_path: Path) -> None
     try:
         decoys.start()
         back.start()
-        eventually(lambda: whole.states() == {"running"} and len(whole.pids()) == 2)
+        eventually(lambda: len(whole.pids()) == 2 and whole.states() == {"running"})
         before, processes = whole.since("metrics", "decoy-telnet"), whole.pids()
         budgets = {group["name"]: group["budget_bytes"] for group in whole.status()["groups"]}
         metrics = free_port()
