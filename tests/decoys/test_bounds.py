@@ -13,8 +13,8 @@ import pytest
 from chaffinch.config import Config, DecoySettings, JournalSettings
 from chaffinch.decoys import bounds, registry, session
 from chaffinch.decoys.acceptor import share
+from chaffinch.decoys.kept import SHRUNK
 from chaffinch.decoys.memcached import cache as memcached
-from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.decoys.rates import Rates
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.redis import store as redis
@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_modules() -> None:
     items = memcached.CACHES * (memcached.CACHE_BYTES + memcached.CACHE_ITEMS * bounds.ITEM_BYTES)
     assert row("items in memcached").most == items
     assert row("SSH host keys").most == hostkeys.CACHED_KEYS * bounds.KEY_BYTES
-    assert row("personas").most == Personas(b"x", archetypes())._size * bounds.PERSONA_BYTES
+    assert row("personas").most == Personas(b"x", archetypes()).most * bounds.PERSONA_BYTES
     for what in ("changes to files", "keys in redis", "items in memcached"):
         assert row(what).given_up == row(what).most // SHRUNK
 

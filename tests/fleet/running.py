@@ -153,8 +153,8 @@ def running(
 ) -> Iterator[Fleet]:
     """A fleet that is up inside the block."""
     fleet = Fleet(state, *flags, environment=environment, offset=offset, prefix=prefix)
-    fleet.start()
     try:
+        fleet.start()
         yield fleet
     finally:
         if fleet.process is not None and fleet.process.poll() is None:

@@ -189,6 +189,15 @@ def test_what_nobody_begins_anew_for(fleet: Reloadable) -> None:
     assert (fleet.since(), fleet.pids()) == (before, processes)
 
 
+def test_what_concerns_nobody_that_runs_is_said(fleet: Reloadable) -> None:
+    before = fleet.since()
+    assert fleet.reload("[capture]\nwindows = 99\nbuffer_bytes = '64K'\n") == [
+        "capture.buffer_bytes: taken over",
+        "capture.windows: taken over",
+    ]
+    assert fleet.since() == before
+
+
 def test_how_a_worker_is_watched_changes_at_once(tmp_path: Path) -> None:
     environment = plug_in(tmp_path, "shaky", UNLUCKY, "workers")
     fails = "[fleet]\nworkers = ['shaky']\nbackoff_seconds = 0.1\nbackoff_limit_seconds = 0.1\ncrash_limit = "

@@ -18,6 +18,7 @@ from chaffinch.fleet.context import Context
 from chaffinch.fleet.holdings import Holdings
 from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Share, Stop
 from chaffinch.fleet.parts import Parts
+from chaffinch.fleet.rest import Rest
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import CAPTURE, Worker
@@ -61,7 +62,6 @@ class Group:
         self.parts = parts
         self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
-        memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
@@ -207,8 +207,11 @@ class Group:
         return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
+        rest = Rest(time.monotonic(), time.process_time())
         while True:
             self._say_beat()
+            if rest.is_due(time.monotonic(), time.process_time(), self.holdings.last.private_bytes):
+                memory.give_back()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _guard(self) -> None:

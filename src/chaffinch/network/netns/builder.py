@@ -16,7 +16,7 @@ from chaffinch import _core
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.network.netns import links, outbound, outside, routes, steering, sysctls, taken
 from chaffinch.network.netns.blueprint import Blueprint
-from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
+from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Permit, Said, is_namespace
 
 
 def build(wanted: Blueprint) -> None:
@@ -42,6 +42,21 @@ def build(wanted: Blueprint) -> None:
                 _join_router(wanted, here, there, inner[0])
             else:
                 _join_segment(wanted, there, inner, found.networks(wanted.device))
+
+
+def permit(wanted: Permit) -> None:
+    """Have other ports that datagrams may leave from, in a namespace that stands."""
+    namespace = Namespace(Path(f"/proc/self/fd/{wanted.descriptor}"))  # its name may be gone by now
+    try:
+        with namespace.inside():
+            outbound.permit(wanted.udp_ports)
+    except NetlinkError as error:
+        raise RunError(
+            f"the rules of the fleet's network namespace, which datagrams of services need, cannot be changed "
+            f"({os.strerror(error.code)}); restart the fleet with `chaffinch stop` and `chaffinch up`"
+        ) from None
+    finally:
+        namespace.close()
 
 
 def remove(name: str) -> None:
@@ -110,6 +125,8 @@ def _answer(order: str, about: bytes) -> Said:
     try:
         if order == "build":
             build(msgspec.json.decode(about, type=Blueprint))
+        elif order == "permit":
+            permit(msgspec.json.decode(about, type=Permit))
         elif order == "remove":
             remove(about.decode())
         else:
