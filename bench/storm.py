@@ -1,9 +1,9 @@
 """A storm on http and redis decoys with `--memory 128M`: memory, the account of all connections, who is still let in.
 
-For 20 minutes, or for as many seconds as the argument says; two further ones say how long memory has to come back, and
-how long the fleet has to settle and to grow warm before. The load tester sends to http and a client of its own to redis,
-both as fast as they are answered, a connection for each request; a probe asks both each second; PSS of all processes of
-the fleet is read each second. Then memory has a minute to come back to what it was idle.
+For 20 minutes, or for as many seconds as the argument says; two further ones say how long memory has to come back,
+and how long the fleet has to settle and grow warm before. The load tester sends to http and a client of its own to
+redis, both as fast as they are answered, a connection for each request; a probe asks both each second; PSS of all
+processes of the fleet is read each second. Then memory has a minute to come back to what it was idle.
 
 Idle is measured twice: of a fleet that nobody asked, and after half a minute of the same storm and some rest. What lies
 between is held for good: libraries that are loaded when they are used, page caches of the databases, and pages that
