@@ -1,6 +1,7 @@
 """A storm on http and redis decoys with `--memory 128M`: memory, the account of all connections, who is still let in.
 
-For 20 minutes, or for as many seconds as the argument says. The load tester sends to http and a client of its own to
+For 20 minutes, or for as many seconds as the argument says; two further ones say how long memory has to come back,
+and how long the fleet has to settle and grow warm before. The load tester sends to http and a client of its own to
 redis, both as fast as they are answered, a connection for each request; a probe asks both each second; PSS of all
 processes of the fleet is read each second. Then memory has a minute to come back to what it was idle.
 
@@ -23,17 +24,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import bench.fleet
 from bench.apart import at_most, percentile
-from bench.fleet import OFFSET, SETTLE_SECONDS, chaffinch, compile_all, pss_of
+from bench.fleet import OFFSET, chaffinch, compile_all, pss_of
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 1200
 MEMORY = 128 << 20
 HTTP_USERS, REDIS_CLIENTS, HOSTS = 64, 64, 8
 BACK_SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+SETTLE_SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else bench.fleet.SETTLE_SECONDS
 BACK_SHARE = 0.05
 PROBE_SECONDS = 10.0
 HTTP_ASKS, REDIS_ASKS = b"GET / HTTP/1.0\r\n\r\n", b"PING\r\n"
-WARM_SECONDS, REST_SECONDS = 30, 20
+WARM_SECONDS, REST_SECONDS = (int(SETTLE_SECONDS),) * 2 if len(sys.argv) > 3 else (30, 20)
 
 
 class Fleet:

@@ -80,9 +80,9 @@ def page(port: int) -> str:
         return str(answer.read().decode())
 
 
-def answers(address: str, port: int, sends: bytes = b"") -> bytes:
+def answers(address: str, port: int, sends: bytes = b"", timeout: float = 5) -> bytes:
     """The first bytes that a service says there, after `sends`; nothing where it closes or resets."""
-    with socket.create_connection((address, port), timeout=5) as one:
+    with socket.create_connection((address, port), timeout=timeout) as one:
         try:
             if sends:
                 one.sendall(sends)
