@@ -14,6 +14,7 @@ BENCHES = (
     "fleet_times",
     "chaos",
     "storm",
+    "filled",
     "accounting",
     "capture",
     "looks",

@@ -1,9 +1,13 @@
 """A storm on http and redis decoys with `--memory 128M`: memory, the account of all connections, who is still let in.
 
-For 20 minutes, or for as many seconds as the argument says. The load tester sends to http and a client of its own to
+For 20 minutes, or for as many seconds as the argument says; two further ones say how long memory has to come back,
+and how long the fleet has to settle and grow warm before. The load tester sends to http and a client of its own to
 redis, both as fast as they are answered, a connection for each request; a probe asks both each second; PSS of all
-processes of the fleet is read each second. Then memory has a minute to come back to what it was idle, after a few
-sessions had brought in what serves them.
+processes of the fleet is read each second. Then memory has a minute to come back to what it was idle.
+
+Idle is measured twice: of a fleet that nobody asked, and after half a minute of the same storm and some rest. What lies
+between is held for good: libraries that are loaded when they are used, page caches of the databases, and pages that
+Python's allocator keeps for the next objects. Memory has to come back to the second; both are shown.
 """
 
 import contextlib
@@ -20,17 +24,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import bench.fleet
 from bench.apart import at_most, percentile
-from bench.fleet import OFFSET, SETTLE_SECONDS, chaffinch, compile_all, pss_of
+from bench.fleet import OFFSET, chaffinch, compile_all, pss_of
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 1200
 MEMORY = 128 << 20
 HTTP_USERS, REDIS_CLIENTS, HOSTS = 64, 64, 8
 BACK_SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+SETTLE_SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else bench.fleet.SETTLE_SECONDS
 BACK_SHARE = 0.05
 PROBE_SECONDS = 10.0
 HTTP_ASKS, REDIS_ASKS = b"GET / HTTP/1.0\r\n\r\n", b"PING\r\n"
-FIRST_SESSIONS = 200
+WARM_SECONDS, REST_SECONDS = (int(SETTLE_SECONDS),) * 2 if len(sys.argv) > 3 else (30, 20)
 
 
 class Fleet:
@@ -110,11 +116,11 @@ class Probe(threading.Thread):
                 self.unanswered.append("closed without an answer")
 
 
-def http_load(places: list[tuple[str, int]], result: Path) -> "subprocess.Popen[bytes]":
+def http_load(places: list[tuple[str, int]], seconds: int, result: Path) -> "subprocess.Popen[bytes]":
     """The load tester, which makes a connection for each request."""
     target = f"http://decoy.test:{places[0][1]}/"
     resolve = [option for host, port in places for option in ("--resolve", f"decoy.test:{host}:{port}")]
-    options = ("--no-keepalive", "--concurrency", str(HTTP_USERS), "--duration", f"{SECONDS}s", "--quiet")
+    options = ("--no-keepalive", "--concurrency", str(HTTP_USERS), "--duration", f"{seconds}s", "--quiet")
     command = [sys.executable, "-m", "chaffinch", "load", "run", target, *resolve, *options, "--json", str(result)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
@@ -125,13 +131,18 @@ def redis_load(places: list[tuple[str, int]]) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def serve_some(places: list[tuple[str, int]], asks: bytes) -> int:
-    """A few sessions; how many."""
-    for number in range(FIRST_SESSIONS):
-        with socket.create_connection(places[number % len(places)], timeout=PROBE_SECONDS) as sock:
-            sock.sendall(asks)
-            sock.recv(1000)
-    return FIRST_SESSIONS
+def blow(places: dict[str, list[tuple[str, int]]], seconds: int, folder: Path) -> tuple[dict[str, int], str]:
+    """Both clients for so long: connections made to each service, and what there is to say of them."""
+    tester, clients = http_load(places["http"], seconds, folder / "http.json"), redis_load(places["redis"])
+    tester.wait()
+    clients.send_signal(signal.SIGTERM)
+    talked = json.loads(clients.communicate()[0])
+    result = json.loads((folder / "http.json").read_text(encoding="utf-8"))
+    made = {"http": result["phases_ms"]["connect"]["count"], "redis": talked["connected"]}
+    return made, (
+        f"http: {made['http']:,} connections, {result['rate']:,.0f} requests/s, errors {result['errors']}\n"
+        f"redis: {made['redis']:,} connections, {made['redis'] / seconds:,.0f}/s, {talked}"
+    )
 
 
 def said(held: bool) -> str:
@@ -139,38 +150,28 @@ def said(held: bool) -> str:
 
 
 def storm(fleet: Fleet, folder: Path) -> None:
-    http, redis = fleet.places("http", 80), fleet.places("redis", 6379)
+    places = {"http": fleet.places("http", 80), "redis": fleet.places("redis", 6379)}
     time.sleep(SETTLE_SECONDS)
-    untouched = fleet.pss()
-    served = {"http": serve_some(http, HTTP_ASKS), "redis": serve_some(redis, REDIS_ASKS)}
-    time.sleep(SETTLE_SECONDS)
-    idle = fleet.pss()
-    print(f"PSS of a fleet that nobody asked: {untouched / 1e6:.1f} MB", flush=True)
+    print(f"PSS of a fleet that nobody asked: {fleet.pss() / 1e6:.1f} MB", flush=True)
     before = fleet.status()["sessions_seen"]
+    warm, _ = blow(places, WARM_SECONDS, folder)
+    time.sleep(REST_SECONDS)
+    idle = fleet.pss()
     sampler = Sampler(fleet)
     probes = {
-        "redis": Probe(redis[0], REDIS_ASKS),
-        "http": Probe(http[0], HTTP_ASKS),
+        "redis": Probe(places["redis"][0], REDIS_ASKS),
+        "http": Probe(places["http"][0], HTTP_ASKS),
     }
     threads: tuple[Sampler | Probe, ...] = (sampler, *probes.values())
     for thread in threads:
         thread.start()
-    tester, clients = http_load(http, folder / "http.json"), redis_load(redis)
-    tester.wait()
-    clients.send_signal(signal.SIGTERM)
-    talked = json.loads(clients.communicate()[0])
+    made, account = blow(places, SECONDS, folder)
     for probe in probes.values():
         probe.ending.set()
         probe.join()
     ended = time.monotonic()
-    result = json.loads((folder / "http.json").read_text(encoding="utf-8"))
-    made = result["phases_ms"]["connect"]["count"]
-    connected = {
-        "http": made + probes["http"].connected + served["http"],
-        "redis": talked["connected"] + probes["redis"].connected + served["redis"],
-    }
-    print(f"http: {made:,} connections, {result['rate']:,.0f} requests/s, errors {result['errors']}")
-    print(f"redis: {talked['connected']:,} connections, {talked['connected'] / SECONDS:,.0f}/s, {talked}", flush=True)
+    print(account, flush=True)
+    connected = {name: made[name] + warm[name] + probes[name].connected for name in made}
     back = came_back(fleet, idle, ended)
     sampler.ending.set()
     sampler.join()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch import caches
-from chaffinch.caches import Remembered, remembered
+from chaffinch.caches import Recent, Remembered, remembered
 
 SOURCE = Path(caches.__file__).parent
 ONE_VALUE = {"_table", "_hints"}
@@ -36,6 +36,27 @@ def test_results_are_those_of_the_function_and_bounded(steps: list[int | str]) -
         else:
             assert kept(step) == step * step  # type: ignore[operator]
         assert len(kept) <= room
+
+
+@given(st.lists(st.one_of(st.integers(0, 40), st.sampled_from(["shrink", "grow"])), max_size=200))
+def test_the_most_recent_are_held_and_bounded(steps: list[int | str]) -> None:
+    held = Recent[int, str](32)
+    by_use: list[int] = []
+    room = 32
+    for step in steps:
+        if step == "shrink":
+            assert held.shrink() == max(0, len(by_use) - 2)
+            room = 2
+        elif step == "grow":
+            held.grow()
+            room = 32
+        else:
+            number = int(step)
+            assert held.get(number) == (str(number) if number in by_use else None)
+            held.put(number, str(number))
+            by_use = [*(one for one in by_use if one != number), number]
+        by_use = by_use[-room:]
+        assert len(held) == len(by_use)
 
 
 def test_a_cache_made_while_memory_is_short_begins_small() -> None:

@@ -87,6 +87,25 @@ def test_the_commented_file_shows_every_default(tmp_path: Path) -> None:
     assert loaded.journal == Config().journal
 
 
+def test_what_was_given_is_told_apart_from_what_holds_anyway(tmp_path: Path) -> None:
+    file = tmp_path / "chaffinch.toml"
+    file.write_text(
+        "[decoys]\nsessions = 10000\n[services.ssh]\nenabled = true\n[chain.serve]\nport = 8765\n", encoding="utf-8"
+    )
+    loaded = config.load(
+        file, {"fleet.memory": "128M", "network.hosts": None}, {"CHAFFINCH_JOURNAL_QUEUE_BYTES": "32M"}
+    )
+    assert loaded.given == (
+        "chain.serve.port",
+        "decoys.sessions",
+        "fleet.memory",
+        "journal.queue_bytes",
+        "services.ssh.enabled",
+    )
+    assert config.load(None, None, {}).given == ()
+    assert "there is no section [given]" in refusal(tmp_path, "given = ['decoys.sessions']\n")
+
+
 @given(st.integers(0, 1 << 40), st.sampled_from(["", "K", "k", "M", "MiB", "G", "GB", " m "]))
 def test_sizes(number: int, unit: str) -> None:
     power = {"": 0, "k": 1, "m": 2, "g": 3}[unit.strip().lower()[:1]]

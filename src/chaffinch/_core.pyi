@@ -18,6 +18,7 @@ __all__ = [
     "drop_bounding_set",
     "drop_capabilities",
     "enter_network_namespace",
+    "give_back_memory",
     "landlock_abi",
     "least_record_bytes",
     "make_network_namespace",
@@ -334,6 +335,12 @@ def set_parent_death_signal(signal: int) -> None:
 
 def set_process_name(name: str) -> None:
     """The name in `ps` and `top`, cut to 15 bytes. Raises `OSError` if it holds a zero character."""
+
+def give_back_memory() -> bool:
+    """Have the C library give memory that was freed back to the system; whether it had any.
+
+    glibc keeps what lies below something that is in use; other C libraries have no such call, and nothing is done.
+    """
 
 def redact(text: str, names: Sequence[str] = ()) -> str:
     """What a text becomes before a guarded chain learns it. Raises `ChainError` for names that cannot be used."""

@@ -5,11 +5,14 @@ A cache that is made while memory is short begins small.
 """
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+K = TypeVar("K")
+V = TypeVar("V")
 
 SHRUNK: Final = 16
 """A shrunk cache holds this part of its entries: one in so many, at least one."""
@@ -63,6 +66,50 @@ def grow() -> None:
     _is_shrunk = False
     for cache in _registered:
         cache.grow()
+
+
+class Recent(Generic[K, V]):
+    """The last `most` values that were asked for or put, by key."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.forgotten = 0
+        self._room = most
+        self._held: OrderedDict[K, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, key: K) -> V | None:
+        """The value that is held, if it is."""
+        found = self._held.get(key)
+        if found is not None:
+            self._held.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """Hold the value; the one that was not used for longest goes where there is no room."""
+        self._held[key] = value
+        self._make_room()
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self._held.clear()
+
+    def shrink(self) -> int:
+        """Hold fewer from now on; how many went."""
+        self._room = max(1, self.most // SHRUNK)
+        return self._make_room()
+
+    def grow(self) -> None:
+        """Hold as many as before."""
+        self._room = self.most
+
+    def _make_room(self) -> int:
+        gone = max(0, len(self._held) - self._room)
+        for _ in range(gone):
+            self._held.popitem(last=False)
+        return gone
 
 
 class Remembered(Generic[P, R]):

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from chaffinch.network.filter import Instruction
+from chaffinch.network.bpf import Instruction
 
 ARP, IPV4 = 0x0806, 0x0800
 NETWORK, ANCILLARY = 0xFFF00000, 0xFFFFF000

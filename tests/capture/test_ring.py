@@ -53,6 +53,19 @@ def test_a_packet_that_made_its_reader_fail_is_not_read_again() -> None:
     assert [bytes(data) for data, _ in ring.reader().read(9)] == [b"good"]
 
 
+def test_what_waits_is_counted_wherever_its_reader_is() -> None:
+    ring = FilledRing()
+    one = ring.reader()
+    assert one.waiting() == 0
+    for number in range(ring.frames + 10):
+        ring.put(b"%d" % number)
+        if number % 2:
+            list(one.read(1))
+    assert one.waiting() == ring.frames + 10 - (ring.frames + 10) // 2
+    list(ring.reader().read(10_000))
+    assert one.waiting() == 0
+
+
 def test_what_found_no_room_is_told_once() -> None:
     ring = FilledRing()
     first, supervisor = ring.reader(), ring.reader()

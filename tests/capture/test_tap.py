@@ -1,8 +1,10 @@
 """What a tap sees of what real programs send, in a network of its own; that the kernel decides as the program says."""
 
+import errno
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,6 +186,21 @@ def test_without_the_privilege_one_sentence_says_what_to_do(network: tuple[str, 
     )
     said = run((*network, "setpriv", "--bounding-set", "-net_raw"), sys.executable, "-c", code)
     assert said.startswith("RunError capture.enabled needs a packet socket, which this user may not open: start the")
+
+
+def test_a_unit_that_keeps_packet_sockets_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`RestrictAddressFamilies=` of systemd.exec(5) answers so, whatever the user may."""
+    make = socket.socket
+
+    def restricted(family: int, *rest: int) -> socket.socket:
+        if family == socket.AF_PACKET:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return make(family, *rest)
+
+    plan = plan_of()
+    monkeypatch.setattr(socket, "socket", restricted)
+    with pytest.raises(RunError, match="write the unit anew with `chaffinch init --systemd` and restart the fleet"):
+        open_tap(plan, 65536)
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -138,9 +138,9 @@ def vsftpd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def test_before_a_login_the_decoy_says_what_the_product_says(vsftpd: int) -> None:
     async def both() -> None:
-        theirs = await ask_all((LOCAL, vsftpd), BEFORE)
         async with decoy("ftp", persona("ftp", anonymous="yes")) as server:
-            ours = await ask_all((server.address, server.port), BEFORE)
+            there = (server.address, server.port)
+            theirs, ours = await asyncio.gather(ask_all((LOCAL, vsftpd), BEFORE), ask_all(there, BEFORE))
         assert {k: v for k, v in ours.items() if v != theirs[k]} == {k: v for k, v in theirs.items() if v != ours[k]}
 
     asyncio.run(both())
@@ -162,9 +162,8 @@ async def _dialogue(port: int, source: str) -> list[tuple[str, bytes]]:
 
 def test_after_a_login_the_decoy_says_what_the_product_says(vsftpd: int) -> None:
     async def both() -> None:
-        theirs = await _dialogue(vsftpd, LOCAL)
         async with decoy("ftp", persona("ftp", address=LOCAL, anonymous="yes")) as server:
-            ours = await _dialogue(server.port, LOCAL)
+            theirs, ours = await asyncio.gather(_dialogue(vsftpd, LOCAL), _dialogue(server.port, LOCAL))
         assert [pair for pair in ours if pair not in theirs] == [pair for pair in theirs if pair not in ours]
 
     asyncio.run(both())
@@ -181,9 +180,8 @@ def test_a_refused_login_takes_as_long_as_in_the_product(vsftpd: int) -> None:
         return time.monotonic() - began
 
     async def both() -> None:
-        theirs = await seconds(vsftpd)
         async with decoy("ftp", persona("ftp", address=LOCAL)) as server:
-            ours = await seconds(server.port)
+            theirs, ours = await asyncio.gather(seconds(vsftpd), seconds(server.port))
         assert abs(theirs - ours) < 2.5
         assert ours > 2
 
@@ -219,9 +217,8 @@ def test_nmap_names_the_product(vsftpd: int) -> None:
         return sorted(line for line in lines if not re.search(r"Nmap|latency|client count", line))
 
     async def both() -> None:
-        theirs = await scanned(vsftpd)
         async with decoy("ftp", persona("ftp", address=LOCAL, anonymous="yes")) as server:
-            ours = await scanned(server.port)
+            theirs, ours = await asyncio.gather(scanned(vsftpd), scanned(server.port))
         assert any("vsftpd 3.0.3" in line for line in ours)
         assert ours == theirs
 

@@ -210,8 +210,8 @@ def probes() -> dict[str, bytes]:
 def test_the_decoy_answers_as_the_real_server_does(real: tuple[str, int]) -> None:
     async def run() -> None:
         async with decoy("memcached", persona("memcached", address="127.77.44.1", items="empty")) as running:
-            expected = await ask_all(real, probes(), wait=1.0)
-            got = await ask_all((running.address, running.port), probes(), wait=1.0)
+            where = real, (running.address, running.port)
+            expected, got = await asyncio.gather(*(ask_all(one, probes(), wait=1.0) for one in where))
         assert got == expected
 
     asyncio.run(run())
@@ -222,9 +222,9 @@ def test_statistics_have_the_real_names_in_their_order(real: tuple[str, int], wh
     async def run() -> None:
         asked = {"stats": b"flush_all\r\nset page 0 0 20\r\n" + b"x" * 20 + b"\r\n" + what + b"\r\n"}
         async with decoy("memcached", persona("memcached", address="127.77.44.2", items="empty")) as running:
-            expected = (await ask_all(real, asked))["stats"][0]
-            got = (await ask_all((running.address, running.port), asked))["stats"][0]
-        assert _names(got) == _names(expected)
+            where = real, (running.address, running.port)
+            expected, got = await asyncio.gather(*(ask_all(one, asked) for one in where))
+        assert _names(got["stats"][0]) == _names(expected["stats"][0])
 
     asyncio.run(run())
 

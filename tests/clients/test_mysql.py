@@ -170,9 +170,9 @@ def _settled(greeted: bytes) -> bytes:
 
 def test_greeting_and_bad_logins_are_those_of_the_product(mariadb: Real) -> None:
     async def both() -> None:
-        theirs = await ask_all((mariadb.address, mariadb.port), LOGINS)
         async with decoy("mysql", twin(mariadb)) as server:
-            ours = await ask_all((server.address, server.port), LOGINS)
+            where = (mariadb.address, mariadb.port), (server.address, server.port)
+            theirs, ours = await asyncio.gather(*(ask_all(one, LOGINS) for one in where))
         for name, (sent, end) in theirs.items():
             assert (_settled(ours[name][0]), ours[name][1]) == (_settled(sent), end), name
 
@@ -200,9 +200,8 @@ def _without_library(answers: dict[str, bytes]) -> dict[str, bytes]:
 
 def test_statements_are_answered_as_by_the_product(mariadb: Real) -> None:
     async def both() -> None:
-        theirs = _without_library(await _answers(mariadb))
         async with decoy("mysql", twin(mariadb)) as server:
-            ours = _without_library(await _answers(server))
+            theirs, ours = map(_without_library, await asyncio.gather(_answers(mariadb), _answers(server)))
         assert {k: v for k, v in ours.items() if v != theirs[k]} == {k: v for k, v in theirs.items() if v != ours[k]}
 
     asyncio.run(both())
@@ -247,9 +246,8 @@ def test_nmap_sees_the_product(mariadb: Real) -> None:
     need("nmap")
 
     async def both() -> None:
-        theirs = await _scanned(mariadb.port)
         async with decoy("mysql", twin(mariadb, users="root:letmein")) as server:
-            ours = await _scanned(server.port)
+            theirs, ours = await asyncio.gather(_scanned(mariadb.port), _scanned(server.port))
         assert f"mysql   MySQL 5.5.5-{mariadb.version}" in ours
         shown = [re.sub(r"^\|[ _] +(\w+)$", r"\1", line) for line in ours.splitlines()]
         assert [line for line in theirs.splitlines() if not line.startswith("|")] == [

@@ -101,13 +101,14 @@ PLAYBOOKS = {
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_the_decoy_answers_as_the_real_daemon(name: str, real: int) -> None:
     parts, wait = PLAYBOOKS[name]
-    expected = ask("127.0.0.1", real, parts, wait)
 
-    async def ours() -> list[bytes]:
+    async def both() -> tuple[list[bytes], list[bytes]]:
         async with decoy("telnet", inetutils()) as running:
-            return await asyncio.to_thread(ask, running.address, running.port, parts, wait)
+            where = ("127.0.0.1", real), (running.address, running.port)
+            return await asyncio.gather(*(asyncio.to_thread(ask, *one, parts, wait) for one in where))
 
-    assert neutral(asyncio.run(ours())) == neutral(expected)
+    expected, got = asyncio.run(both())
+    assert neutral(got) == neutral(expected)
 
 
 def drive(address: str, port: int, script: list[tuple[bytes, bytes]]) -> bytes:

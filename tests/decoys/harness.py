@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import socket
 from collections.abc import AsyncIterator
@@ -60,6 +61,12 @@ def persona(*names: str, address: str = "127.77.3.9", seed: bytes = b"test", **o
     )
 
 
+SIOCOUTQNSD = 0x894B
+"""How many bytes the kernel holds that it has not sent yet (linux/sockios.h): it sends a small one after another when
+the first is acknowledged.
+"""
+
+
 class Recorded:
     """A recorder that keeps facts in a list, and a quarantine that keeps bytes in a dict."""
 
@@ -116,18 +123,35 @@ class Decoy:
             task.add_done_callback(lambda done: self.sessions.pop(done, None))
 
     async def talk(self, sent: bytes, *, wait: float = 0.3, chunk: int = 0) -> bytes:
-        """Connect, send (in pieces of `chunk` bytes if given), and return all that comes until `wait` seconds of
-        silence or a close."""
+        """Connect, send (in pieces of `chunk` bytes if given), and return all that comes until a close, until the
+        session waits for more than was sent, or until `wait` seconds of silence."""
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
             for at in range(0, len(sent), chunk or max(1, len(sent))):
                 writer.write(sent[at : at + chunk] if chunk else sent)
                 await writer.drain()
-            return await read_quietly(reader, wait)
+            return await self._answer(reader, writer.get_extra_info("sockname")[1], len(sent), wait)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, port: int, sent: int, wait: float) -> bytes:
+        answering = asyncio.ensure_future(read_quietly(reader, wait))
+        looks = 0  # what was written by the first look has arrived by the second
+        while looks < 2 and not answering.done():
+            looks = looks + 1 if self._waits_for_more(port, sent) else 0
+            await asyncio.wait((answering,), timeout=0.004)
+        if not answering.done():
+            reader.feed_eof()
+        return await answering
+
+    def _waits_for_more(self, port: int, sent: int) -> bool:
+        """Whether the session from that port of ours has taken all that was sent and has nothing left to say."""
+        session = next((one for one in self.sessions.values() if one.source_port == port), None)
+        if session is None or session.bytes_in != sent or session._waiter is None or session._waiter.done():
+            return False
+        return not session._out and not any(fcntl.ioctl(session._socket, SIOCOUTQNSD, bytes(4)))
 
     async def settled(self, seconds: float = 5.0) -> None:
         """Wait until no session is open."""

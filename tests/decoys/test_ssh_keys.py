@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaffinch.caches import Recent
 from chaffinch.decoys.ssh import hostkeys, primes, sntrup, umac
 from tests.decoys.harness import persona
 
@@ -46,7 +47,8 @@ def test_primes_pass() -> None:
 
 
 def test_the_cache_of_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hostkeys, "CACHED_KEYS", 3)
+    assert hostkeys._cache.most == hostkeys.CACHED_KEYS
+    monkeypatch.setattr(hostkeys, "_cache", Recent(3))
 
     async def fill() -> None:
         for host in range(6):

@@ -104,6 +104,53 @@ def test_a_process_without_room_takes_it_from_the_largest_table() -> None:
     asyncio.run(crowd())
 
 
+def test_a_lowered_bound_ends_the_most_silent_as_the_tables_are_swept() -> None:
+    async def crowd() -> None:
+        room, recorded = Room(200), Recorded()
+        tables = [SessionTable(200, room) for _ in range(3)]
+        peers = [opened(tables[number % 2], recorded) for number in range(150)]
+        await asyncio.sleep(0.05)
+        room.limit_to(40, 1 << 20)
+        for _ in range(3):
+            for table in tables:  # each service's worker sweeps its own, in one turn of the loop
+                table.expire()
+            await asyncio.sleep(0.05)
+        assert sum(map(len, tables)) == 40, "and not one more ended than had to"
+        assert sum(table.evicted for table in tables) == 110
+        peers += [opened(tables[2], recorded) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert (sum(map(len, tables)), len(tables[2])) == (40, 5), "newcomers are served"
+        room.limit_to(60, 1 << 20)
+        peers += [opened(tables[2], recorded) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        assert sum(map(len, tables)) == 60, "one service may have as many as the process"
+        for table in tables:
+            await table.close(2)
+        assert len(recorded.of(SessionClosed)) == len(recorded.of(SessionOpened)) == 205
+        for peer in peers:
+            peer.close()
+
+    asyncio.run(crowd())
+
+
+def test_a_lowered_bound_in_bytes_ends_those_that_hold_most() -> None:
+    async def hold() -> None:
+        room, recorded = Room(100, most_bytes=1 << 20), Recorded()
+        table = SessionTable(100, room)
+        peers = [opened(table, recorded) for _ in range(3)]
+        for session, size in zip(list(table._open.values()), (300_000, 400_000, 200_000), strict=True):
+            session.hold(size)
+        room.limit_to(100, 550_000)
+        table.expire()
+        assert (room.held, table.evicted) == (500_000, 1)
+        await asyncio.sleep(0.05)
+        await table.close(2)
+        for peer in peers:
+            peer.close()
+
+    asyncio.run(hold())
+
+
 def test_past_the_bytes_of_a_process_the_largest_holder_ends() -> None:
     async def hold() -> None:
         room, recorded = Room(100, most_bytes=1 << 20), Recorded()

@@ -14,8 +14,15 @@ from tests.fleet.running import Fleet
 class Reloadable(Fleet):
     """All that it is told stands in its file: no flag wins over what a test writes."""
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
-        super().__init__(folder / "state", environment=environment)
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        offset: int | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(folder / "state", environment=environment, offset=offset, prefix=prefix)
         self.file = folder / "chaffinch.toml"
         self.flags = ("--config", str(self.file))
         self.write()
@@ -53,8 +60,8 @@ def reloadable(folder: Path, text: str = "", *, environment: dict[str, str] | No
     """One that is up inside the block."""
     fleet = Reloadable(folder, environment)
     fleet.write(text)
-    fleet.start()
     try:
+        fleet.start()
         yield fleet
     finally:
         if fleet.process is not None and fleet.process.poll() is None:
@@ -73,9 +80,9 @@ def page(port: int) -> str:
         return str(answer.read().decode())
 
 
-def answers(address: str, port: int, sends: bytes = b"") -> bytes:
+def answers(address: str, port: int, sends: bytes = b"", timeout: float = 5) -> bytes:
     """The first bytes that a service says there, after `sends`; nothing where it closes or resets."""
-    with socket.create_connection((address, port), timeout=5) as one:
+    with socket.create_connection((address, port), timeout=timeout) as one:
         try:
             if sends:
                 one.sendall(sends)

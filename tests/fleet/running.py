@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.fleet import commands
+
 T = TypeVar("T")
 
 SEED = "test"
@@ -43,8 +45,11 @@ class Fleet:
 
     def call(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
+        line = [*arguments, "--state", str(self.state)]
+        if arguments[0] in commands.ASKING:  # its fleet is found by the state directory, wherever that runs
+            return commands.asked(line, self.environment, timeout)
         return subprocess.run(
-            [*self.prefix, sys.executable, "-m", "chaffinch", *arguments, "--state", str(self.state)],
+            [*self.prefix, sys.executable, "-m", "chaffinch", *line],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -81,8 +86,9 @@ class Fleet:
         done = self.call("status", "--json")
         if done.returncode != 0:
             return False
-        workers = json.loads(done.stdout)["workers"]
-        return all(row["state"] == "running" for row in workers if row["name"].startswith("decoy-"))
+        states = {row["name"]: row["state"] for row in json.loads(done.stdout)["workers"]}
+        decoys = {state for name, state in states.items() if name.startswith("decoy-")}
+        return decoys <= {"running"} and "starting" not in states.values()
 
     def status(self) -> Any:
         return self.json("status")
@@ -120,7 +126,7 @@ def eventually(check: Callable[[], T], seconds: float = 10) -> T:
         if answer:
             return answer
         assert time.monotonic() < until, f"not within {seconds} s: {check} says {answer!r}"
-        time.sleep(0.1)
+        time.sleep(0.03)
 
 
 @contextlib.contextmanager
@@ -147,8 +153,8 @@ def running(
 ) -> Iterator[Fleet]:
     """A fleet that is up inside the block."""
     fleet = Fleet(state, *flags, environment=environment, offset=offset, prefix=prefix)
-    fleet.start()
     try:
+        fleet.start()
         yield fleet
     finally:
         if fleet.process is not None and fleet.process.poll() is None:

@@ -90,7 +90,7 @@ import asyncio
 async def run(context):
     held = []
     while not context.stopping.is_set():
-        held.append(b"x" * (32 << 10))
+        held.append(b"x" * (64 << 10))
         await asyncio.sleep(0.01)
 """
 
@@ -99,7 +99,7 @@ import asyncio
 
 
 async def run(context):
-    await asyncio.sleep(2)
+    await asyncio.sleep(1)
     held = []
     while True:
         held.append(bytearray(1 << 20))

@@ -36,11 +36,12 @@ def test_a_lost_terminal_ends_it_in_order(tmp_path: Path) -> None:
 
 def test_a_view_that_is_gone_does_not_end_the_fleet(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
-    command = f"{sys.executable} -m chaffinch up --state {tmp_path} {' '.join(fleet.flags)} 2>/dev/null | head -1"
+    often = "from chaffinch.cli import live, main; live.LINE_SECONDS = 1; main()"
+    command = f"{sys.executable} -c '{often}' up --state {tmp_path} {' '.join(fleet.flags)} 2>/dev/null | head -1"
     process = subprocess.Popen(["sh", "-c", command], env=fleet.environment, stdout=subprocess.DEVNULL)
     try:
         eventually(lambda: fleet.call("status").returncode == 0, 20)
-        time.sleep(11)  # past the next line that it would print
+        time.sleep(3)  # past the next line that it would print
         assert ping(fleet) == b"+PONG\r\n"
     finally:
         fleet.call("stop")
@@ -75,7 +76,7 @@ def test_a_suspended_fleet_goes_on_where_it_was(tmp_path: Path) -> None:
         pids = [status["pid"], *(group["pid"] for group in status["groups"])]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(3)
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         time.sleep(1.5)

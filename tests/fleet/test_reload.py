@@ -17,7 +17,7 @@ from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.reload import Change, changes, differing, rule_for
 
 DECOYS = {f"decoy-{name}" for name in BUILT_IN}
-FOR_LIFE = {"fleet.seed", "fleet.user", "fleet.log_bytes", "capture.enabled", "capture.buffer_bytes"} | {
+FOR_LIFE = {"fleet.seed", "fleet.user", "fleet.log_bytes"} | {
     f"network.{key}" for key in ("mode", "device", "link", "gateway", "mac")
 }
 """What holds for a fleet's whole life."""
@@ -108,6 +108,26 @@ def test_processes_begin_anew_where_something_is_made_once() -> None:
     assert change({}, {"store": {"max_age_days": 5}}).restarted == ()
 
 
+@pytest.mark.parametrize(("groups", "anew"), [("one", ("fleet",)), ("default", ("decoys",)), ("split", ("capture",))])
+def test_a_raw_socket_takes_a_new_process_for_the_group_that_reads_it(groups: str, anew: tuple[str, ...]) -> None:
+    fleet = {"groups": groups}
+    off, on = {"fleet": fleet}, {"fleet": fleet, "capture": {"enabled": True}}
+    assert change(off, on).anew == anew
+    assert change(on, {"fleet": fleet, "capture": {"enabled": True, "buffer_bytes": 65536}}).anew == anew
+    found = change(on, off)
+    assert (found.anew, found.ended) == ((), anew) if groups == "split" else (anew, ())
+    windows = change(on, {"fleet": fleet, "capture": {"enabled": True, "windows": 99, "share": 0.5}})
+    assert (windows.anew, windows.restarted) == ((), ("capture",))
+
+
+def test_a_group_that_meets_attackers_from_now_on_begins_anew() -> None:
+    """It shares its process with others all the time, but where that is in a network of its own changes."""
+    fleet = {"groups": {"pages": ["*et*"]}}
+    without = {"fleet": fleet, "services": {"telnet": {"enabled": False}}}
+    assert change(without, {"fleet": fleet}).anew == ("pages",)
+    assert change({"fleet": fleet}, without).anew == ("pages",)
+
+
 def test_a_service_that_goes_stops_alone() -> None:
     found = change({}, {"services": {"ssh": {"enabled": False}}})
     assert found.stopped == ("decoy-ssh",)
@@ -119,6 +139,16 @@ def test_a_service_that_goes_stops_alone() -> None:
 
 def test_a_section_that_says_what_holds_anyway_is_no_change() -> None:
     assert change({}, {"services": {"ssh": {}}}).settings == ()
+
+
+def test_a_bound_that_is_given_with_the_number_that_it_has_is_told() -> None:
+    """Under a budget it no longer follows from that, which groups take over as they go on."""
+    given = {"decoys": {"sessions": 10_000}, "given": ["decoys.sessions", "fleet.groups"]}
+    for old, new in (({}, given), (given, {})):
+        found = change(old, new)
+        assert found.settings == found.told == ("decoys.sessions",)
+        assert (found.restarted, found.anew) == ((), ())
+    assert set(change({}, given | {"decoys": {"sessions": 99}}).restarted) == DECOYS
 
 
 def test_ports_that_change_hands_are_released_first() -> None:
@@ -153,6 +183,7 @@ _trees = st.fixed_dictionaries(
         ),
         "decoys": st.just({"sessions": 99}),
         "services": st.dictionaries(st.sampled_from(("ssh", "telnet", "ftp")), st.just({"enabled": False})),
+        "capture": st.sampled_from([{"enabled": True}, {"enabled": True, "buffer_bytes": 65536}, {"windows": 99}]),
         "journal": st.just({"flush_ms": 3}),
         "store": st.just({"max_age_days": 3}),
         "metrics": st.just({"port": 0}),

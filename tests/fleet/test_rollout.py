@@ -134,7 +134,7 @@ def test_other_prefixes_and_the_hosts_that_stay_are_the_same(fleet: Reloadable) 
     silent = fleet.status()["silent"]
     for address in far:
         try:
-            assert answers(address, port) == b""
+            assert answers(address, port, timeout=1) == b""
             assert not silent
         except TimeoutError:
             assert silent, "the kernel keeps what is no host any more silent"
@@ -187,6 +187,15 @@ def test_what_nobody_begins_anew_for(fleet: Reloadable) -> None:
     )
     assert listening.stdout.split()[2] == "77"
     assert (fleet.since(), fleet.pids()) == (before, processes)
+
+
+def test_what_concerns_nobody_that_runs_is_said(fleet: Reloadable) -> None:
+    before = fleet.since()
+    assert fleet.reload("[capture]\nwindows = 99\nbuffer_bytes = '64K'\n") == [
+        "capture.buffer_bytes: taken over",
+        "capture.windows: taken over",
+    ]
+    assert fleet.since() == before
 
 
 def test_how_a_worker_is_watched_changes_at_once(tmp_path: Path) -> None:
@@ -359,7 +368,7 @@ def test_a_supervisor_for_each_group_reloads_in_its_turn(tmp_path: Path) -> None
     try:
         decoys.start()
         back.start()
-        eventually(lambda: whole.states() == {"running"} and len(whole.pids()) == 2)
+        eventually(lambda: len(whole.pids()) == 2 and whole.states() == {"running"})
         before, processes = whole.since("metrics", "decoy-telnet"), whole.pids()
         budgets = {group["name"]: group["budget_bytes"] for group in whole.status()["groups"]}
         metrics = free_port()

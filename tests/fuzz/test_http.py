@@ -70,6 +70,7 @@ def test_parsers_take_anything(data: bytes) -> None:
     conditional.wants_gzip(fields, 1001)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(PROBES.values())), st.integers(1, 500))
 def test_a_head_reads_the_same_in_any_pieces(data: bytes, step: int) -> None:
     def outcome(pieces: list[bytes]) -> object:

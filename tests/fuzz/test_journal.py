@@ -15,6 +15,7 @@ from chaffinch.errors import RunError
 from chaffinch.journal.reader import decode
 from chaffinch.journal.segment import Block, DamagedError
 from chaffinch.journal.sqlite import SqliteJournal
+from tests.journal import in_memory
 from tests.journal.events_of import SMALL, event, everything, fill, segments
 
 EXAMPLES = 1000 if os.environ.get("CHAFFINCH_TEST_FUZZ") == "long" else 40
@@ -26,7 +27,7 @@ WRITTEN = 1100
 @pytest.fixture(scope="module")
 def journal_directory() -> Iterator[Path]:
     """A journal of several segments, to be copied and spoiled."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=in_memory.place()) as name:
         journal = SqliteJournal(Path(name) / "whole", SMALL)
         fill(journal, WRITTEN)
         shutil.copytree(Path(name) / "whole", Path(name) / "killed")  # with its write-ahead log

@@ -338,7 +338,7 @@ def test_connections_past_the_cap_are_told_so() -> None:
     play(scene, connections=2)
 
 
-def test_a_fault_of_ours_ends_one_connection_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_ends_one_connection_and_is_told_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(server: Bare) -> None:
         swept, answering, other = [await server.connect() for _ in range(3)]
         while len(server.doors.open) < 3:
@@ -354,5 +354,6 @@ def test_a_fault_of_ours_ends_one_connection_and_is_told(caplog: pytest.LogCaptu
         other[1].write(request("GET", "/healthz"))
         assert (await read_answer(other[0])).status == 200
         assert [record.message for record in caplog.records] == ["http.connection_failed"] * 2
+        assert server.counted("chain_http_connections_refused") == {("failed",): 2}
 
     play(scene, bounds=SHORT)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.journal.sqlite import SqliteJournal
+from tests.journal import in_memory
 from tests.journal.events_of import SMALL, event, everything, fill, segments
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +168,7 @@ def test_killed_while_it_starts_a_segment(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up rights")
 def test_a_group_without_rights_appends_beside_root() -> None:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=in_memory.place()) as name:
         os.chmod(name, 0o755)
         directory = Path(name) / "journal"
         directory.mkdir(mode=0o700)

@@ -106,6 +106,55 @@ def test_putting_never_waits_for_the_sink() -> None:
     assert sum(fact.count for fact in told if isinstance(fact, JournalLost)) == 5000
 
 
+def test_the_bound_of_a_queue_can_change_while_events_wait() -> None:
+    sink = Sink()
+    sink.held.clear()
+    writer = make(sink, queue_events=100)
+    writer.put([b"x"] * 80)
+    writer.limit_to(50, 1 << 20)
+    writer.put([b"y"])
+    assert (writer.counts().waiting, writer.counts().lost) == (80, 1), "what waits stays, more is lost"
+    writer.limit_to(1000, 85)
+    writer.put([b"z"] * 6)
+    assert (writer.counts().waiting, writer.counts().lost) == (85, 2)
+    sink.held.set()
+    writer.close(5)
+    assert (sink.lines.count(b"x"), sink.lines.count(b"y"), sink.lines.count(b"z")) == (80, 0, 5)
+
+
+def test_it_says_when_more_than_half_of_what_may_wait_does() -> None:
+    sink = Sink()
+    sink.held.clear()
+    writer = make(sink, queue_events=100)
+    writer.put([b"x"] * 50)
+    assert not writer.pressed
+    writer.put([b"x"])
+    assert writer.pressed
+    writer.limit_to(1000, 1 << 20)
+    assert not writer.pressed
+    writer.put([bytes(600 << 10)])
+    assert writer.pressed
+    sink.held.set()
+    assert wait_durable(writer)
+    assert not writer.pressed
+    writer.close(5)
+
+
+def test_a_disk_that_takes_nothing_is_no_reason_for_fewer_events() -> None:
+    """Then they are counted as lost, once they do not fit, as the journal's page says."""
+    sink = Sink()
+    sink.failing = UnavailableError("no", full=True)
+    writer = make(sink, queue_events=10)
+    writer.put([b"x"] * 9)
+    until = time.monotonic() + 5
+    while not writer.counts().full and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not writer.pressed
+    sink.failing = None
+    writer.close(5)
+    assert sink.lines.count(b"x") == 9
+
+
 def test_close_drains() -> None:
     sink = Sink()
     writer = make(sink, flush_ms=1000)

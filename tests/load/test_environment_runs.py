@@ -122,12 +122,12 @@ def test_a_name_is_looked_up_where_it_is_told_to(site: Recording) -> None:
 
 
 def test_idle_connections_are_kept_as_long_and_as_many_as_is_said(site: Recording) -> None:
-    slow = {"LOAD_MODEL_TYPE": "Rps", "TARGET_RPS": "4", "NUM_CONCURRENT_TASKS": "1", "TEST_DURATION": "2s"}
+    slow = {"LOAD_MODEL_TYPE": "Rps", "TARGET_RPS": "8", "NUM_CONCURRENT_TASKS": "1", "TEST_DURATION": "1s"}
     ran(site.url, **slow)
     assert site.connections == 1
     ran(site.url, POOL_MAX_IDLE_PER_HOST="0", **slow)
     assert site.connections == 1 + 8
-    slow |= {"TARGET_RPS": "24/m", "TEST_DURATION": "6s"}  # one in 2.5 s
+    slow |= {"TARGET_RPS": "40/m", "TEST_DURATION": "4s"}  # one in 1.5 s
     ran(site.url, POOL_IDLE_TIMEOUT_SECS="1", **slow)
     assert site.connections > 1 + 8 + 1
 
@@ -174,7 +174,7 @@ def test_intervals_are_as_long_as_is_said(site: Recording) -> None:
 def test_the_guard_acts_where_is_said(site: Recording) -> None:
     """Of this machine's memory a run holds more than a hundredth of a percent, and less than the default."""
     low = {"MEMORY_WARNING_THRESHOLD_PERCENT": "0.01", "MEMORY_CRITICAL_THRESHOLD_PERCENT": "99"}
-    assert over_a_file(site, TEST_DURATION="5s", **low).memory.guard
+    assert over_a_file(site, TEST_DURATION="2s", **low).memory.guard
     assert over_a_file(site, TEST_DURATION="1s").memory.guard == ()
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,11 +116,6 @@ def test_what_was_freed_is_given_back() -> None:
     assert int(freed) > 15_000_000
 
 
-def test_a_c_library_that_cannot_gives_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda _name: object())
-    assert memory.give_back() is False
-
-
 def test_version_1_beside_an_empty_version_2(tmp_path: Path) -> None:
     files = {
         "cg/memory/memory.limit_in_bytes": V1_UNLIMITED,
@@ -147,3 +143,16 @@ def test_the_gauges_are_those_of_this_process() -> None:
     assert snapshot.total("process_resident_memory_bytes") >= snapshot.total("process_proportional_memory_bytes")
     assert snapshot.total("process_private_memory_bytes") > 1 << 20
     assert snapshot.total("process_memory_limit_bytes") == memory.limit_bytes()
+
+
+def test_the_limit_is_read_again_after_a_while_and_not_at_each_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(memory, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(memory, "limit_bytes", lambda: int(now * 10))
+    registry = Registry()
+    memory.export(registry)
+    seen = []
+    while now < 20:
+        seen.append(registry.snapshot().total("process_memory_limit_bytes"))
+        now += 9.9 if len(seen) % 2 else 0.1
+    assert seen == [0, 0, 100, 100]

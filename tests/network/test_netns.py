@@ -143,7 +143,7 @@ SAYS = """
 import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.settimeout(3)
-    sock.connect((sys.argv[1], 7172))
+    sock.connect((sys.argv[1], int(sys.argv[2])))
     sock.send(b"polly")
     print(sock.recv(64).decode())
 """
@@ -153,7 +153,7 @@ def test_datagrams_are_answered(net: Lan, tmp_path: Path) -> None:
     config = config_file(tmp_path, "[services.parrot]\n")
     environment = plug_in(tmp_path, "parrot", PARROT)
     with up(net, tmp_path / "state", *MACVLAN, "--config", str(config), **environment) as fleet:
-        assert net.on_scanner(sys.executable, "-c", SAYS, fleet.address("parrot")) == "POLLY\n"
+        assert net.on_scanner(sys.executable, "-c", SAYS, fleet.address("parrot"), "7172") == "POLLY\n"
 
 
 def test_every_address_answers_a_ping_and_closed_udp_ports_say_so_at_once(net: Lan, tmp_path: Path) -> None:

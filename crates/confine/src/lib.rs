@@ -13,4 +13,4 @@ mod sys;
 pub use landlock::{Applied, confine, landlock_abi};
 pub use network::{enter_network_namespace, make_network_namespace, remove_network_namespace};
 pub use privileges::{drop_bounding_set, drop_capabilities, no_new_privs};
-pub use process::{set_dumpable, set_parent_death_signal, set_process_name};
+pub use process::{give_back_memory, set_dumpable, set_parent_death_signal, set_process_name};

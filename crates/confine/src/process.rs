@@ -28,6 +28,13 @@ pub fn set_parent_death_signal(signal: c_int) -> io::Result<()> {
     sys::prctl(libc::PR_SET_PDEATHSIG, number).map(drop)
 }
 
+/// Have the C library give memory that was freed back to the system; whether it had any. glibc keeps what lies below
+/// something that is in use; other C libraries have no such call, and nothing is done.
+#[must_use]
+pub fn give_back_memory() -> bool {
+    sys::malloc_trim()
+}
+
 /// The name that `ps` and `top` show for the calling thread, cut to 15 bytes.
 ///
 /// # Errors

@@ -79,6 +79,11 @@ pub fn set_parent_death_signal(signal: i32) -> io::Result<()> {
 }
 
 #[pyfunction]
+pub fn give_back_memory() -> bool {
+    chaffinch_confine::give_back_memory()
+}
+
+#[pyfunction]
 pub fn set_process_name(name: &str) -> io::Result<()> {
     chaffinch_confine::set_process_name(name)
 }

@@ -14,8 +14,8 @@ mod _core {
     #[pymodule_export]
     use crate::confinement::{
         Confinement, confine, drop_bounding_set, drop_capabilities, enter_network_namespace,
-        landlock_abi, make_network_namespace, no_new_privs, remove_network_namespace, set_dumpable,
-        set_parent_death_signal, set_process_name,
+        give_back_memory, landlock_abi, make_network_namespace, no_new_privs,
+        remove_network_namespace, set_dumpable, set_parent_death_signal, set_process_name,
     };
     #[pymodule_export]
     use crate::histograms::{Histograms, Totals};

@@ -61,6 +61,10 @@ class Ring:
         count, self._words[_TOLD] = total - self._words[_TOLD], total
         return count
 
+    def waiting(self) -> int:
+        """How many packets nobody has read yet."""
+        return sum(1 for frame in range(self.frames) if self._status[frame * FRAME_BYTES >> 2] & _USER)
+
     def close(self) -> None:
         """Give the memory back."""
         for view in (self._status, self._words, self._bytes):

@@ -56,6 +56,11 @@ class Tap(msgspec.Struct, frozen=True):
         if not packet_filter.attach(self.socket, program_for(plan)):
             raise _refused()
 
+    def shut(self) -> None:
+        """Let in nothing, from one packet to the next; what the ring holds stays for its reader."""
+        packet_filter.attach(self.socket, packet_filter.NOTHING)
+        self.count_drops()
+
     def count_drops(self) -> None:
         """In the supervisor: tell the ring's reader what the kernel had no room for since the last time."""
         self.ring.add_dropped(_COUNTS.unpack(self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _COUNTS.size))[1])
@@ -74,10 +79,15 @@ class Tap(msgspec.Struct, frozen=True):
         if not reads:
             self.close()
 
-    def end(self) -> None:
-        """In the supervisor, once all groups are gone: say what none of them could tell any more, and close."""
+    def end(self, heir: "Tap | None" = None) -> None:
+        """In the supervisor, once no group reads the ring any more: close it. What none could tell of it the reader of
+        the `heir` tells as dropped; without one the log says it.
+        """
         self.count_drops()
-        if untold := self.ring.dropped():
+        untold = self.ring.dropped() + self.ring.waiting()
+        if heir is not None:
+            heir.ring.add_dropped(untold)
+        elif untold:
             log.warning("capture.dropped count=%d", untold)
         self.close()
 
@@ -87,8 +97,8 @@ class Tap(msgspec.Struct, frozen=True):
         self.socket.close()
 
 
-def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
-    """The socket on the plan's device, with the plan's filter, and its ring.
+def open_tap(plan: Plan, buffer_bytes: int, *, shut: bool = False) -> Tap:
+    """The socket on the plan's device, with the plan's filter, and its ring; `shut`, it lets in nothing yet.
 
     Raises `RunError` without the privilege, the device or the memory, and `InputError` for more prefixes than a filter
     holds.
@@ -96,12 +106,22 @@ def open_tap(plan: Plan, buffer_bytes: int) -> Tap:
     linked = _is_linked(plan.device)
     try:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW if linked else socket.SOCK_DGRAM, 0)
-    except PermissionError:
+    except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            raise RunError(
+                "capture.enabled needs a packet socket, which the service manager's unit keeps from this fleet "
+                "(`RestrictAddressFamilies`): write the unit anew with `chaffinch init --systemd` and restart the "
+                "fleet, or set `enabled = false` in [capture]"
+            ) from None
+        if error.errno not in (errno.EPERM, errno.EACCES):
+            raise
         raise _refused() from None
     try:
         sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # spares the copies; the filter has the last word
         tap = Tap(sock, _ring(sock, buffer_bytes, linked))
         tap.admit(plan)
+        if shut:
+            tap.shut()
         sock.bind((plan.device, _ETH_P_ALL))  # a socket without a protocol gets no packet until now
     except BaseException:
         sock.close()

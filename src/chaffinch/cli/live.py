@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from chaffinch import config as configuration
 from chaffinch.cli import text
-from chaffinch.cli.status import FULL
 from chaffinch.fleet.control import Status
 from chaffinch.fleet.supervisor import Supervisor
 from chaffinch.network.addresses import to_text
@@ -216,7 +215,7 @@ def view(status: Status, events_a_second: float) -> list[str]:
     memory = f"memory {text.size(status.pss_bytes)}{budget}"
     lines = [f"{seen}   {recorded}   {memory}   up {text.ago(status.since)}"]
     if status.journal_full:
-        lines.append(FULL)
+        lines.append(text.FULL)
     if status.journal_lost:
         lines.append(f"LOST: {status.journal_lost} events could not be stored; look at `chaffinch logs`")
     for group in status.groups:

@@ -10,7 +10,8 @@ import click
 import msgspec
 
 from chaffinch.cli import options
-from chaffinch.errors import RunError
+from chaffinch.cli.chain import shown
+from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import asking, control
 from chaffinch.fleet.control import AbsentError, Reloading
 
@@ -18,7 +19,7 @@ LOOK_SECONDS: Final = 0.05
 
 
 @click.command("reload")
-@options.as_json
+@shown.prints(Reloading)
 @options.placed
 def command(as_json: bool, state: str | None, config: str | None) -> int:
     """Take over the configuration as it is written now: the file, environment and flags that the fleet began with.
@@ -29,7 +30,7 @@ def command(as_json: bool, state: str | None, config: str | None) -> int:
     """
     done = all_reloaded(options.state_of(state))
     if as_json:
-        print(msgspec.json.encode(done).decode())
+        print(shown.as_json(done))
     else:
         for line in _lines(done):
             print(line)
@@ -41,15 +42,33 @@ def command(as_json: bool, state: str | None, config: str | None) -> int:
 def all_reloaded(state: Path) -> Reloading:
     """Have every supervisor of the fleet reload, one after the other: where each group has its own, there are several.
 
-    Raises as `reloaded` does, at the first that refuses; those before it have reloaded.
+    Raises as `reloaded` does, at the first that refuses, and names those before it, which have reloaded. Nothing is
+    changed while one of them does not answer.
     """
+    there = asking.ask_all(state, "reloading")
+    if there.unanswered:
+        raise RunError("; ".join(str(one) for one in there.unanswered) + "; nothing was changed")
     parts: list[Reloading] = []
-    for name in asking.sockets(state):
-        with contextlib.suppress(AbsentError):  # it has another socket, or a crash left this one
-            parts.append(reloaded(state, name))
+    before: list[str] = []
+    for name in there.given:
+        with contextlib.suppress(AbsentError):  # it ended meanwhile
+            parts.append(_reloaded_after(state, name, before))
             if parts[-1].error:
                 break
+            before.append(control.group_of(name))
     return _together(parts) if parts else reloaded(state)
+
+
+def _reloaded_after(state: Path, socket_name: str, before: list[str]) -> Reloading:
+    """As `reloaded`; a refusal, or a way back, tells of the groups that have taken the configuration over before."""
+    rest = f"; taken over before by {', '.join(before)}" if before else ""
+    try:
+        done = reloaded(state, socket_name)
+    except AbsentError:
+        raise
+    except ChaffinchError as error:
+        raise (InputError if isinstance(error, InputError) else RunError)(f"{error}{rest}") from None
+    return msgspec.structs.replace(done, error=f"{done.error}{rest}") if done.error else done
 
 
 def _together(parts: list[Reloading]) -> Reloading:
@@ -81,12 +100,13 @@ def reloaded(state: Path, socket_name: str = control.NAME) -> Reloading:
 
 
 def _of(reply: bytes) -> Reloading:
-    return msgspec.json.decode(reply, type=Reloading)
+    return control.read(reply, Reloading)
 
 
 def _lines(done: Reloading) -> Iterator[str]:
     if not done.settings:
         yield "nothing to do: the configuration is as it was"
     if not done.error:
-        yield from (f"{path}: taken over" for path in done.told)
+        nobody = not done.workers and not done.told
+        yield from (f"{path}: taken over" for path in (done.settings if nobody else done.told))
     yield from (f"{one.name}: {one.did}" for one in done.workers)

@@ -10,7 +10,7 @@ from chaffinch.cli import options
 from chaffinch.errors import RunError
 from chaffinch.fleet import asking
 from chaffinch.fleet.control import AbsentError
-from chaffinch.fleet.state import StateLock, is_running
+from chaffinch.fleet.state import is_running, running_alone
 
 PATIENCE_SECONDS = 30.0
 
@@ -31,23 +31,27 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
         print(deeds.do(directory, "stop", name))
         return
     try:
-        pids = [str(msgspec.json.decode(answer)["pid"]) for answer in asking.ask_all(directory, "stop").values()]
+        answers = asking.ask_all(directory, "stop")
     except AbsentError:
         if not _tidied(directory):
             raise
         return
+    _wait_for_end(directory, answers)
+    print("stopped")
+
+
+def _wait_for_end(directory: Path, answers: asking.Answers) -> None:
+    """Until all who heard it have ended. Raises `RunError` for who did not hear it, and for who takes too long."""
     until = time.monotonic() + PATIENCE_SECONDS
+    deaf = {one.group for one in answers.unanswered}
     while time.monotonic() < until:
-        lock = StateLock(directory)
-        try:
-            lock.take()
-        except RunError:
-            time.sleep(0.05)
-            continue
-        lock.release()
-        print("stopped")
-        return
-    who = ", ".join(pids)
+        if not deaf and not is_running(directory):
+            return
+        if deaf and deaf.issuperset(running_alone(directory)):
+            rest = "; all others have stopped" if answers.given else ""
+            raise RunError("; ".join(str(one) for one in answers.unanswered) + rest)
+        time.sleep(0.05)
+    who = ", ".join(str(msgspec.json.decode(answer)["pid"]) for answer in answers.given.values())
     raise RunError(f"the fleet (pid {who}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+FULL = "the disk of the state directory is FULL: events wait in memory until there is room"
+
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their heads, each column as wide as what is in it."""

@@ -61,8 +61,9 @@ class SharedByDecoys(msgspec.Struct):
         self.overlays.bytes_per_source = settings.overlay_source_bytes
         self.overlays.total_bytes = settings.overlay_bytes
         self.overlays.ttl = settings.overlay_seconds
-        self.room.most, self.room.most_bytes = _most_sessions(settings), settings.session_bytes
+        self.room.limit_to(_most_sessions(settings), settings.session_bytes)
         self.relief.own(personas, self.overlays)
+        self.relief.limit_to(settings.rate_entries)
 
 
 def share(settings: DecoySettings, state: Path, plan: Plan, personas: Personas) -> SharedByDecoys:

@@ -6,15 +6,12 @@ top.
 
 import errno
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from chaffinch.decoys.kept import Kept
 from chaffinch.personas.files import FileError
-
-SHRUNK = 4
-"""While memory is short all sources together may hold this part of the total: one byte in so many."""
 
 CHANGE_BYTES = 512
 """What one change counts for beside its data: about what its path and struct take in memory."""
@@ -42,14 +39,13 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class Overlay:
     """The changes of one source to one host, by absolute path. Made by `Overlays.of`."""
 
-    __slots__ = ("_changes", "_held", "_key", "_overlays", "used")
+    __slots__ = ("_changes", "_held", "_key", "_overlays")
 
-    def __init__(self, overlays: "Overlays", key: tuple[str, str], used: float) -> None:
+    def __init__(self, overlays: "Overlays", key: tuple[str, str]) -> None:
         self._overlays = overlays
         self._key = key
         self._changes: dict[str, Change] = {}
         self._held = 0
-        self.used = used
 
     @property
     def held(self) -> int:
@@ -68,14 +64,14 @@ class Overlay:
             raise FileError(errno.ENOSPC, path)
         self._changes[path] = change
         self._held += grows
-        self._overlays.grown(self._key, self, grows)
+        self._overlays.changed(self._key, self)
 
     def drop(self, path: str) -> None:
         """Forget the change at `path`, if there is one."""
         change = self._changes.pop(path, None)
         if change is not None:
             self._held -= _cost(path, change)
-            self._overlays.grown(self._key, self, -_cost(path, change))
+            self._overlays.changed(self._key, self)
 
     def below(self, directory: str) -> Iterator[tuple[str, Change]]:
         """The changes under a directory, at any depth, with their paths."""
@@ -97,11 +93,8 @@ def _cost(path: str, change: Change) -> int:
     return CHANGE_BYTES + len(path) + len(change.data) + len(change.target)
 
 
-class Overlays:
-    """All overlays of a process.
-
-    Bounds: `bytes_per_source` for one source on one host, `total_bytes` for all. An overlay that nobody used for
-    `ttl` seconds is forgotten; past the total the one that was used longest ago goes first. One that holds no change
+class Overlays(Kept[tuple[str, str], Overlay]):
+    """All overlays of a process, by host and source; `bytes_per_source` bounds one of them. One that holds no change
     costs nothing here.
     """
 
@@ -112,73 +105,20 @@ class Overlays:
         ttl: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(total_bytes, ttl, Overlay.clear, clock)
         self.bytes_per_source = bytes_per_source
-        self.total_bytes = total_bytes
-        self.ttl = ttl
-        self._clock = clock
-        self._by_key: OrderedDict[tuple[str, str], Overlay] = OrderedDict()
-        self._held = 0
-        self._room = total_bytes
-        self.forgotten = 0
-        """Sources whose changes went for want of room, not of age: they may notice."""
-
-    @property
-    def held(self) -> int:
-        """Bytes that all changes count for."""
-        return self._held
 
     def of(self, address: str, source: str) -> Overlay:
         """What `source` changed on the host `address`: what it left there if that was within the TTL, else an empty
-        overlay."""
-        now = self._clock()
-        self._forget_old(now)
+        overlay.
+        """
         key = (address, source)
-        overlay = self._by_key.get(key)
-        if overlay is None:
-            return Overlay(self, key, now)
-        overlay.used = now
-        self._by_key.move_to_end(key)
-        return overlay
+        return self.find(key) or Overlay(self, key)
 
-    def grown(self, key: tuple[str, str], overlay: Overlay, by: int) -> None:
-        """Account for an overlay's change; an overlay calls this. Evicts others, never the one that grew."""
+    def changed(self, key: tuple[str, str], overlay: Overlay) -> None:
+        """Account for an overlay's change; an overlay calls this. Evicts others, never the one that changed."""
         known = self._by_key.get(key)
-        if known is not overlay:
-            # The first change of this source, of a second session beside it, or after an eviction emptied the overlay.
-            if known is not None:
-                self._forget(key)
-            self._by_key[key] = overlay
-            by = overlay.held
-        self._held += by
-        overlay.used = self._clock()
-        self._by_key.move_to_end(key)
-        self._make_room()
-
-    def _make_room(self) -> int:
-        """Forget those that were used longest ago, but never the last one; how many went."""
-        before = self.forgotten
-        while self._held > self._room and len(self._by_key) > 1:
-            self._forget(next(iter(self._by_key)))
-            self.forgotten += 1
-        return self.forgotten - before
-
-    def shrink(self) -> int:
-        """Hold at most a quarter of the total from now on; how many overlays went."""
-        self._room = self.total_bytes // SHRUNK
-        return self._make_room()
-
-    def grow(self) -> None:
-        """Hold the total again."""
-        self._room = self.total_bytes
-
-    def _forget_old(self, now: float) -> None:
-        while self._by_key:
-            key, overlay = next(iter(self._by_key.items()))
-            if overlay.used + self.ttl > now:
-                return
+        if known is not None and known.value is not overlay:
+            # Of a second session beside it; or this one was emptied, and another one began.
             self._forget(key)
-
-    def _forget(self, key: tuple[str, str]) -> None:
-        overlay = self._by_key.pop(key)
-        self._held -= overlay.held
-        overlay.clear()
+        self.put(key, overlay, overlay.held)

@@ -3,7 +3,7 @@ dropped.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Counters(msgspec.Struct):
 
 
 class EventRecorder:
-    """Gives each fact its envelope and hands it to the journal.
+    """Gives each fact its envelope and hands it to the journal, fewer of them while the journal is `pressed`.
 
     A session whose opening was recorded has its closing recorded too, whatever the rate: it is one row in every
     listing.
@@ -60,9 +60,11 @@ class EventRecorder:
         publish: Callable[[Event], None],
         settings: DecoySettings,
         clock: Callable[[], int] = time.time_ns,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> None:
         self.counters = Counters()
         self._publish = publish
+        self._pressed = pressed
         self._clock = clock
         self._settings = settings
         self._rates = Rates(settings.record_rate, settings.record_burst, settings.rate_entries)
@@ -90,21 +92,31 @@ class EventRecorder:
             self.flush()
         return before != (rate, float(burst), entries)
 
+    def limit_to(self, entries: int) -> None:
+        """Tell so many sources apart, from the next `halve` on."""
+        self._settings = msgspec.structs.replace(self._settings, rate_entries=entries)
+
     def record(self, session: Session, fact: Fact) -> None:
         """Record the fact, or count it with others of its kind."""
         if isinstance(fact, SessionOpened):
             self._open(session, fact)
         elif isinstance(fact, SessionClosed):
             self._close(session, fact)
-        elif self._rates.allows((session.source, session.spec.name, type(fact))):
+        elif self._allows(session, type(fact)):
             self._emit(session, fact)
         else:
             self.counters.facts_collapsed += 1
             self._tally(session, kind_of(type(fact))).count += 1
 
+    def _allows(self, session: Session, kind: Hashable) -> bool:
+        """Whether one more fact of the kind is recorded by itself: not past the source's rate, and not while so much
+        waits for the disk that more might be lost.
+        """
+        return not self._pressed() and self._rates.allows((session.source, session.spec.name, kind))
+
     def _open(self, session: Session, fact: SessionOpened) -> None:
         self.counters.opened += 1
-        if self._rates.allows((session.source, session.spec.name, SESSION)):
+        if self._allows(session, SESSION):
             self.counters.recorded += 1
             self._emit(session, fact)
         else:

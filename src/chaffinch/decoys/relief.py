@@ -8,7 +8,6 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from chaffinch import caches
-from chaffinch.metrics import memory
 
 if TYPE_CHECKING:
     from chaffinch.decoys.overlay import Overlays
@@ -46,20 +45,22 @@ class Relief:
         self._recorders.add(recorder)
         recorder.halve(self.halvings)
 
+    def limit_to(self, entries: int) -> None:
+        """Let each recorder remember so many sources, less what is given up of that now."""
+        for recorder in self._recorders:
+            recorder.limit_to(entries)
+            recorder.halve(self.halvings)
+
     def shrink(self) -> bool:
         """Give up what is kept only to be quicker, and most of what sources left behind, and hold little of it from
-        now on; False when there was nothing.
+        now on; False when there was nothing. `grow` takes that back.
         """
         if self._is_shrunk:
             return False
         self._is_shrunk = True
         gone = sum(cache.shrink() for cache in self._own) + caches.shrink()
         re.purge()  # 512 patterns, some of them visitors'
-        # Else the C library keeps what was freed, by sessions before, too, and the guard sees nothing of it.
-        if not memory.give_back() and not gone:
-            self.grow()
-            return False
-        return True
+        return gone > 0
 
     def grow(self) -> None:
         """Let what was shrunk grow again."""

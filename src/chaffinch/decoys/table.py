@@ -30,11 +30,28 @@ class Room:
         self.held += held - self._holders.pop(session, 0)
         if held:
             self._holders[session] = held
+        self._end_largest()
+
+    def _end_largest(self) -> None:
         while self.held > self.most_bytes:
             largest = max(self._holders, key=self._holders.__getitem__)
             self.held -= self._holders.pop(largest)
             for table in self.tables:
                 table.end(largest)
+
+    def limit_to(self, most: int, most_bytes: int) -> None:
+        """Other bounds from now on. Sessions beyond them end as the tables are swept, a few at a time."""
+        self.most, self.most_bytes = most, most_bytes
+        for table in self.tables:
+            table.most = most
+
+    def settle(self) -> None:
+        """End what is beyond a bound that was lowered, but no more than a turn of the loop can bear."""
+        if sum(map(len, self.tables)) > self.most:  # those that end already are among them
+            over = sum(table.staying() for table in self.tables) - self.most
+            if over > 0:
+                self.largest().evict(over)
+        self._end_largest()
 
     def largest(self) -> "SessionTable":
         """The table that gives way when descriptors are short."""
@@ -56,6 +73,10 @@ class SessionTable:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def staying(self) -> int:
+        """How many of its sessions do not end already."""
+        return sum(not session.closing for session in self._open.values())
 
     def add(self, task: asyncio.Task[None], session: Session) -> None:
         """Own the task until it ends."""
@@ -92,10 +113,11 @@ class SessionTable:
         _cancel(task)
 
     def expire(self) -> None:
-        """End what has been silent or has lasted too long."""
+        """End what has been silent or has lasted too long, and what there is no room for any more."""
         now = time.monotonic()
         for session in list(self._open.values()):
             session.expire(now)
+        self._room.settle()
 
     async def close(self, seconds: float) -> None:
         """End all sessions, wait for their last facts at most that long, and leave the room to the others."""

@@ -18,7 +18,8 @@ async def run(context: Context) -> None:
     """Serve until the context is stopping; then end the sessions and write their last facts."""
     handler = registry.load(context.name.removeprefix(PREFIX))
     settings = context.config.decoys
-    recorder = EventRecorder(context.journal.publish, settings)
+    journal = context.journal
+    recorder = EventRecorder(journal.publish, settings, pressed=lambda: journal.pressed)
     table = SessionTable(settings.sessions, context.decoys.room)
     acceptor = Acceptor(handler, context.decoys, recorder, table)
     _export(context, recorder, table, acceptor)

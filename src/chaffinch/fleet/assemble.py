@@ -120,10 +120,9 @@ def parts(draft: Draft, state: Path, namespace: "Namespace | None" = None) -> Pa
     this release.
     """
     SqliteJournal(state / "journal", draft.config.journal).close()  # looked at once, for all groups
-    rows = (worker for members in draft.groups.values() for worker in members)
     page = None if namespace is None else _page(draft.config, draft.groups)
     with contextlib.nullcontext() if namespace is None else namespace.inside():
-        tap = _tap(draft.config, draft.plan) if any("raw packets" in worker.needs for worker in rows) else None
+        tap = _tap(draft.config, draft.plan) if needs_tap(draft.groups) else None
         listeners = open_all(draft.bound)
     return Parts(
         draft.config,
@@ -146,13 +145,26 @@ def _tap(config: Config, plan: Plan) -> "Tap":
     return open_tap(plan, config.capture.buffer_bytes)
 
 
-def _page(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> "socket.socket | None":
-    """The socket of the metrics page, where its worker shares a process with those that leave the owner's network."""
-    shared = any(
-        any(row.faces_attackers for row in rows) and any(row.name == "metrics" for row in rows)
-        for rows in groups.values()
+def needs_tap(groups: Mapping[str, tuple[Worker, ...]]) -> bool:
+    """Whether any worker needs the raw socket."""
+    return any("raw packets" in worker.needs for members in groups.values() for worker in members)
+
+
+def page_with_decoys(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> str:
+    """The group in which the worker of the metrics page shares a process with those that leave the owner's network;
+    empty where there is none, or no page.
+    """
+    found = (
+        name
+        for name, rows in groups.items()
+        if any(row.faces_attackers for row in rows) and any(row.name == "metrics" for row in rows)
     )
-    if not shared or not config.metrics.port:
+    return next(found, "") if config.metrics.port else ""
+
+
+def _page(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> "socket.socket | None":
+    """The socket of the metrics page, where its group is in the fleet's own network."""
+    if not page_with_decoys(config, groups):
         return None
     from chaffinch.metrics.endpoint import bind
 

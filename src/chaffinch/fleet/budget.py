@@ -94,8 +94,13 @@ def divide(budget: int, groups: Mapping[str, Iterable[Worker]]) -> Division:
     return Division(budget, tuple(shares))
 
 
+def idle_bytes(workers: Iterable[Worker]) -> int:
+    """What a group of these holds privately before anybody comes."""
+    return GROUP_BYTES + sum(worker.idle_bytes for worker in workers)
+
+
 def _part(name: str, workers: tuple[Worker, ...]) -> Part:
-    idle = GROUP_BYTES + sum(worker.idle_bytes for worker in workers)
+    idle = idle_bytes(workers)
     return Part(name, idle, math.ceil(idle / CALM), sum(worker.weight for worker in workers))
 
 

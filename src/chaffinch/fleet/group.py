@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chaffinch.config import Config
 from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import messages
+from chaffinch.fleet.bounded import Bounded
 from chaffinch.fleet.context import Context
 from chaffinch.fleet.holdings import Holdings
 from chaffinch.fleet.messages import Act, Adopt, AskMetrics, Beat, LetGo, Metrics, Share, Stop
 from chaffinch.fleet.parts import Parts
+from chaffinch.fleet.rest import Rest
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
 from chaffinch.fleet.workers import CAPTURE, Worker
@@ -58,10 +61,13 @@ class Group:
         confined: str,
     ) -> None:
         self.name = name
-        self.parts = parts
+        self._config = parts.config
+        """As the supervisor has it; `parts` has it with the bounds that the share leaves of it."""
+        self._workers = workers
+        self._bounded = Bounded(name)
+        self.parts = msgspec.structs.replace(parts, config=self._bounded.under(parts.config, workers, budget_bytes))
         self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
-        memory.export(self.metrics)
         self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
@@ -74,7 +80,6 @@ class Group:
         self._store: Store | None = None
         self._decoys: SharedByDecoys | None = None
         self.running = [Running(worker, self._context, self._tell, off=worker.name in off) for worker in workers]
-        self._workers = frozenset(worker.name for worker in workers)
         self._leaving: tuple[Listener, ...] = ()
         """Listeners of the last configuration, until the supervisor says that it stays the last."""
         self._lives: list[asyncio.Task[None]] = []
@@ -165,25 +170,37 @@ class Group:
         self.parts = adopted(self.parts, told, held, descriptors)
         used = {listener.socket for listener in self.parts.listeners}
         self._leaving = tuple(listener for listener in held if listener.socket not in used)
-        if self._decoys is not None:
-            self._decoys.adopt(self.parts.config.decoys, self.parts.plan, self.parts.personas)
-        for one in self.running:
-            one.adopt(told.config)
+        self._workers = told.workers
+        self._go_by(told.config)
         there = {one.worker.name for one in self.running}
-        self._workers = frozenset(worker.name for worker in told.workers)
         for worker in told.workers:
             if worker.name not in there:
                 self.running.append(Running(worker, self._context, self._tell, off=True))
                 self._let_live(self.running[-1])
 
+    def _go_by(self, config: Config) -> None:
+        """Go on with this configuration, or another share of the budget: bounds hold at once, all else where it is made
+        anew.
+        """
+        self._config = config
+        config = self._bounded.under(config, self._workers, self.holdings.share_bytes)
+        self.parts = msgspec.structs.replace(self.parts, config=config)
+        if self._journal is not None:
+            self._journal.limit_to(config.journal)
+        if self._decoys is not None:
+            self._decoys.adopt(config.decoys, self.parts.plan, self.parts.personas)
+        for one in self.running:
+            one.adopt(config, self.holdings.share_bytes)
+
     def _let_go(self) -> None:
         for listener in self._leaving:
             listener.socket.close()
         self._leaving = ()
+        staying = {worker.name for worker in self._workers}
         for one in self.running:
-            if one.worker.name not in self._workers:
+            if one.worker.name not in staying:
                 one.end()
-        self.running = [one for one in self.running if one.worker.name in self._workers]
+        self.running = [one for one in self.running if one.worker.name in staying]
         self._tell()
 
     def _tell(self) -> None:
@@ -207,8 +224,11 @@ class Group:
         return self._journal.close(max(0.0, self._ends_at - time.monotonic() - SPARE_SECONDS))
 
     async def _beat(self) -> None:
+        rest = Rest(time.monotonic(), time.process_time())
         while True:
             self._say_beat()
+            if rest.is_due(time.monotonic(), time.process_time(), self.holdings.last.private_bytes):
+                memory.give_back()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _guard(self) -> None:
@@ -271,8 +291,7 @@ class Group:
                     one.act(message.do)
         if isinstance(message, Share):
             self.holdings.limit_to(message.share_bytes)
-            for one in self.running:
-                one.context.budget_bytes = message.share_bytes
+            self._go_by(self._config)
         if isinstance(message, Metrics) and self._asked is not None and not self._asked.done():
             self._asked.set_result(message.snapshot)
         return None

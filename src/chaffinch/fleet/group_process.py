@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaffinch.fleet import last_words
 from chaffinch.fleet.backoff import Backoff
-from chaffinch.fleet.control import GroupStatus, WorkerStatus
+from chaffinch.fleet.control import GroupStatus, Wanted, WorkerStatus
 from chaffinch.fleet.last_words import LastWords
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
@@ -120,13 +120,18 @@ class GroupProcess:
         """What it shows of its workers: what the group said last, or its own state where no process has any."""
         if self.beat is not None and self.pid:
             return [
-                WorkerStatus(row.name, self.name, row.state, row.since, row.restarts, row.lag, row.error)
+                WorkerStatus(
+                    row.name, self.name, row.state, self._wanted(row.name), row.since, row.restarts, row.lag, row.error
+                )
                 for row in self.beat.workers
             ]
         return [self._row(worker.name) for worker in self.workers]
 
     def _row(self, name: str) -> WorkerStatus:
         if name in self.off:
-            return WorkerStatus(name, self.name, "stopped", self.since, 0, 0, "")
+            return WorkerStatus(name, self.name, "stopped", "stopped", self.since, 0, 0, "")
         state = "starting" if self.pid else self.state  # a process that has said nothing yet
-        return WorkerStatus(name, self.name, state, self.since, 0, 0, self.error)
+        return WorkerStatus(name, self.name, state, "running", self.since, 0, 0, self.error)
+
+    def _wanted(self, name: str) -> Wanted:
+        return "stopped" if name in self.off else "running"

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal
 
+import msgspec
+
 from chaffinch.metrics import memory
 from chaffinch.metrics.guard import Action, Guard, Transition, Watch
 from chaffinch.metrics.memory import Limit, Memory
@@ -35,12 +37,17 @@ WORTH_BYTES: Final = 256 << 10
 """Freeing less than this is nothing: the next action is taken at once."""
 
 
-class Offer:
+TRIM_SECONDS: Final = 2.0
+"""How often, while something is given up, the C library is asked again for what ended sessions left with it. Else it
+keeps that, and newcomers are refused long after the last session. The question takes a millisecond.
+"""
+
+
+class Offer(msgspec.Struct, frozen=True):
     """One thing that a part of the process can give up. `do` returns False when there was nothing."""
 
-    def __init__(self, do: Callable[[], object], undo: Callable[[], object]) -> None:
-        self.do = do
-        self.undo = undo
+    do: Callable[[], object]
+    undo: Callable[[], object]
 
 
 class Holdings:
@@ -53,9 +60,12 @@ class Holdings:
     def __init__(self, share_bytes: int, registry: Registry) -> None:
         self.share_bytes = share_bytes
         self.last = memory.read()
+        """As `measure` found it last."""
+        memory.export(registry, lambda: self.last)
         self._offers: dict[Stage, list[Offer]] = {"shrink_caches": [], "collapse_earlier": [], "refuse_sessions": []}
         self._registry = registry
         self._watch: Watch | None = None
+        self._trimmed = time.monotonic()
         self.limit_to(share_bytes)
 
     def offer(self, stage: Stage, do: Callable[[], object], undo: Callable[[], object]) -> None:
@@ -82,18 +92,19 @@ class Holdings:
         resource.setrlimit(resource.RLIMIT_DATA, (brake if hard < 0 else min(brake, hard), hard))
 
     @property
-    def level(self) -> str:
-        """How the guard sees it: `normal`, `warning`, `critical`; empty where nothing bounds it."""
-        return self._watch.guard.level if self._watch and self.share_bytes else ""
-
-    @property
     def in_force(self) -> tuple[str, ...]:
         """What is given up now."""
         return self._watch.guard.in_force if self._watch else ()
 
     def look(self) -> list[Transition]:
         """Let the guard act on what is held now."""
-        return self._watch.poll() if self._watch else []
+        if self._watch is None:
+            return []
+        now = time.monotonic()
+        if self.in_force and now - self._trimmed >= TRIM_SECONDS:
+            self._trimmed = now
+            memory.give_back()
+        return self._watch.poll()
 
     @property
     def next_seconds(self) -> float:
@@ -125,11 +136,16 @@ class Holdings:
             offer.undo()
 
     def _shrink(self) -> bool:
-        """Caches, then cycles that nobody collected yet, then what the C library keeps of what was freed."""
+        """Caches, then cycles that nobody collected yet, then what the C library keeps of what was freed: before that
+        is told to give it back, the guard sees nothing of it. What gave nothing takes its room again.
+        """
         began, before = time.monotonic(), self.private_bytes()
         gave = self._do("shrink_caches")
         gc.collect()
         memory.give_back()
         freed = before - self.measure().private_bytes
         log.info("memory.shrunk freed=%d seconds=%.3f", freed, time.monotonic() - began)
-        return gave or freed >= WORTH_BYTES
+        if gave or freed >= WORTH_BYTES:
+            return True
+        self._undo("shrink_caches")
+        return False

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,3 +70,7 @@ class Parts(msgspec.Struct, frozen=True):
     """The network of groups that face attackers, where they have one of their own."""
     page: socket.socket | None = None
     """The metrics page's socket, bound on the owner's network, where its group leaves that."""
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Be where the fleet's ports are for a while: in its own network, where it has one."""
+        return nullcontext() if self.namespace is None else self.namespace.inside()

@@ -30,6 +30,7 @@ from chaffinch.fleet.workers import Worker, allowed
 from chaffinch.metrics.registry import Snapshot, merge
 
 if TYPE_CHECKING:
+    from chaffinch.capture.tap import Tap
     from chaffinch.network.listeners import Listener
 
 log = logging.getLogger("chaffinch.fleet")
@@ -61,6 +62,8 @@ class Processes:
         """A group could not end as it should, when the fleet ended."""
         self.leaving: tuple[Listener, ...] = ()
         """Listeners that `parts` has no more, or not yet for good, while a reload goes on."""
+        self.leaving_tap: Tap | None = None
+        """The same of the raw socket."""
         self.division = budget.divide(budget.stated(self.settings.memory), groups)
         self.groups = {name: self.made(name, workers) for name, workers in groups.items()}
         self._others: dict[str, Snapshot] = {}
@@ -223,6 +226,8 @@ class Processes:
         self._leave_supervisor()
         for descriptor in foreign:
             os.close(descriptor)
+        if self.leaving_tap is not None:
+            self.leaving_tap.let_go(reads=False)
 
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat

@@ -11,6 +11,7 @@ import msgspec
 
 from chaffinch import config as configuration
 from chaffinch.config import Config, ServiceSettings
+from chaffinch.decoys.fitting import FITTED
 from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
@@ -64,8 +65,8 @@ RULES: Final = (
     Rule("network.port_offset", "workers", "what faces attackers", _faces_attackers),
     Rule("network.backlog", "told"),
     Rule("decoys.*", "workers", "every decoy service", _is_decoy),
-    Rule("capture.enabled", "fleet"),  # the socket is opened before the fork
-    Rule("capture.buffer_bytes", "fleet"),
+    Rule("capture.enabled", "processes", "the group of `capture`: a ring is mapped as a process begins", _is_named_so),
+    Rule("capture.buffer_bytes", "processes", "the group of `capture`", _is_named_so),
     Rule("capture.*", "workers", "`capture`", _is_named_so),
     Rule("services.*", "workers", "that service", _serves_it),
     Rule("journal.*", "processes", "every group: each has its writer"),
@@ -74,6 +75,28 @@ RULES: Final = (
     Rule("chain.*", "told"),  # no worker of the fleet: `chain serve` reads it when it starts
 )
 """The first rule that fits counts. What none fits asks for another fleet."""
+
+
+class Fixed(msgspec.Struct, frozen=True):
+    """Settings that hold for the whole life of a fleet which is made in some way: in words, and of its parts."""
+
+    settings: tuple[str, ...]
+    how: str
+    is_so: Callable[[Parts], bool]
+
+
+FIXED: Final = (
+    Fixed(("fleet.groups",), "with `up --only`", lambda parts: bool(parts.only)),
+    Fixed(("network.hosts", "fleet.groups"), "in a network of its own", lambda parts: parts.namespace is not None),
+    Fixed(
+        ("metrics.host", "metrics.port"),
+        "in a network of its own, with the metrics page in a group with decoys",
+        lambda parts: parts.page is not None,
+    ),
+)
+"""No worker can go to a group of another supervisor. Routes and rules of a namespace follow from the hosts, who is
+inside from the groups, and a page is bound where its worker cannot bind any more.
+"""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -93,7 +116,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def differing(old: Config, new: Config) -> tuple[str, ...]:
-    """The paths of the settings that are not the same, such as `services.ssh.enabled`, in the order of the file."""
+    """The paths of the settings that do not say the same, such as `services.ssh.enabled`, in the order of the file."""
     return tuple(_differing(old, new))
 
 
@@ -104,8 +127,15 @@ def _differing(old: Config, new: Config) -> Iterator[str]:
                 before, after = (_service(config, name) for config in (old, new))
                 if getattr(before, one.key) != getattr(after, one.key):
                     yield f"services.{name}.{one.key}"
-        elif _value(old, one.path) != _value(new, one.path):
+        elif _value(old, one.path) != _value(new, one.path) or _is_given_now(one.path, old, new):
             yield one.path
+
+
+def _is_given_now(path: str, old: Config, new: Config) -> bool:
+    """Whether the bound has the same number in both, and only in one of them follows from the budget. Groups take that
+    over as they go on.
+    """
+    return path in FITTED and (path in old.given) != (path in new.given) and _value(old, path) == _value(new, path)
 
 
 def _service(config: Config, name: str) -> ServiceSettings:
@@ -126,25 +156,21 @@ def rule_for(path: str) -> Rule:
     return next(fitting, Rule(path, "fleet"))
 
 
-def fixed_for(parts: Parts) -> frozenset[str]:
-    """The settings that cannot change besides, as this fleet is made."""
-    fixed = set()
-    if parts.only:  # no worker can go to a group of another supervisor
-        fixed.add("fleet.groups")
-    if parts.namespace is not None:  # routes and rules follow from the hosts, who is inside from the groups
-        fixed.update(("network.hosts", "fleet.groups"))
-    if parts.page is not None:  # bound where its worker cannot bind any more
-        fixed.update(("metrics.host", "metrics.port"))
-    return frozenset(fixed)
-
-
-def refuse_unchangeable(settings: tuple[str, ...], besides: frozenset[str] = frozenset()) -> None:
-    """Raises `InputError` that names the settings which hold for a fleet's whole life."""
-    fixed = [path for path in settings if rule_for(path).then == "fleet" or path in besides]
-    if fixed:
+def refuse_unchangeable(settings: tuple[str, ...], parts: Parts | None = None) -> None:
+    """Raises `InputError` that names the settings which hold for a fleet's whole life, or for that of one with these
+    parts.
+    """
+    said = []
+    if always := [path for path in settings if rule_for(path).then == "fleet"]:
+        said.append(f"{', '.join(always)} cannot change while the fleet runs")
+    for one in FIXED:
+        fixed = [path for path in settings if path in one.settings]
+        if fixed and parts is not None and one.is_so(parts):
+            said.append(f"{', '.join(fixed)} cannot change while the fleet runs {one.how}")
+    if said:
         raise InputError(
-            f"{', '.join(fixed)} cannot change while the fleet runs: put it back, or restart the fleet with "
-            "`chaffinch stop` and `chaffinch up`; nothing was changed"
+            f"{', and '.join(said)}: put it back, or restart the fleet with `chaffinch stop` and `chaffinch up`; "
+            "nothing was changed"
         )
 
 
@@ -152,14 +178,15 @@ def changes(old: Draft, new: Draft) -> Change:
     """What leads from one fleet to the other. Raises `InputError` as `refuse_unchangeable` does."""
     settings = differing(old.config, new.config)
     refuse_unchangeable(settings)
+    touching = tuple(path for path in settings if not _is_given_now(path, old.config, new.config))
     here, there = _homes(old.groups), _homes(new.groups)
-    begun = _begun_anew(old.groups, new.groups, settings)
+    begun = _begun_anew(old.groups, new.groups, touching)
     staying = {name: home for name, home in there.items() if home not in begun}
     ports = _ports(old), _ports(new)
     rows = [worker for members in new.groups.values() for worker in members if worker.name in staying]
     return Change(
         settings=settings,
-        told=tuple(path for path in settings if rule_for(path).then == "told"),
+        told=tuple(path for path in settings if path not in touching or rule_for(path).then == "told"),
         ended=tuple(name for name in old.groups if name not in new.groups),
         anew=begun,
         stopped=tuple(
@@ -169,7 +196,7 @@ def changes(old: Draft, new: Draft) -> Change:
         restarted=tuple(
             row.name
             for row in rows
-            if row.name in here and (_is_concerned(row, settings) or _served(ports[0], row) != _served(ports[1], row))
+            if row.name in here and (_is_concerned(row, touching) or _served(ports[0], row) != _served(ports[1], row))
         ),
         started=tuple(name for name in staying if name not in here),
     )
@@ -196,9 +223,14 @@ def _begun_anew(old: Groups, new: Groups, settings: tuple[str, ...]) -> tuple[st
         for name, members in new.items()
         if name not in old
         or moved & {worker.name for worker in (*members, *old[name])}
-        or any(rule.whom(worker, path) for worker in members for rule, path in once)
-        or allowed(members) != allowed(old[name])
+        or any(rule.whom(worker, path) for worker in (*members, *old[name]) for rule, path in once)
+        or _confinement(members) != _confinement(old[name])
     )
+
+
+def _confinement(members: tuple[Worker, ...]) -> tuple[bool, ...]:
+    """What a process is given up to, once: see `allowed`, and whether it is where attackers are."""
+    return *allowed(members), any(worker.faces_attackers for worker in members)
 
 
 def _ports(draft: Draft) -> dict[tuple[str, int], tuple[str, int]]:

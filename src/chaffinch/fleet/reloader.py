@@ -1,6 +1,5 @@
 """When a fleet takes over another configuration: all is looked at first, then rolled out, and then told how it went."""
 
-import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -9,13 +8,12 @@ import msgspec
 
 from chaffinch.config import Config, MetricsSettings
 from chaffinch.errors import ChaffinchError, InputError, RunError
-from chaffinch.fleet import budget
+from chaffinch.fleet import assemble, budget, openings
 from chaffinch.fleet.control import Reloaded, Reloading
 from chaffinch.fleet.parts import Draft, Origin, Parts
 from chaffinch.fleet.processes import Processes
-from chaffinch.fleet.reload import changes, differing, fixed_for, refuse_unchangeable
+from chaffinch.fleet.reload import changes, differing, refuse_unchangeable
 from chaffinch.fleet.rollout import Rollout, Side
-from chaffinch.network.listeners import open_all
 
 log = logging.getLogger("chaffinch.fleet")
 
@@ -29,6 +27,7 @@ class Reloader:
         self._origin = origin
         self._reloading = reloading
         self._rollout: Rollout | None = None
+        self._sides: tuple[Side, Side] | None = None
         self._steps: Iterator[None] = iter(())
 
     @property
@@ -53,23 +52,18 @@ class Reloader:
         if not settings:
             self.last = Reloading(number=number, done=True)
             return self.last
-        refuse_unchangeable(settings, fixed_for(now))
+        refuse_unchangeable(settings, now)
         old = Side(now, {one.name: one.workers for one in self._processes.groups.values()}, self._processes.division)
         draft = self._drafted(config, now)
         _refuse_taken(now.config.metrics, config.metrics, draft)
-        _refuse_long_filters(draft, now)
-        with contextlib.nullcontext() if now.namespace is None else now.namespace.inside():
-            listeners = open_all(draft.bound, now.listeners)
-        parts = msgspec.structs.replace(
-            now,
-            config=draft.config,
-            stated=draft.stated,
-            plan=draft.plan,
-            personas=draft.personas,
-            listeners=listeners,
+        _refuse_long_filters(draft)
+        new = Side(
+            openings.opened(draft, now),
+            draft.groups,
+            budget.divide(budget.stated(draft.config.fleet.memory), draft.groups),
         )
-        new = Side(parts, draft.groups, budget.divide(budget.stated(draft.config.fleet.memory), draft.groups))
         there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
+        self._sides = old, new
         self._rollout = Rollout(self._processes, old, new, there, back)
         self._steps = self._rollout.run()
         self.last = Reloading(number=number, done=False, settings=settings, told=there.told)
@@ -89,11 +83,22 @@ class Reloader:
     def _end(self, error: str) -> None:
         assert self._rollout is not None
         did = tuple(Reloaded(name, word) for name, word in self._rollout.did.items())
-        if not error:
-            error = self._taken_over()
+        error = "; ".join(filter(None, (error or self._taken_over(), self._settled())))
         self.last = msgspec.structs.replace(self.last, done=True, workers=did, error=error)
         log.info("reload.ended number=%d error=%s", self.last.number, error)
-        self._rollout, self._steps = None, iter(())
+        self._rollout, self._sides, self._steps = None, None, iter(())
+
+    def _settled(self) -> str:
+        """Give back what only the other side needed; why that could not be. A fleet that stops gives all of it back."""
+        assert self._sides is not None
+        if self._processes.is_stopping():
+            return ""
+        old, new = self._sides
+        try:
+            openings.settled(old.parts, new.parts, self._processes.parts)
+        except (RunError, OSError) as error:
+            return f"datagrams may still leave from ports of services that are gone: {error}"
+        return ""
 
     def _taken_over(self) -> str:
         """Have it written down; why it could not be."""
@@ -125,11 +130,11 @@ def _draft(side: Side) -> Draft:
     return Draft(one.config, one.stated, one.seed, one.plan, one.personas, side.groups, one.plan, one.only)
 
 
-def _refuse_long_filters(draft: Draft, now: Parts) -> None:
+def _refuse_long_filters(draft: Draft) -> None:
     """Raises `InputError` for prefixes that the kernel's filters cannot hold."""
     for port in draft.plan.ports:
         draft.plan.filter_for(port)
-    if now.tap is not None:
+    if assemble.needs_tap(draft.groups):
         from chaffinch.capture.tap import program_for
 
         program_for(draft.plan)

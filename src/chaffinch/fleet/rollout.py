@@ -108,8 +108,7 @@ class Rollout:
             if plan is not before and listener.socket in kept:
                 listener.admit(plan.filter_for(listener.plan))
                 listener.hold(plan.backlog)
-        if plan is not before and target.parts.tap is not None:
-            target.parts.tap.admit(plan)
+        self._hand_over_tap(source.parts, target.parts)
         staying = [name for name in self._processes.groups if name in target.groups and name not in change.anew]
         self._processes.budget(target.division, staying)
         for one in self._processes.groups.values():
@@ -121,6 +120,19 @@ class Rollout:
                 if not self._processes.say(one, told, (listener.socket for listener in came)):
                     self._processes.again(one)
 
+    def _hand_over_tap(self, source: Parts, target: Parts) -> None:
+        """What no listener gets waits for the target's worker from now on. Where both sides have a raw socket of their
+        own, what comes between these two steps is told twice, rather than by nobody.
+        """
+        before, after = source.tap, target.tap
+        if after is not None and (after is not before or target.plan is not source.plan):
+            with target.inside():
+                after.admit(target.plan)
+        self._processes.leaving_tap = None
+        if before is not None and before is not after:
+            before.shut()
+            self._processes.leaving_tap = before
+
     def _let_go(self) -> None:
         """It stays so: nobody needs the sockets and workers of the other side any more."""
         for one in self._processes.groups.values():
@@ -129,6 +141,9 @@ class Rollout:
         for listener in self._processes.leaving:
             listener.socket.close()
         self._processes.leaving = ()
+        if self._processes.leaving_tap is not None:
+            self._processes.leaving_tap.end(self._processes.parts.tap)
+            self._processes.leaving_tap = None
         names = (*self._new.groups, *self._old.groups)
         self._processes.groups = {
             name: self._processes.groups[name] for name in dict.fromkeys(names) if name in self._processes.groups

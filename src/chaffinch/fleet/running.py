@@ -54,9 +54,12 @@ class Running:
         self.state = msgspec.structs.replace(self.state, state=state, since=time.time(), **changes)
         self._tell()
 
-    def adopt(self, config: Config) -> None:
-        """Another configuration holds: for how it is watched at once, for its own settings when it begins anew."""
+    def adopt(self, config: Config, budget_bytes: int) -> None:
+        """Another configuration or share holds: for how it is watched at once, for its own settings when it begins
+        anew.
+        """
         self.context.config = config
+        self.context.budget_bytes = budget_bytes
         self._backoff = self._backoff.under(config.fleet)
 
     def act(self, do: Deed) -> None:

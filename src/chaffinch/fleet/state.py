@@ -64,7 +64,7 @@ class StateLock:
         raise RunError(why) from None
 
     def _taken(self, whole: int) -> str:
-        groups = _running_alone(self._state)
+        groups = running_alone(self._state)
         who = f"a fleet of single groups ({', '.join(groups)})" if groups else f"another fleet{_who(whole)}"
         return (
             f"{who} runs on the state directory {self._state}; "
@@ -86,7 +86,7 @@ def _who(descriptor: int) -> str:
     return f" (pid {signed})" if signed else ""
 
 
-def _running_alone(state: Path) -> list[str]:
+def running_alone(state: Path) -> list[str]:
     """The groups that have a supervisor of their own now."""
     found = []
     for path in sorted(state.glob("fleet-*.lock")):

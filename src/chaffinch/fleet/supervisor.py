@@ -13,11 +13,11 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from chaffinch.config import FleetSettings, environment
 from chaffinch.errors import RunError
 from chaffinch.fleet import control, descendants, last_words
+from chaffinch.fleet.callers import Callers
 from chaffinch.fleet.control import Deed, Measured, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
@@ -30,9 +30,6 @@ from chaffinch.fleet.reloader import Reloader
 from chaffinch.fleet.workers import Worker
 from chaffinch.metrics import memory
 from chaffinch.network.listeners import shown_by
-
-if TYPE_CHECKING:
-    import socket
 
 log = logging.getLogger("chaffinch.fleet")
 
@@ -63,7 +60,7 @@ class Supervisor:
         self._on_turn = on_turn
         self._notifier = Notifier.of(environment())
         self._reloader = Reloader(self._processes, origin, self._notifier.reloading)
-        self._control: socket.socket | None = None
+        self._callers: Callers | None = None
         self._killed: set[int] = set()
         self._turned = time.monotonic()
         self._wake: tuple[int, int] = (-1, -1)
@@ -138,6 +135,8 @@ class Supervisor:
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        if self._callers is not None:
+            self._callers.look(now)
         self._reloader.advance()
         if self.parts.tap is not None:
             self.parts.tap.count_drops()
@@ -214,6 +213,7 @@ class Supervisor:
             hosts=self.parts.plan.hosts,
             port_offset=self.parts.plan.port_offset,
             budget_bytes=self._processes.division.memory,
+            supervisor_pss_bytes=own.pss_bytes,
             pss_bytes=own.pss_bytes + sum(one.beat.pss_bytes for one in self.groups.values() if one.beat and one.pid),
             silent=all(listener.silent for listener in self.parts.listeners),
             stack=shown_by(self.parts.listeners, self.parts.namespace),
@@ -239,12 +239,7 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._wake[0], selectors.EVENT_READ, self._woken)
-        self._control = control.listen(self.parts.state, self.parts.only)
-        self._selector.register(
-            self._control,
-            selectors.EVENT_READ,
-            lambda: control.answer(self._control, self),
-        )
+        self._callers = Callers(control.listen(self.parts.state, self.parts.only), self._selector, self)
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -253,8 +248,8 @@ class Supervisor:
     def _leave(self) -> None:
         """In a child: close what only this process needs."""
         self._selector.close()
-        if self._control is not None:
-            self._control.close()
+        if self._callers is not None:
+            self._callers.leave()
         for end in self._wake:
             os.close(end)
 
@@ -268,13 +263,14 @@ class Supervisor:
         if self._processes.cgroups is not None:
             self._processes.cgroups.close()
         signal.set_wakeup_fd(-1)
-        if self._control is not None:
-            self._control.close()
+        if self._callers is not None:
+            self._callers.close()
             (self.parts.state / control.name_of(self.parts.only)).unlink(missing_ok=True)
         for listener in (*self.parts.listeners, *self._processes.leaving):
             listener.socket.close()
-        if self.parts.tap is not None:
-            self.parts.tap.end()
+        for tap in (self.parts.tap, self._processes.leaving_tap):
+            if tap is not None:
+                tap.end()
         if self.parts.page is not None:
             self.parts.page.close()
         self._selector.close()

@@ -26,7 +26,7 @@ def minimum(graph: Graph, package: Collection[int], deferrable: Collection[int])
     Raises `Uncuttable`.
     """
     wanted, free = set(package), set(deferrable)
-    way = _fixed_way(graph, wanted, free)
+    way = graph.way(wanted, without=free)
     if way:
         raise Uncuttable(way)
     flow = _Flow(graph, wanted, free)
@@ -35,24 +35,6 @@ def minimum(graph: Graph, package: Collection[int], deferrable: Collection[int])
     cuts = (flow.near_entry(), flow.near_package())
     whole = set(graph.reach(()))
     return max(cuts, key=lambda cut: weigh(graph, whole - set(graph.reach(cut))).bytes)
-
-
-def _fixed_way(graph: Graph, wanted: set[int], free: set[int]) -> list[int]:
-    """A shortest way to the package past every statement that can be deferred, if there is one."""
-    came = {ROOT: ROOT}
-    waiting = deque([ROOT])
-    while waiting:
-        node = waiting.popleft()
-        if node in wanted:
-            way = [node]
-            while way[-1] != ROOT:
-                way.append(came[way[-1]])
-            return way[::-1]
-        for other in graph.after[node]:
-            if other not in came and other not in free:
-                came[other] = node
-                waiting.append(other)
-    return []
 
 
 class _Flow:

@@ -2,7 +2,6 @@
 whether the entry keeps to what was asked of it.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -342,20 +341,7 @@ class _Findings:
 
     def way(self, package: str) -> tuple[Place, ...]:
         """The statements of a shortest way from the entry to a package."""
-        wanted = set(self.graph.package(package))
-        came, waiting = {ROOT: ROOT}, deque([ROOT])
-        while waiting:
-            node = waiting.popleft()
-            if node in wanted:
-                way = [node]
-                while way[-1] != ROOT:
-                    way.append(came[way[-1]])
-                return self._places(way[::-1])
-            for other in self.graph.after[node]:
-                if other not in came:
-                    came[other] = node
-                    waiting.append(other)
-        return ()
+        return self._places(self.graph.way(set(self.graph.package(package))))
 
     def _places(self, way: Sequence[int]) -> tuple[Place, ...]:
         return tuple(self.place(node) for node in way if node >= self.graph.modules)

@@ -5,7 +5,8 @@ node away. `from a import b` needs `a`, and `a.b` where that is a module, so one
 needs the packages above it: that edge is no statement.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from chaffinch.floor.measure import Measured, Use
@@ -115,6 +116,24 @@ class Graph:
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
+
+    def way(self, wanted: Collection[int], without: Collection[int] = ()) -> list[int]:
+        """The nodes of a shortest way from the entry to one of those, when the others are taken away; empty if there is
+        none.
+        """
+        came, waiting = {ROOT: ROOT}, deque([ROOT])
+        while waiting:
+            node = waiting.popleft()
+            if node in wanted:
+                way = [node]
+                while way[-1] != ROOT:
+                    way.append(came[way[-1]])
+                return way[::-1]
+            for other in self.after[node]:
+                if other not in came and other not in without:
+                    came[other] = node
+                    waiting.append(other)
+        return []
 
     def package(self, name: str) -> list[int]:
         """The nodes of a package: the module of that name and all below it."""

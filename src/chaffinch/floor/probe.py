@@ -70,10 +70,7 @@ def smaps(posix: "ModuleType") -> "dict[str, int]":
     found = {"Rss": 0, "Private_Clean": 0, "Private_Dirty": 0, "Anonymous": 0, "Pss": 0}
     text = b""
     descriptor = posix.open("/proc/self/smaps_rollup", posix.O_RDONLY)
-    while True:
-        chunk = posix.read(descriptor, 65536)
-        if not chunk:
-            break
+    while chunk := posix.read(descriptor, 65536):
         text += chunk
     posix.close(descriptor)
     for line in text.decode("ascii", "replace").splitlines():

@@ -59,6 +59,7 @@ class Doors:
                     connection.sweep(now)
                 except Exception:  # the boundary of a connection: the others are watched on
                     log.exception("http.connection_failed")
+                    self.refused.add("failed")
                     connection.abort()
 
 

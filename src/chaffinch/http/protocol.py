@@ -173,8 +173,9 @@ class Connection(asyncio.Protocol):
             self.task = None
             if response is not None and not self._transport.is_closing():
                 self._respond(response, whole=request.body.whole)
-        except Exception:  # the boundary of a connection: a fault of ours ends it and is told
+        except Exception:  # the boundary of a connection: a fault of ours ends it, is told and counted
             log.exception("http.connection_failed")
+            self._doors.refused.add("failed")
             self._transport.abort()
 
     def _respond(self, response: Response, *, whole: bool) -> None:

@@ -60,6 +60,13 @@ class Journal(Protocol):
 
     def publish_many(self, events: Sequence[Event]) -> None: ...
 
+    @property
+    def pressed(self) -> bool:
+        """Whether events come faster than the disk takes them, so that they should be fewer before any is lost. Costs
+        nothing.
+        """
+        ...
+
     def consumer(self, name: str, *, batch: int = 500) -> Consumer: ...
 
     async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109

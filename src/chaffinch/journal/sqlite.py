@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from chaffinch import events
 from chaffinch.config import JournalSettings
@@ -143,6 +144,12 @@ class SqliteJournal:
             lines = kept
         self._writer.put(lines)
 
+    def limit_to(self, settings: JournalSettings) -> None:
+        """Let as many events wait from now on as these settings say; nothing else of them is taken over."""
+        events_, size = settings.queue_events, settings.queue_bytes
+        self.settings = msgspec.structs.replace(self.settings, queue_events=events_, queue_bytes=size)
+        self._writer.limit_to(events_, size)
+
     def _committed(self, sealed: bool) -> None:
         """In the writer's thread, after each transaction."""
         try:
@@ -246,6 +253,11 @@ class SqliteJournal:
     def waiting(self) -> int:
         """Events of this process that are not yet durable. Costs nothing."""
         return self._writer.counts().waiting
+
+    @property
+    def pressed(self) -> bool:
+        """See `protocol.Journal`."""
+        return self._writer.pressed
 
     @property
     def appended(self) -> int:

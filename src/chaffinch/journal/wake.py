@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import socket
+import threading
 from pathlib import Path
 
 from chaffinch.journal.layout import Listing
@@ -57,6 +58,7 @@ class Listener:
         self._waiters: set[asyncio.Future[None]] = set()
         self._path = directory / f"{os.getpid()}-{next(_numbers)}"
         self._pid = os.getpid()
+        self._thread = threading.get_ident()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._bind(directory)
@@ -98,12 +100,28 @@ class Listener:
             self._waiters.discard(waiter)
 
     def close(self) -> None:
-        """Stop listening. In a forked child only the descriptor is given back."""
-        if os.getpid() == self._pid:
-            if not self.loop.is_closed():
-                self.loop.remove_reader(self._socket)
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
+        """Stop listening. In a forked child only the descriptor is given back.
+
+        May be called in any thread. While the loop runs in its own, it is the loop that lets go of the socket: it may
+        be reading it just now, and would read what the number means next.
+        """
+        if os.getpid() != self._pid:
+            self._socket.close()
+        elif self.loop.is_running() and threading.get_ident() != self._thread:
+            try:
+                self.loop.call_soon_threadsafe(self._let_go)
+            except RuntimeError:  # it was closed meanwhile
+                self._let_go()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._socket.fileno() == -1:
+            return  # closed twice
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self._socket)
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
         self._socket.close()
 
 

@@ -114,6 +114,11 @@ class Writer:
                 self._wake_at = _NEVER
                 self._changed.notify()
 
+    def limit_to(self, events_: int, size: int) -> None:
+        """Let so many events, and so many bytes of them, wait from now on. What waits already stays."""
+        with self._changed:
+            self._settings = msgspec.structs.replace(self._settings, queue_events=events_, queue_bytes=size)
+
     def lose(self, count: int, why: str) -> None:
         """Count events that were never queued."""
         with self._changed:
@@ -139,6 +144,17 @@ class Writer:
                 self._changed.notify()
                 return
         call(durable)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether more than half of what may wait does, although the disk takes events. Read without the lock, for each
+        event that may come: a number of a moment ago will do.
+        """
+        settings = self._settings
+        return self._unavailable is None and (
+            2 * (self._accepted - self._durable) > settings.queue_events
+            or 2 * (self._queued_bytes + self._taken_bytes) > settings.queue_bytes
+        )
 
     def counts(self) -> Counts:
         with self._changed:

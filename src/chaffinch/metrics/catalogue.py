@@ -76,7 +76,7 @@ METRICS: Final = (
     Metric(
         "chain_http_connections_refused",
         "counter",
-        "Connections closed: connections, unread, slow_head or malformed.",
+        "Connections closed: connections, unread, slow_head, malformed, or failed by our fault.",
         ("reason",),
     ),
     Metric(
@@ -142,7 +142,7 @@ METRICS: Final = (
     Metric(
         "load_http_connections_refused",
         "counter",
-        "Connections closed: connections, unread, slow_head or malformed.",
+        "Connections closed: connections, unread, slow_head, malformed, or failed by our fault.",
         ("reason",),
     ),
     Metric("process_resident_memory_bytes", "gauge", "RSS of the process.", ("group",), "bytes"),

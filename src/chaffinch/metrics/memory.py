@@ -1,7 +1,9 @@
 """What a process holds in memory, and how much it may hold. Linux: `/proc` and cgroups of version 1 and 2."""
 
+import math
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,9 +16,11 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 NO_LIMIT: Final = 1 << 60
 """From here on a cgroup's limit is none: version 1 writes the largest number of pages that it can count."""
 
-
 RAM: Final = "RAM"
 """What sets a limit that no cgroup sets."""
+
+LIMIT_SHOWN_SECONDS: Final = 10.0
+"""How long a limit is shown before it is read again: it seldom changes, and all levels of all cgroups are read."""
 
 
 class Memory(msgspec.Struct, frozen=True, gc=False):
@@ -94,32 +98,36 @@ def limit_bytes(pid: int | None = None, proc: str = "/proc") -> int:
 
 
 def give_back() -> bool:
-    """Have the C library give memory that was freed back to the system; whether it had any.
+    """Have the C library give memory that was freed back to the system; whether it had any."""
+    from chaffinch import _core  # 1.6 MB, which those who hold much have already
 
-    glibc keeps what lies below something that is in use. Other C libraries have no such call: then nothing is done.
-    """
-    import ctypes  # 0.4 MB, for those who are short of memory or are done with much of it
-
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return False
-    return bool(trim(0))
+    return _core.give_back_memory()
 
 
-def export(registry: "Registry") -> None:
-    """Show the memory of this process as metrics."""
-    registry.gauges("memory", _gauges)
+def export(registry: "Registry", reading: Callable[[], Memory] = read) -> None:
+    """Show the memory of this process as metrics. `reading` is for who has read it anyway."""
+    registry.gauges("memory", _Gauges(reading))
 
 
-def _gauges() -> dict[str, int]:
-    now = read()
-    return {
-        "process_resident_memory_bytes": now.rss_bytes,
-        "process_proportional_memory_bytes": now.pss_bytes,
-        "process_private_memory_bytes": now.private_bytes,
-        "process_memory_limit_bytes": limit_bytes(),
-    }
+class _Gauges:
+    """What a snapshot shows. Of the limit it shows one that was read up to `LIMIT_SHOWN_SECONDS` ago."""
+
+    def __init__(self, reading: Callable[[], Memory]) -> None:
+        self._reading = reading
+        self._limit_bytes = 0
+        self._limit_until = -math.inf
+
+    def __call__(self) -> dict[str, int]:
+        now = time.monotonic()
+        if now >= self._limit_until:
+            self._limit_bytes, self._limit_until = limit_bytes(), now + LIMIT_SHOWN_SECONDS
+        held = self._reading()
+        return {
+            "process_resident_memory_bytes": held.rss_bytes,
+            "process_proportional_memory_bytes": held.pss_bytes,
+            "process_private_memory_bytes": held.private_bytes,
+            "process_memory_limit_bytes": self._limit_bytes,
+        }
 
 
 def parse_rollup(text: str) -> Memory:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaffinch.caches import SHRUNK, remembered
+from chaffinch.caches import Recent, remembered
 from chaffinch.personas.accounts import users
 from chaffinch.personas.archetypes import Archetype, Hardware, ServiceRule
 from chaffinch.personas.draws import base36, draw, pick
@@ -28,38 +28,26 @@ def persona(seed: bytes, address: str | int, archetypes: tuple[Archetype, ...]) 
     return _fleet(seed, archetypes).build(address_number(address))
 
 
-class Personas:
-    """The hosts of one fleet. `of` holds the last `size` that were asked for; `build` computes without holding."""
+class Personas(Recent[str, Persona]):
+    """The hosts of one fleet. `of` holds the last `size` that were asked for; `build` computes without holding. Those
+    that went are the same when they are computed again.
+    """
 
     def __init__(self, seed: bytes, archetypes: Sequence[Archetype], size: int = 256) -> None:
+        super().__init__(size)
         self.placement = Placement(Mixer.of(seed), archetypes)
         self.organization = organization(seed)
         self._key = hashlib.blake2b(seed).digest()
         self._name_key = int.from_bytes(hashlib.blake2b(b"names", key=self._key, digest_size=4).digest())
         self._casts: dict[int, _Cast] = {}  # by where the slot starts: never more than there are slots
-        self._held: dict[str, Persona] = {}  # in the order of last use
-        self._size = self._room = size
-        self.forgotten = 0
 
     def of(self, address: str) -> Persona:
         """The host at an IPv4 address. Raises `InputError` for an address of another kind."""
-        found = self._held.pop(address, None) or self.build(address_number(address))
-        self._held[address] = found
-        if len(self._held) > self._room:
-            del self._held[next(iter(self._held))]
+        found = self.get(address)
+        if found is None:
+            found = self.build(address_number(address))
+            self.put(address, found)
         return found
-
-    def shrink(self) -> int:
-        """Hold one in sixteen of them from now on; how many went. They are the same when they are computed again."""
-        self._room = max(1, self._size // SHRUNK)
-        gone = max(0, len(self._held) - self._room)
-        for _ in range(gone):
-            del self._held[next(iter(self._held))]
-        return gone
-
-    def grow(self) -> None:
-        """Hold as many as before."""
-        self._room = self._size
 
     def build(self, number: int) -> Persona:
         """The host at the address of that number, computed anew."""

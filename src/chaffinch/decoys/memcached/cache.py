@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from chaffinch.decoys.overlay import SHRUNK
+from chaffinch.decoys.kept import Kept
 from chaffinch.personas.persona import Persona
 
 ITEM_BYTES = 1 << 20
@@ -63,7 +63,6 @@ class Cache:
         self.items: OrderedDict[bytes, Item] = OrderedDict()
         self.held = 0
         self.cas = 0
-        self.used = 0.0
         self.changed = False
         self.counts: dict[str, int] = {}
 
@@ -145,48 +144,25 @@ def _seeded(persona: Persona, now: float) -> Iterator[tuple[bytes, int, bytes, f
     yield b"stats:hits", 0, b"%d" % (dice.randrange(1000, 90_000) + int(now // 61) % 100_000), 0.0
 
 
-class Caches:
-    """The caches that sources changed, at most `CACHES` of them."""
+class Caches(Kept[tuple[str, int, str], Cache]):
+    """The caches that sources changed, by host, port and source: at most `CACHES` of them, each counted with what it
+    may take. Who is still connected when one goes finds it empty, as after an eviction.
+    """
 
     def __init__(self) -> None:
-        self._by_key: OrderedDict[tuple[str, int, str], Cache] = OrderedDict()
-        self._room = CACHES
-        self.forgotten = 0
-        """Caches that went for want of room, not of age: their sources may notice."""
+        super().__init__(CACHES * CACHE_BYTES, TTL, Cache.clear)
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     def of(self, key: tuple[str, int, str], persona: Persona) -> Cache:
         """What a source left on a host within the TTL, or the host's own items."""
-        now = time.monotonic()
-        cache = self._by_key.get(key)
-        if cache is None or cache.used + TTL < now:
-            self._by_key.pop(key, None)
+        cache = self.find(key)
+        if cache is None:
             cache = Cache()
             cache.seed(persona, time.time())
-        cache.used = now
         return cache
 
     def keep(self, key: tuple[str, int, str], cache: Cache) -> None:
         """Hold a changed cache for the source's next connection."""
-        self._by_key[key] = cache
-        self._by_key.move_to_end(key)
-        self._make_room()
-
-    def _make_room(self) -> int:
-        """Forget those that were used longest ago; how many went."""
-        gone = max(0, len(self._by_key) - self._room)
-        for _ in range(gone):
-            self._by_key.popitem(last=False)[1].clear()  # who is still connected finds it empty, as after an eviction
-        self.forgotten += gone
-        return gone
-
-    def shrink(self) -> int:
-        """Hold a quarter as many from now on; how many went."""
-        self._room = CACHES // SHRUNK
-        return self._make_room()
-
-    def grow(self) -> None:
-        """Hold as many as before."""
-        self._room = CACHES
+        self.put(key, cache, CACHE_BYTES)

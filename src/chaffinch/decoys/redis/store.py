@@ -1,10 +1,9 @@
 """What one source sees in a host's Redis: the host's own keys and what it changed, within a quota, for a while."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
-from chaffinch.decoys.overlay import SHRUNK
+from chaffinch.decoys.kept import Kept
 from chaffinch.decoys.redis.seeds import seeded
 from chaffinch.personas.persona import Persona
 
@@ -79,7 +78,7 @@ class Database:
 class Store:
     """Databases, settings and replication of one host, as one source sees them. `kept`: something was changed."""
 
-    __slots__ = ("databases", "held", "is_gone", "kept", "key", "master", "saved", "scripts", "settings", "used")
+    __slots__ = ("databases", "held", "is_gone", "kept", "key", "master", "saved", "scripts", "settings")
 
     def __init__(self, key: tuple[str, int, str]) -> None:
         self.key = key
@@ -87,7 +86,6 @@ class Store:
         self.held = 0
         self.kept = False
         self.is_gone = False
-        self.used = 0.0
         self.settings: dict[str, str] = {}
         self.master: tuple[bytes, int] | None = None
         self.saved = 0
@@ -182,71 +180,14 @@ def _value(value: bytes | list[bytes] | set[bytes] | dict[bytes, bytes] | dict[b
     return value
 
 
-class Stores:
-    """The changed stores of a process: at most `total_bytes`, each for `ttl` seconds after its source was last seen."""
+class Stores(Kept[tuple[str, int, str], Store]):
+    """The changed stores of a process, by host, port and source."""
 
     def __init__(
         self, total_bytes: int = TOTAL_BYTES, ttl: float = TTL, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.total_bytes = total_bytes
-        self.ttl = ttl
-        self._clock = clock
-        self._by_key: OrderedDict[tuple[str, int, str], Store] = OrderedDict()
-        self._held: dict[tuple[str, int, str], int] = {}
-        self._total = 0
-        self._room = total_bytes
-        self.forgotten = 0
-        """Stores that went for want of room, not of age: their sources may notice."""
-
-    def __len__(self) -> int:
-        return len(self._by_key)
-
-    @property
-    def held(self) -> int:
-        """What all kept stores count for, in bytes."""
-        return self._total
-
-    def find(self, key: tuple[str, int, str]) -> Store | None:
-        """What a source left on a host, if it was seen within the TTL."""
-        now = self._clock()
-        while self._by_key:
-            oldest = next(iter(self._by_key.values()))
-            if oldest.used + self.ttl > now:
-                break
-            self._forget(oldest.key)
-        found = self._by_key.get(key)
-        if found is not None:
-            found.used = now
-            self._by_key.move_to_end(key)
-        return found
+        super().__init__(total_bytes, ttl, Store.leave, clock)
 
     def keep(self, store: Store) -> None:
-        """Hold a changed store; the ones that were used longest ago go when there is no room."""
-        store.used = self._clock()
-        self._by_key[store.key] = store
-        self._by_key.move_to_end(store.key)
-        counted = store.held + BASE_COST
-        self._total += counted - self._held.get(store.key, 0)
-        self._held[store.key] = counted
-        self._make_room()
-
-    def _make_room(self) -> int:
-        """Forget those that were used longest ago, but never the last one; how many went."""
-        before = self.forgotten
-        while self._total > self._room and len(self._by_key) > 1:
-            self._forget(next(iter(self._by_key)))
-            self.forgotten += 1
-        return self.forgotten - before
-
-    def shrink(self) -> int:
-        """Hold at most a quarter of the total from now on; how many stores went."""
-        self._room = self.total_bytes // SHRUNK
-        return self._make_room()
-
-    def grow(self) -> None:
-        """Hold the total again."""
-        self._room = self.total_bytes
-
-    def _forget(self, key: tuple[str, int, str]) -> None:
-        self._by_key.pop(key).leave()
-        self._total -= self._held.pop(key)
+        """Hold a changed store for its source's next connection."""
+        self.put(store.key, store, store.held + BASE_COST)

@@ -5,13 +5,12 @@ it.
 """
 
 import asyncio
-from collections import OrderedDict
 
 import asyncssh
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from chaffinch.caches import SHRUNK, register
+from chaffinch.caches import Recent, register
 from chaffinch.decoys.ssh.primes import EXPONENT, rsa_primes
 from chaffinch.errors import LimitError
 from chaffinch.personas.persona import Persona
@@ -27,46 +26,9 @@ MAKING = 64
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
-class _Keys:
-    """The keys that are remembered, by persona's secret and kind."""
+_cache = register(Recent[tuple[bytes, str], asyncssh.SSHKey](CACHED_KEYS))
+"""By persona's secret and kind. An RSA key takes a second when it is needed again."""
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[bytes, str], asyncssh.SSHKey] = OrderedDict()
-        self._share = 1
-        self.forgotten = 0
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def clear(self) -> None:
-        self._held.clear()
-
-    def get(self, name: tuple[bytes, str]) -> asyncssh.SSHKey | None:
-        if name in self._held:
-            self._held.move_to_end(name)
-        return self._held.get(name)
-
-    def put(self, name: tuple[bytes, str], key: asyncssh.SSHKey) -> None:
-        self._held[name] = key
-        self._make_room()
-
-    def _make_room(self) -> int:
-        gone = max(0, len(self._held) - max(1, CACHED_KEYS // self._share))
-        for _ in range(gone):
-            self._held.popitem(last=False)
-        return gone
-
-    def shrink(self) -> int:
-        """Remember fewer from now on; how many went. An RSA key takes a second when it is needed again."""
-        self._share = SHRUNK
-        return self._make_room()
-
-    def grow(self) -> None:
-        """Remember as many as before."""
-        self._share = 1
-
-
-_cache = register(_Keys())
 _making: dict[tuple[bytes, str], asyncio.Task[asyncssh.SSHKey]] = {}
 
 _PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

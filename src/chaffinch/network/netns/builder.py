@@ -18,7 +18,7 @@ from chaffinch.network.netns import links, outbound, outside, routes, steering, 
 from chaffinch.network.netns.blueprint import Blueprint
 from chaffinch.network.netns.looks.attach import attach
 from chaffinch.network.netns.looks.wanted import Looks
-from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Said, is_namespace
+from chaffinch.network.netns.namespace import DIRECTORY, Namespace, Permit, Said, is_namespace
 
 
 def build(wanted: Blueprint) -> str:
@@ -49,6 +49,21 @@ def build(wanted: Blueprint) -> str:
             else:
                 _join_segment(wanted, there, inner, found.networks(wanted.device))
             return lacks
+
+
+def permit(wanted: Permit) -> None:
+    """Have other ports that datagrams may leave from, in a namespace that stands."""
+    namespace = Namespace(Path(f"/proc/self/fd/{wanted.descriptor}"))  # its name may be gone by now
+    try:
+        with namespace.inside():
+            outbound.permit(wanted.udp_ports)
+    except NetlinkError as error:
+        raise RunError(
+            f"the rules of the fleet's network namespace, which datagrams of services need, cannot be changed "
+            f"({os.strerror(error.code)}); restart the fleet with `chaffinch stop` and `chaffinch up`"
+        ) from None
+    finally:
+        namespace.close()
 
 
 def remove(name: str) -> None:
@@ -128,7 +143,10 @@ def _answer(order: str, about: bytes) -> Said:
         if order == "check":
             kinds, lacks = check(msgspec.json.decode(about, type=Blueprint | None))
             return Said(kinds=kinds, lacks=lacks)
-        remove(about.decode())
+        if order == "permit":
+            permit(msgspec.json.decode(about, type=Permit))
+        else:
+            remove(about.decode())
     except ChaffinchError as error:
         return Said("input" if isinstance(error, InputError) else "run", str(error))
     except NetlinkError as error:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from chaffinch.errors import InputError
+from chaffinch.network import bpf
 from chaffinch.network import filter as packet_filter
 from chaffinch.network.plan import EACH, INSIDE, Plan
 from chaffinch.personas.placement import Placement, Range
@@ -84,7 +85,6 @@ def mac_address(said: str, makers: Mapping[str, Sequence[str]], rest: bytes) -> 
     return text
 
 
-_LOAD, _RETURN = 0x20, 0x06
 _ASKED = 14 + 24
 """Where the address that is asked for stands in a frame with an ARP packet (RFC 826)."""
 
@@ -97,9 +97,9 @@ def _questions(plan: Plan, ranges: Sequence[Range]) -> bytes:
     packed = bytearray()
     for step in packet_filter.program(plan.prefixes, plan.placement.mixer.steps, ranges, plan.excluded):
         operand = step.operand
-        if step.code == _LOAD:
+        if step.code == bpf.LD_WORD:
             operand = _ASKED
-        elif step.code == _RETURN:
+        elif step.code == bpf.RET:
             operand = _TC_ACT_OK if operand else _TC_ACT_SHOT
         packed += msgspec.structs.replace(step, operand=operand).pack()
     return bytes(packed)

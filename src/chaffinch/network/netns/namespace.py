@@ -23,10 +23,12 @@ DIRECTORY = Path("/run/netns")
 
 BUILDER = "chaffinch.network.netns.builder"
 PATIENCE_SECONDS = 60.0
+PERMIT_SECONDS = 8.0
+"""Of a supervisor that has a fleet to look after, and somebody who waits for its answer (`fleet.control`)."""
 
 MISSING = "the network mode netns needs pyroute2, which is not installed: pip install 'chaffinch[netns]'"
 
-Order = Literal["build", "remove", "check"]
+Order = Literal["build", "permit", "remove", "check"]
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -38,6 +40,13 @@ class Said(msgspec.Struct, frozen=True):
     text: str = ""
     kinds: tuple[str, ...] = ()
     lacks: str = ""
+
+
+class Permit(msgspec.Struct, frozen=True):
+    """The ports that datagrams may leave the namespace from that the descriptor is open on."""
+
+    descriptor: int
+    udp_ports: tuple[int, ...]
 
 
 class Namespace:
@@ -69,6 +78,11 @@ class Namespace:
                 _core.enter_network_namespace(f"/proc/self/fd/{home}")
         finally:
             os.close(home)
+
+    def permit(self, udp_ports: tuple[int, ...]) -> None:
+        """Let datagrams leave from these ports, and from no others. Raises `RunError` when it cannot be done."""
+        about = msgspec.json.encode(Permit(self._descriptor, udp_ports))
+        _ask("permit", about, (self._descriptor,), PERMIT_SECONDS)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -135,20 +149,23 @@ def check(blueprint: Blueprint | None = None) -> Said:
     return _ask("check", msgspec.json.encode(blueprint))
 
 
-def _ask(order: Order, about: bytes) -> Said:
-    """Have the builder do it, in a process of its own: what it imports is gone with it."""
+def _ask(order: Order, about: bytes, passed: tuple[int, ...] = (), seconds: float = PATIENCE_SECONDS) -> Said:
+    """Have the builder do it, in a process of its own, to which descriptors are `passed`: what it imports is gone with
+    it.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - this Python, and words of ours
             [sys.executable, "-m", BUILDER, order],
             input=about,
             capture_output=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=seconds,
+            pass_fds=passed,
             start_new_session=True,  # ^C is the supervisor's to hear: half a namespace helps nobody
             check=False,
         )
         said = msgspec.json.decode(done.stdout, type=Said)
     except subprocess.TimeoutExpired:
-        raise RunError(f"the network namespace was not ready within {PATIENCE_SECONDS:.0f} s; try again") from None
+        raise RunError(f"the network namespace was not ready within {seconds:.0f} s; try again") from None
     except msgspec.DecodeError:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise RunError(f"the process that builds the network namespace failed: {last or done.returncode}") from None
