@@ -21,6 +21,7 @@ from chaffinch.fleet import control, descendants, last_words
 from chaffinch.fleet.control import Deed, Measured, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
+from chaffinch.fleet.limit import FollowedLimit
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.parts import Origin, Parts
@@ -61,6 +62,7 @@ class Supervisor:
         self._processes = Processes(parts, groups, self._selector, self._leave)
         self._deeds = Deeds(self._processes)
         self._on_turn = on_turn
+        self._limit = FollowedLimit(self._processes)
         self._notifier = Notifier.of(environment())
         self._reloader = Reloader(self._processes, origin, self._notifier.reloading)
         self._control: socket.socket | None = None
@@ -138,6 +140,8 @@ class Supervisor:
         self._forgive(now - self._turned)
         self._turned = now
         self._watch(now)
+        if not self._reloader.is_busy:
+            self._limit.look(now)
         self._reloader.advance()
         if self.parts.tap is not None:
             self.parts.tap.count_drops()
