@@ -15,7 +15,7 @@ from pathlib import Path
 
 import chaffinch
 from chaffinch.fleet.installation import Installation
-from tests.fleet.running import eventually
+from tests.fleet.running import PATIENCE, eventually
 
 SYSTEMD = shutil.which("systemd", path="/usr/bin:/usr/lib/systemd:/lib/systemd") or ""
 PYTHON = "/opt/chaffinch/bin/python"
@@ -73,7 +73,9 @@ class Machine:
     def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A program in all of its namespaces."""
         enter = ("nsenter", "--target", str(self.pid), "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
-        return subprocess.run([*enter, *words], capture_output=True, text=True, timeout=timeout, check=False, cwd="/")
+        return subprocess.run(
+            [*enter, *words], capture_output=True, text=True, timeout=timeout * PATIENCE, check=False, cwd="/"
+        )
 
     def chaffinch(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run(PYTHON, "-m", "chaffinch", *words, "--state", "/var/lib/chaffinch")

@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = float(os.environ.get("CHAFFINCH_TEST_PATIENCE", "1"))
+"""How much longer than usual to wait for what has to come: for machines that are emulated."""
+
 SEED = "test"
 """The same hosts in every run: with this seed the first redis asks for no password."""
 
@@ -47,7 +50,7 @@ class Fleet:
             [*self.prefix, sys.executable, "-m", "chaffinch", *arguments, "--state", str(self.state)],
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             env=self.environment,
             check=False,
         )
@@ -114,7 +117,7 @@ class Fleet:
 
 def eventually(check: Callable[[], T], seconds: float = 10) -> T:
     """What `check` returns as soon as it is true. Fails with its last answer after that time."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * PATIENCE
     while True:
         answer = check()
         if answer:
