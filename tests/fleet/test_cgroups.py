@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.fleet.cgroups import KERNEL_BYTES, Cgroups, own_directory
+from chaffinch.fleet.cgroups import KERNEL_BYTES, SUPERVISOR, Cgroups, own_directory
 
 MIB = 1 << 20
 
@@ -28,7 +28,7 @@ def text(path: Path) -> str:
 def test_each_group_is_bounded_by_its_share_and_what_the_kernel_holds(root: Path) -> None:
     found = Cgroups.open(root)
     assert found is not None
-    assert text(root / "supervisor" / "cgroup.procs") == str(os.getpid())
+    assert text(root / SUPERVISOR / "cgroup.procs") == str(os.getpid())
     assert text(root / "cgroup.subtree_control") == "+memory"
     found.enter("decoys", 80 * MIB)
     found.enter("back", 20 * MIB)
@@ -67,7 +67,7 @@ def test_a_tree_that_may_not_be_written_is_undone(root: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "write_text", busy)
     assert Cgroups.open(root) is None
     assert text(root / "cgroup.procs") == str(os.getpid())
-    assert not (root / "supervisor").exists()
+    assert not (root / SUPERVISOR).exists()
 
 
 def test_where_this_process_is(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ KERNEL_BYTES: Final = 32 << 20
 (`fleet.holdings`). The page cache is in it, too, but goes when it is needed.
 """
 
-SUPERVISOR: Final = "supervisor"
-"""Processes may only be in leaves, so the supervisor moves into one of its own."""
+SUPERVISOR: Final = "_supervisor"
+"""Processes may only be in leaves, so the supervisor moves into one of its own. No group can be called so."""
 
 
 class Cgroups:
@@ -28,15 +28,18 @@ class Cgroups:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._counted: dict[str, tuple[int, int]] = {}
+        """Of leaves that were still in use when their group's process ended: what `_events` said then."""
 
     @classmethod
     def open(cls, root: Path | None = None) -> "Cgroups | None":
         """Take this process's cgroup for the fleet; None where that cannot be. `root` is for tests."""
         root = root or own_directory()
-        if root is None or "memory" not in _words(root / "cgroup.controllers"):
+        if root is None:
             return None
-        if _words(root / "cgroup.procs") != [str(os.getpid())]:
-            return None  # somebody else is in it, who would have to move
+        if why := _why_not(root):
+            log.info("cgroup.not_used path=%s why=%s", root, why)
+            return None
         found = cls(root)
         try:
             _write(found._leaf(SUPERVISOR) / "cgroup.procs", os.getpid())
@@ -65,6 +68,28 @@ class Cgroups:
         except OSError as error:
             log.warning("cgroup.not_limited group=%s why=%s", name, error.strerror)
 
+    def ended(self, name: str) -> str:
+        """After that group's process: take its cgroup away, and say why if the kernel killed it for its memory.
+
+        The next process gets a cgroup anew, which owes nothing for what this one left in memory: a file of a tmpfs is
+        its cgroup's as long as it is there.
+        """
+        leaf = self.root / name
+        limit = next(iter(_words(leaf / "memory.max")), "max")
+        full, killed = _events(leaf)
+        before = self._counted.pop(name, (0, 0))
+        try:
+            leaf.rmdir()
+        except FileNotFoundError:
+            return ""  # it never entered
+        except OSError:
+            self._counted[name] = (full, killed)  # a process of it goes only just now
+        if killed <= before[1]:
+            return ""
+        if full > before[0] and limit.isdecimal():
+            return f"the kernel killed it for its memory: its cgroup holds at most {int(limit) / 1e6:.1f} MB"
+        return "the kernel killed it for its memory: more was not to be had"
+
     def close(self) -> None:
         """Leave the tree as it was found. What cannot be undone is the service manager's to remove."""
         try:
@@ -92,6 +117,22 @@ def own_directory(proc: str = "/proc") -> Path | None:
         return None
     directories = memory.limit_files(text, (mount for mount in mounts if mount.version == 2))
     return next((Path(folder) for folder, _ in directories), None)
+
+
+def _why_not(root: Path) -> str:
+    """Why that cgroup is not the fleet's to divide; empty where it may be."""
+    if "memory" not in _words(root / "cgroup.controllers"):
+        return "memory is not counted there"
+    if _words(root / "cgroup.procs") != [str(os.getpid())]:
+        return "other processes are in it, too"
+    return ""
+
+
+def _events(leaf: Path) -> tuple[int, int]:
+    """How often that cgroup was full to its own limit, and how many of its processes the kernel killed for memory."""
+    words = _words(leaf / "memory.events")
+    counts = dict(zip(words[::2], map(int, words[1::2]), strict=False))
+    return counts.get("oom", 0), counts.get("oom_kill", 0)
 
 
 def _words(path: Path) -> list[str]:

@@ -227,6 +227,8 @@ class Processes:
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
         self._hang_up(one)
+        if self.cgroups is not None and (killed := self.cgroups.ended(one.name)):
+            one.doom = one.doom or killed
         is_fault = bool(one.doom)
         why = one.cause_of_end(code)
         one.pid, one.over_since = 0, None
