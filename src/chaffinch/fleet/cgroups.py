@@ -10,14 +10,24 @@ import os
 from pathlib import Path
 from typing import Final
 
+from chaffinch.fleet import allowances
 from chaffinch.metrics import memory
 
 log = logging.getLogger("chaffinch.fleet")
 
 KERNEL_BYTES: Final = 32 << 20
-"""Over a group's share: what the kernel holds for its sockets and files, and what may be mapped between two looks
+"""Over a group's share: what the kernel holds for its files, and what may be mapped between two looks
 (`fleet.holdings`). The page cache is in it, too, but goes when it is needed.
 """
+
+
+def room(share_bytes: int, sessions: int) -> int:
+    """What a cgroup may hold beside its group's share, for at most so many sessions: as many as fit are the kernel's
+    to hold sockets for, and it must not kill a group for those.
+    """
+    fitting = min(sessions, share_bytes // allowances.SESSION_BYTES)
+    return KERNEL_BYTES + fitting * allowances.KERNEL_BYTES
+
 
 SUPERVISOR: Final = "_supervisor"
 """Processes may only be in leaves, so the supervisor moves into one of its own. No group can be called so."""
@@ -51,20 +61,21 @@ class Cgroups:
         log.info("cgroup.used path=%s", root)
         return found
 
-    def enter(self, name: str, share_bytes: int) -> None:
-        """In a group's process, before it holds anything: be bounded by the kernel, too."""
+    def enter(self, name: str, share_bytes: int, sessions: int) -> None:
+        """In a group's process, before it holds anything: be bounded by the kernel, too. For `sessions` see `room`."""
         try:
             leaf = self._leaf(name)
-            self.limit(name, share_bytes)
+            self.limit(name, share_bytes, sessions)
             _write(leaf / "memory.oom.group", 1)
             _write(leaf / "cgroup.procs", os.getpid())
         except OSError as error:
             log.warning("cgroup.not_entered group=%s why=%s", name, error.strerror)
 
-    def limit(self, name: str, share_bytes: int) -> None:
+    def limit(self, name: str, share_bytes: int, sessions: int) -> None:
         """Bound that group anew; 0 is no bound."""
+        most = share_bytes + room(share_bytes, sessions) if share_bytes else "max"
         try:
-            _write(self._leaf(name) / "memory.max", share_bytes + KERNEL_BYTES if share_bytes else "max")
+            _write(self._leaf(name) / "memory.max", most)
         except OSError as error:
             log.warning("cgroup.not_limited group=%s why=%s", name, error.strerror)
 
