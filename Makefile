@@ -40,7 +40,7 @@ fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests
 
 # Exit code 77 says that the machine lacks what a guest needs.
 vm: $(VENV)/.core  ## Tests that need cgroup v2 with memory, or ipvlan, on a kernel of their own (qemu, root)
-	tests/vm/boot.sh env CHAFFINCH_TEST_PATIENCE=8 $(BIN)/python -m pytest -p no:cacheprovider --timeout 600 -k "cgroup or budget or answers_like_the_others" tests/fleet tests/network $(ARGS) || [ $$? = 77 ]
+	tests/vm/boot.sh env CHAFFINCH_TEST_PATIENCE=8 $(BIN)/python -m pytest -p no:cacheprovider --timeout 600 -k "cgroup or units_limit or ipvlan_answers" tests/fleet tests/network $(ARGS) || [ $$? = 77 ]
 
 bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)

@@ -38,6 +38,7 @@ printf '[Unit]\\nDefaultDependencies=no\\n' > /run/units/test.target
 mount --bind /sys /sys
 mount -o remount,bind,ro /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+while grep -qx 0 /sys/fs/cgroup/cgroup.procs; do sleep 0.05; done
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
 echo 0123456789abcdef0123456789abcdef > /run/machine-id
@@ -108,6 +109,10 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[Machine]:
     )
     first = 0
     try:
+        # Who waits outside must not be in it: systemd hands controllers on from a cgroup without processes alone.
+        eventually(lambda: Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text() or holder.poll(), 10)
+        with contextlib.suppress(ProcessLookupError):  # it failed, and says why
+            (cgroup.parent / "cgroup.procs").write_text(str(holder.pid))
         first = eventually(lambda: _child(holder), 10)
         machine = Machine(first)
         eventually(lambda: machine.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 20)

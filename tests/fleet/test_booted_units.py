@@ -94,8 +94,9 @@ def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
 def cgroups(machine: Machine, unit: str) -> dict[str, list[str]]:
     """The processes of each cgroup below the unit's."""
     folder = f"/sys/fs/cgroup{machine.shows(unit, 'ControlGroup')}"
-    found = machine.run("sh", "-c", f"cd {folder} && for one in */; do echo $one $(cat $one/cgroup.procs); done")
-    return {line.split()[0].rstrip("/"): line.split()[1:] for line in found.stdout.splitlines()}
+    each = "for one in $(find . -mindepth 2 -name cgroup.procs); do echo $one $(cat $one); done"
+    found = machine.run("sh", "-c", f"cd {folder} && {each}")
+    return {line.split()[0].split("/")[1]: line.split()[1:] for line in found.stdout.splitlines()}
 
 
 @pytest.mark.skipif(not is_counted(), reason="needs cgroup v2 with memory")

@@ -6,7 +6,7 @@
 #
 # apt-get install qemu-system-x86 linux-image-amd64 busybox-static cpio e2fsprogs
 #   KERNEL_ROOT   where boot/vmlinuz-* and lib/modules/ are (default: /), such as of a package unpacked by `dpkg -x`
-#   GUEST_MEMORY  in MiB (2560); GUEST_CPUS (2); GUEST_SECONDS until it is ended (900)
+#   GUEST_MEMORY  in MiB (2560); GUEST_CPUS (2); GUEST_SECONDS until it is ended (1800)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=${KERNEL_ROOT:-/}
@@ -50,7 +50,7 @@ printf '%q ' "$@" > "$work/first/job/command"
 truncate -s 4G "$work/disk"
 mkfs.ext4 -q -F -O ^has_journal "$work/disk"
 
-timeout --foreground "${GUEST_SECONDS:-900}" qemu-system-x86_64 \
+timeout --foreground "${GUEST_SECONDS:-1800}" qemu-system-x86_64 \
   -accel "${GUEST_ACCEL:-tcg,thread=multi}" -cpu max,-arch-capabilities -smp "${GUEST_CPUS:-2}" -m "${GUEST_MEMORY:-2560}" -no-reboot \
   -nodefaults -nic none -display none -monitor none -serial stdio \
   -kernel "$image" -initrd "$work/first.gz" -append "console=ttyS0 loglevel=1 panic=-1 cgroup_no_v1=all mitigations=off" \
