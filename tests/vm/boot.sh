@@ -19,7 +19,7 @@ missing() {
 [ "$(id -u)" = 0 ] || missing "it is to read every file of this machine, so start it as root"
 command -v qemu-system-x86_64 > /dev/null || missing "there is no qemu; apt-get install qemu-system-x86"
 busybox=$(PATH="$root/bin:$root/usr/bin:$PATH" command -v busybox) || missing "there is no busybox; apt-get install busybox-static"
-image=$(ls -v "$root"/boot/vmlinuz-* 2> /dev/null | tail -1)
+image=$(ls -v "$root"/boot/vmlinuz-* 2> /dev/null | tail -1) || true
 [ -n "$image" ] || missing "there is no kernel in $root/boot; apt-get install linux-image-amd64, or say KERNEL_ROOT=..."
 release=${image##*/vmlinuz-}
 modules=$root/lib/modules/$release
