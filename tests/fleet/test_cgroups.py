@@ -71,6 +71,18 @@ def test_a_tree_that_may_not_be_written_is_undone(root: Path, monkeypatch: pytes
     assert not (root / SUPERVISOR).exists()
 
 
+def test_a_tree_that_is_read_only_is_one_line_of_the_log(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(path: Path, exist_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system")
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert Cgroups.open(root) is None
+    assert caplog.messages == [f"cgroup.not_used path={root} why=Read-only file system"]
+
+
 def test_where_this_process_is(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "cgroup").write_text("4:memory:/old\n0::/system.slice/chaffinch.service\n")

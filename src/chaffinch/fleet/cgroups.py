@@ -56,7 +56,8 @@ class Cgroups:
             _write(root / "cgroup.subtree_control", "+memory")
         except OSError as error:
             log.info("cgroup.not_used path=%s why=%s", root, error.strerror)
-            found.close()
+            if (root / SUPERVISOR).exists():
+                found.close()
             return None
         log.info("cgroup.used path=%s", root)
         return found
