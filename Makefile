@@ -8,7 +8,7 @@ FUZZ_CASES   ?= 12800
 CORE   := $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint check-rust check-python bench docs fuzz lock clean
+.PHONY: help up test lint check-rust check-python vm bench docs fuzz lock clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ check-python: $(VENV)/.core
 fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests
 	CHAFFINCH_SECONDS=$(FUZZ_SECONDS) PROPTEST_CASES=$(FUZZ_CASES) cargo test --release --locked --quiet -p chaffinch-load --lib
 	CHAFFINCH_TEST_FUZZ=long $(BIN)/python -m pytest --showlocals --timeout=1800 tests/fuzz tests/chain/http/test_fuzz.py tests/load/serve/test_fuzz.py tests/load/scenario/test_fuzz.py tests/load/importing/test_fuzz.py $(ARGS)
+
+# Exit code 77 says that the machine lacks what a guest needs.
+vm: $(VENV)/.core  ## Tests that need cgroup v2 with memory, or ipvlan, on a kernel of their own (qemu, root)
+	tests/vm/boot.sh env CHAFFINCH_TEST_PATIENCE=8 $(BIN)/python -m pytest -p no:cacheprovider --timeout 600 -k "cgroup or units_limit or ipvlan_answers" tests/fleet tests/network $(ARGS) || [ $$? = 77 ]
 
 bench: $(VENV)/.core  ## Measure what the README states; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import chaffinch
 from chaffinch.fleet.installation import Installation
-from tests.fleet.running import eventually
+from tests.fleet.running import PATIENCE, eventually
 
 SYSTEMD = shutil.which("systemd", path="/usr/bin:/usr/lib/systemd:/lib/systemd") or ""
 PYTHON = "/opt/chaffinch/bin/python"
@@ -38,6 +38,7 @@ printf '[Unit]\\nDefaultDependencies=no\\n' > /run/units/test.target
 mount --bind /sys /sys
 mount -o remount,bind,ro /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+while grep -qx 0 /sys/fs/cgroup/cgroup.procs; do sleep 0.05; done
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
 echo 0123456789abcdef0123456789abcdef > /run/machine-id
@@ -73,7 +74,9 @@ class Machine:
     def run(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """A program in all of its namespaces."""
         enter = ("nsenter", "--target", str(self.pid), "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
-        return subprocess.run([*enter, *words], capture_output=True, text=True, timeout=timeout, check=False, cwd="/")
+        return subprocess.run(
+            [*enter, *words], capture_output=True, text=True, timeout=timeout * PATIENCE, check=False, cwd="/"
+        )
 
     def chaffinch(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run(PYTHON, "-m", "chaffinch", *words, "--state", "/var/lib/chaffinch")
@@ -106,6 +109,10 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[Machine]:
     )
     first = 0
     try:
+        # Who waits outside must not be in it: systemd hands controllers on from a cgroup without processes alone.
+        eventually(lambda: Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text() or holder.poll(), 10)
+        with contextlib.suppress(ProcessLookupError):  # it failed, and says why
+            (cgroup.parent / "cgroup.procs").write_text(str(holder.pid))
         first = eventually(lambda: _child(holder), 10)
         machine = Machine(first)
         eventually(lambda: machine.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 20)

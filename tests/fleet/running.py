@@ -17,6 +17,9 @@ from tests.fleet import commands
 
 T = TypeVar("T")
 
+PATIENCE = float(os.environ.get("CHAFFINCH_TEST_PATIENCE", "1"))
+"""How much longer than usual to wait for what has to come: for machines that are emulated."""
+
 SEED = "test"
 """The same hosts in every run: with this seed the first redis asks for no password."""
 
@@ -52,7 +55,7 @@ class Fleet:
             [*self.prefix, sys.executable, "-m", "chaffinch", *line],
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             env=self.environment,
             check=False,
         )
@@ -120,7 +123,7 @@ class Fleet:
 
 def eventually(check: Callable[[], T], seconds: float = 10) -> T:
     """What `check` returns as soon as it is true. Fails with its last answer after that time."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + seconds * PATIENCE
     while True:
         answer = check()
         if answer:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from chaffinch.config import Config
+from chaffinch.fleet.cgroups import SUPERVISOR
 from tests.fleet.booted import SYSTEMD, WHERE, Machine, booted
 from tests.fleet.running import eventually
+from tests.fleet.test_kernel_cgroups import is_counted
 from tests.fleet.test_units import PAGE, settings, written
 
 pytestmark = [
@@ -87,6 +89,70 @@ def test_the_fleet_serves_within_its_unit(tmp_path: Path) -> None:
         log = machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout
         assert "beat.stale" not in log
         assert "Traceback" not in log
+
+
+def cgroups(machine: Machine, unit: str) -> dict[str, list[str]]:
+    """The processes of each cgroup below the unit's."""
+    folder = f"/sys/fs/cgroup{machine.shows(unit, 'ControlGroup')}"
+    each = "for one in $(find . -mindepth 2 -name cgroup.procs); do echo $one $(cat $one); done"
+    found = machine.run("sh", "-c", f"cd {folder} && {each}")
+    return {line.split()[0].split("/")[1]: line.split()[1:] for line in found.stdout.splitlines()}
+
+
+@pytest.mark.skipif(not is_counted(), reason="needs cgroup v2 with memory")
+def test_each_group_has_a_cgroup_below_the_units(tmp_path: Path) -> None:
+    texts = written(settings(tmp_path, "[fleet]\nmemory = '128M'\n"), WHERE)
+    with booted(tmp_path, with_environment(texts, "CHAFFINCH_FLEET_MEMORY=128M")) as machine:
+        done = machine.run("systemctl", "start", "chaffinch")
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        for begun in (1, 2):
+            groups = {one["name"]: one for one in status(machine)["groups"]}
+            expected = {name: [str(one["pid"])] for name, one in groups.items()}
+            main = machine.shows("chaffinch", "MainPID")
+            assert cgroups(machine, "chaffinch") == expected | {SUPERVISOR: [main]}
+            log = machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout
+            assert log.count("cgroup.used") == begun, "a fleet that was killed leaves nothing in the way"
+            assert "cgroup.not_entered" not in log
+            if begun == 1:
+                machine.run("kill", "-9", main)
+                eventually(lambda: machine.shows("chaffinch", "NRestarts") == "1", 15)
+                eventually(lambda: machine.shows("chaffinch", "ActiveState") == "active", 15)
+        mount = machine.run("grep", "/sys/fs/cgroup", f"/proc/{main}/mountinfo").stdout.splitlines()
+        writable = [line.split()[4] for line in mount if "rw" in line.split()[5].split(",")]
+        assert writable == [f"/sys/fs/cgroup{machine.shows('chaffinch', 'ControlGroup')}"], "all else is read-only"
+        machine.run("systemctl", "daemon-reload")
+        assert cgroups(machine, "chaffinch").keys() == expected.keys() | {SUPERVISOR}
+        folder = f"/sys/fs/cgroup{machine.shows('chaffinch', 'ControlGroup')}"
+        assert machine.run("systemctl", "stop", "chaffinch").returncode == 0
+        assert machine.run("ls", folder).returncode != 0
+        assert "cgroup.left" not in machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout
+
+
+@pytest.mark.skipif(not is_counted(), reason="needs cgroup v2 with memory")
+def test_the_units_limit_is_the_budget_where_none_is_stated(tmp_path: Path) -> None:
+    texts = written(Config(), WHERE)
+    texts["chaffinch.service"] = texts["chaffinch.service"].replace("[Service]\n", "[Service]\nMemoryMax=128M\n")
+    with booted(tmp_path, texts) as machine:
+        assert machine.run("systemctl", "start", "chaffinch").returncode == 0
+        assert status(machine)["budget_bytes"] == 128 << 20
+        assert cgroups(machine, "chaffinch").keys() == {SUPERVISOR, "decoys", "back"}
+        visited(machine, 20000)
+        machine.run("systemctl", "set-property", "--runtime", "chaffinch", "MemoryMax=160M")
+        eventually(lambda: status(machine)["budget_bytes"] == 160 << 20)
+
+
+@pytest.mark.skipif(not is_counted(), reason="needs cgroup v2 with memory")
+def test_without_delegation_groups_have_no_cgroups(tmp_path: Path) -> None:
+    text = written(Config(), WHERE)["chaffinch.service"]
+    lines = [line for line in text.splitlines() if not line.startswith(("Delegate=", "ReadWritePaths="))]
+    text = "\n".join(lines).replace("[Service]\n", "[Service]\nMemoryMax=128M\n")
+    with booted(tmp_path, {"chaffinch.service": text}) as machine:
+        assert machine.run("systemctl", "start", "chaffinch").returncode == 0
+        assert status(machine)["budget_bytes"] == 128 << 20
+        assert cgroups(machine, "chaffinch") == {}
+        log = machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout
+        assert log.count("cgroup.") == log.count("cgroup.not_used") == 1
+        visited(machine, 20000)
 
 
 def test_real_ports_are_bound_and_the_groups_give_the_capability_up(tmp_path: Path) -> None:

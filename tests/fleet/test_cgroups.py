@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.fleet.cgroups import KERNEL_BYTES, Cgroups, own_directory
+from chaffinch.fleet import allowances
+from chaffinch.fleet.cgroups import KERNEL_BYTES, SUPERVISOR, Cgroups, own_directory, room
 
 MIB = 1 << 20
 
@@ -28,16 +29,16 @@ def text(path: Path) -> str:
 def test_each_group_is_bounded_by_its_share_and_what_the_kernel_holds(root: Path) -> None:
     found = Cgroups.open(root)
     assert found is not None
-    assert text(root / "supervisor" / "cgroup.procs") == str(os.getpid())
+    assert text(root / SUPERVISOR / "cgroup.procs") == str(os.getpid())
     assert text(root / "cgroup.subtree_control") == "+memory"
-    found.enter("decoys", 80 * MIB)
-    found.enter("back", 20 * MIB)
+    found.enter("decoys", 80 * MIB, 10_000)
+    found.enter("back", 20 * MIB, 0)
     assert text(root / "decoys" / "cgroup.procs") == str(os.getpid())
-    assert text(root / "decoys" / "memory.max") == str(80 * MIB + KERNEL_BYTES)
+    assert text(root / "decoys" / "memory.max") == str(80 * MIB + KERNEL_BYTES + 10_000 * allowances.KERNEL_BYTES)
     assert text(root / "decoys" / "memory.oom.group") == "1"
-    found.limit("back", 40 * MIB)
+    found.limit("back", 40 * MIB, 0)
     assert text(root / "back" / "memory.max") == str(40 * MIB + KERNEL_BYTES)
-    found.limit("back", 0)
+    found.limit("back", 0, 0)
     assert text(root / "back" / "memory.max") == "max"
     found.close()
     assert sorted(one.name for one in root.iterdir() if one.is_dir()) == []
@@ -67,7 +68,19 @@ def test_a_tree_that_may_not_be_written_is_undone(root: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "write_text", busy)
     assert Cgroups.open(root) is None
     assert text(root / "cgroup.procs") == str(os.getpid())
-    assert not (root / "supervisor").exists()
+    assert not (root / SUPERVISOR).exists()
+
+
+def test_a_tree_that_is_read_only_is_one_line_of_the_log(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(path: Path, exist_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system")
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert Cgroups.open(root) is None
+    assert caplog.messages == [f"cgroup.not_used path={root} why=Read-only file system"]
 
 
 def test_where_this_process_is(tmp_path: Path) -> None:
@@ -79,3 +92,44 @@ def test_where_this_process_is(tmp_path: Path) -> None:
     )
     assert own_directory(str(tmp_path)) == Path("/sys/fs/cgroup/system.slice/chaffinch.service")
     assert own_directory(str(tmp_path / "nothing")) is None
+
+
+def test_no_more_sessions_count_than_fit_the_share() -> None:
+    fitting = 80 * MIB // allowances.SESSION_BYTES
+    assert room(80 * MIB, 80_000) == KERNEL_BYTES + fitting * allowances.KERNEL_BYTES
+    assert room(80 * MIB, 100) == KERNEL_BYTES + 100 * allowances.KERNEL_BYTES
+
+
+def events(root: Path, name: str, oom: int, oom_kill: int) -> None:
+    (root / name / "memory.events").write_text(f"low 0\nhigh 0\nmax 9\noom {oom}\noom_kill {oom_kill}\n")
+
+
+def test_whom_the_kernel_killed_for_memory_is_told_apart(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Cgroups.open(root)
+    assert found is not None
+    assert found.ended("back") == "", "it never entered"
+
+    def ended(oom: int, oom_kill: int) -> str:
+        found.enter("back", 20 * MIB, 0)
+        events(root, "back", oom, oom_kill)
+        return found.ended("back")
+
+    assert ended(0, 0) == ""
+    assert not (root / "back").exists(), "the next one begins with nothing"
+    own = f"the kernel killed it for its memory: its cgroup holds at most {(20 * MIB + KERNEL_BYTES) / 1e6:.1f} MB"
+    assert ended(1, 2) == own
+    assert ended(0, 1) == "the kernel killed it for its memory: more was not to be had", "a limit above, or the machine"
+    remove = Path.rmdir
+
+    def busy(path: Path) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rmdir", busy)
+    assert ended(1, 1) == own
+    assert ended(1, 1) == "", "what was told of the last process is not told of the next"
+    assert ended(2, 2) == own
+    monkeypatch.setattr(Path, "rmdir", remove)
+    found.enter("back", 0, 0)
+    events(root, "back", 2, 3)
+    assert found.ended("back") == "the kernel killed it for its memory: more was not to be had"
+    assert ended(0, 1) == "the kernel killed it for its memory: more was not to be had", "counted from nothing again"

@@ -546,12 +546,26 @@ def has_ipvlan() -> bool:
     return "Unknown device type" not in done.stderr and "not supported" not in done.stderr
 
 
-def test_an_ipvlan_answers_like_the_others(net: Lan, tmp_path: Path) -> None:
+def test_an_ipvlan_answers_like_the_others_and_leaves_nothing(net: Lan, tmp_path: Path) -> None:
     if not has_ipvlan():
         pytest.skip("this kernel has no ipvlan")
     flags = ("--network", "netns", "--link", "ipvlan", "--device", CARD, "--hosts", "10.66.0.0/24")
+    before = net.standing(tmp_path)
     with up(net, tmp_path, *flags) as fleet:
         assert {row["source"] for row in talk(net, fleet)} == {SCANNER}
+        found = net.on_scanner("nmap", "-n", "-sn", "10.66.0.0/28", "10.66.0.255")
+        assert set(re.findall(r"report for (\S+)", found)) == {f"10.66.0.{n}" for n in range(1, 16)}
+        (card,) = json.loads(net.on_owner("ip", "-j", "link", "show", CARD))
+        assert found.upper().count(f"MAC ADDRESS: {card['address'].upper()}") == 15, "it has its card's address"
+        hosts = hosts_of(fleet, 3)
+        wanted = {host["address"]: planned(fleet, host) for host in hosts}
+        assert scanned(net, "-sS", hosts) == wanted
+        assert scanned(net, "-sT", hosts) == wanted
+    assert net.standing(tmp_path) == before
+    killed(net, tmp_path, *flags)
+    with up(net, tmp_path, *flags) as fleet:
+        talk(net, fleet)
+    assert net.standing(tmp_path) == before
 
 
 ADDS = """

@@ -176,8 +176,11 @@ class Processes:
             if one.name in told:
                 one.budget_bytes = division.share_of(one.name)
                 if self.cgroups is not None:
-                    self.cgroups.limit(one.name, one.budget_bytes)
+                    self.cgroups.limit(one.name, one.budget_bytes, self._most_sessions(one))
                 self.say(one, Share(one.budget_bytes))
+
+    def _most_sessions(self, one: GroupProcess) -> int:
+        return self.parts.config.decoys.sessions * sum(worker.faces_attackers for worker in one.workers)
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
@@ -208,7 +211,7 @@ class Processes:
     def _confine(self, one: GroupProcess) -> str:
         """In the child: give up what the group does not need. One that only faces attackers keeps the least."""
         if self.cgroups is not None:
-            self.cgroups.enter(one.name, one.budget_bytes)
+            self.cgroups.enter(one.name, one.budget_bytes, self._most_sessions(one))
         state = self.parts.state
         stores, connects = allowed(one.workers)
         writable = [state / name for name in (DIRECTORIES if stores else FACING_ATTACKERS)]
@@ -232,6 +235,8 @@ class Processes:
     def _ended(self, one: GroupProcess, code: int) -> None:
         self._hear(one)  # its last beat
         self._hang_up(one)
+        if self.cgroups is not None and (killed := self.cgroups.ended(one.name)):
+            one.doom = one.doom or killed
         is_fault = bool(one.doom)
         why = one.cause_of_end(code)
         one.pid, one.over_since = 0, None

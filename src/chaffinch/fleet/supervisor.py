@@ -21,6 +21,7 @@ from chaffinch.fleet.callers import Callers
 from chaffinch.fleet.control import Deed, Measured, Reloading, Status
 from chaffinch.fleet.deeds import Deeds
 from chaffinch.fleet.group_process import GroupProcess
+from chaffinch.fleet.limit import FollowedLimit
 from chaffinch.fleet.messages import Stop
 from chaffinch.fleet.notify import Notifier
 from chaffinch.fleet.parts import Origin, Parts
@@ -58,6 +59,7 @@ class Supervisor:
         self._processes = Processes(parts, groups, self._selector, self._leave)
         self._deeds = Deeds(self._processes)
         self._on_turn = on_turn
+        self._limit = FollowedLimit(self._processes)
         self._notifier = Notifier.of(environment())
         self._reloader = Reloader(self._processes, origin, self._notifier.reloading)
         self._callers: Callers | None = None
@@ -137,6 +139,8 @@ class Supervisor:
         self._watch(now)
         if self._callers is not None:
             self._callers.look(now)
+        if not self._reloader.is_busy:
+            self._limit.look(now)
         self._reloader.advance()
         if self.parts.tap is not None:
             self.parts.tap.count_drops()

@@ -52,6 +52,7 @@ def one(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], where
         *_head("Chaffinch, a deception network", config),
         *_service(config, where, limits, ""),
         *_memory(config, limits),
+        *_delegated("system.slice"),
         *_denied(config, plan, where),
         *_installed("multi-user.target"),
     ]
@@ -67,6 +68,7 @@ def split(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], whe
         *_service(config, where, limits, " --only %i"),
         "# The budget is the slice's: groups take from it what they need.",
         f"Slice={NAME}.slice",
+        *_delegated(f"{NAME}.slice"),
         *_denied(config, plan, where),
         *_installed(f"{NAME}.target"),
     ]
@@ -153,6 +155,13 @@ def _memory(config: Config, limits: Allowances) -> Iterator[str]:
     yield from (f"# {line}" for line in limits.memory_why)
     yield f"MemoryHigh={limits.memory_high}"
     yield f"MemoryMax={limits.memory_max}"
+
+
+def _delegated(cgroup_slice: str) -> Iterator[str]:
+    """The unit's own cgroup, to divide; ProtectControlGroups= keeps every other one read-only."""
+    yield "# Each group gets a cgroup below the unit's, with a limit by its share; without cgroup v2 it does without."
+    yield "Delegate=memory"
+    yield f"ReadWritePaths=-/sys/fs/cgroup/{cgroup_slice}/%n"
 
 
 def _denied(config: Config, plan: Plan, where: Installation) -> Iterator[str]:
