@@ -180,7 +180,7 @@ class Processes:
                 self.say(one, Share(one.budget_bytes))
 
     def _most_sessions(self, one: GroupProcess) -> int:
-        return self.parts.config.decoys.sessions * sum(worker.faces_attackers for worker in one.workers)
+        return self.parts.config.decoys.sessions if any(worker.faces_attackers for worker in one.workers) else 0
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
