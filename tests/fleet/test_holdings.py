@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from chaffinch.decoys.relief import MOST_HALVINGS
 from chaffinch.fleet import holdings
 from chaffinch.fleet.holdings import TRIM_SECONDS, Holdings
 from chaffinch.metrics import memory
@@ -56,3 +57,7 @@ def test_without_a_share_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -
     machine.held = 900 * MB
     assert one.look() == []
     assert (machine.trims, one.in_force) == (0, ())
+
+
+def test_the_guard_asks_as_often_as_the_worst_case_counts_on() -> None:
+    assert holdings.COLLAPSES == MOST_HALVINGS  # `decoys.bounds.left` takes every halving for done

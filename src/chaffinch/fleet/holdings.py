@@ -22,8 +22,8 @@ Stage = Literal["shrink_caches", "collapse_earlier", "refuse_sessions"]
 
 SETTING: Final = "fleet.memory"
 
-COLLAPSES: Final = 3
-"""How often records may be collapsed earlier, one time after another."""
+COLLAPSES: Final = 4
+"""How often records may be collapsed earlier, one time after another: as often as decoys can (`MOST_HALVINGS`)."""
 
 COLLAPSE_SECONDS: Final = 2.0
 """Until fewer records show in what is held: the queue to the disk has to be written first."""
