@@ -77,9 +77,9 @@ def up(root: Path, state: Path, *flags: str, environment: dict[str, str] | None 
 
 
 def most_of(group: dict[str, Any]) -> int:
-    """The limit of that group's cgroup, in whole pages as the kernel keeps it. Eight services face attackers."""
+    """The limit of that group's cgroup, in whole pages as the kernel keeps it."""
     share, page = group["budget_bytes"], os.sysconf("SC_PAGE_SIZE")
-    sessions = 8 * Config().decoys.sessions if group["name"] == "decoys" else 0
+    sessions = Config().decoys.sessions if group["name"] == "decoys" else 0
     return (int(share) + room(share, sessions)) // page * page
 
 

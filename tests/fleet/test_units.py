@@ -109,7 +109,8 @@ def test_a_budget_becomes_limits_whose_arithmetic_it_shows(tmp_path: Path) -> No
     assert values(unit(Config()), "MemoryMax") == []
     text = unit(settings(tmp_path, "[fleet]\nmemory = '128M'\n"))
     high, most = (int(values(text, name)[0]) for name in ("MemoryHigh", "MemoryMax"))
-    fitting = ((128 - 35) << 20) // allowances.SESSION_BYTES
+    fitting = Config().decoys.sessions  # of one process with decoys; more would fit
+    assert fitting < ((128 - 35) << 20) // allowances.SESSION_BYTES
     assert high == (128 << 20) + fitting * allowances.KERNEL_BYTES
     assert most == high + high // 8
     assert f"5000 bytes for each of the {fitting} sessions that fit" in text
@@ -118,6 +119,8 @@ def test_a_budget_becomes_limits_whose_arithmetic_it_shows(tmp_path: Path) -> No
     page = PAGE.read_text(encoding="utf-8")
     assert f"128 MiB give {fitting:,} sessions" in page
     assert f"`MemoryHigh` of {high / 2**20:.0f} MiB, `MemoryMax` of {most / 2**20:.0f} MiB" in page
+    apart = unit(settings(tmp_path, "[fleet]\ngroups = 'split'\nmemory = '640M'\n"))
+    assert f"at most {8 * fitting} in all" in apart, "each of the eight processes has its own"
     held = written(settings(tmp_path, "[fleet]\nmemory = '128M'\n"), split=True)
     assert values(held["chaffinch.slice"], "MemoryMax") == [str(most)]
     assert values(held["chaffinch@.service"], "MemoryMax") == []
@@ -127,7 +130,7 @@ def test_a_budget_becomes_limits_whose_arithmetic_it_shows(tmp_path: Path) -> No
 def test_every_bound_of_the_units_is_that_of_the_configuration(tmp_path: Path) -> None:
     text = unit(settings(tmp_path, "[fleet]\ngroups = 'split'\ndrain_seconds = 2.5\n[decoys]\nsessions = 100\n"))
     assert values(text, "TimeoutStopSec") == ["7.5"]
-    assert values(text, "LimitNOFILE") == [str(8 * 100 + 512)]
+    assert values(text, "LimitNOFILE") == [str(100 + 512)]
     assert values(text, "TasksMax") == [str(64 * 12)]
 
 

@@ -7,7 +7,6 @@ import msgspec
 
 from chaffinch.config import Config
 from chaffinch.fleet.workers import Worker
-from chaffinch.network.plan import Plan
 
 IDLE_BYTES: Final = 35 << 20
 """What the smallest fleet takes before the first session: all workers in one process (docs/benchmarks.md)."""
@@ -45,18 +44,16 @@ class Allowances(msgspec.Struct, frozen=True):
     tasks_why: str
 
 
-def allowances(config: Config, plan: Plan, groups: Mapping[str, tuple[Worker, ...]]) -> Allowances:
+def allowances(config: Config, groups: Mapping[str, tuple[Worker, ...]]) -> Allowances:
     """For the whole fleet; descriptors are those of one process."""
-    services = len({port.service for port in plan.ports})
-    sessions = config.decoys.sessions * services
-    high, why = _memory(config.fleet.memory, sessions)
+    facing = sum(any(worker.faces_attackers for worker in members) for members in groups.values())
+    high, why = _memory(config.fleet.memory, config.decoys.sessions * facing)
     return Allowances(
         memory_high=high,
         memory_max=high + high // SPARE_SHARE,
         memory_why=why,
-        descriptors=sessions + DESCRIPTORS_BESIDE,
-        descriptors_why=f"decoys.sessions is {config.decoys.sessions}, for each of {services} services, and "
-        f"{DESCRIPTORS_BESIDE} beside.",
+        descriptors=config.decoys.sessions + DESCRIPTORS_BESIDE,
+        descriptors_why=f"decoys.sessions is {config.decoys.sessions}, and {DESCRIPTORS_BESIDE} beside.",
         tasks=TASKS_OF_A_GROUP * (len(groups) + 1),
         tasks_why=f"{TASKS_OF_A_GROUP} for each of {len(groups)} groups and the supervisor.",
     )

@@ -47,7 +47,7 @@ BAD_INPUT: Final = 2
 
 def one(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], where: Installation) -> dict[str, str]:
     """The unit of a whole fleet, by file name."""
-    limits = allowances(config, plan, groups)
+    limits = allowances(config, groups)
     body = [
         *_head("Chaffinch, a deception network", config),
         *_service(config, where, limits, ""),
@@ -61,7 +61,7 @@ def one(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], where
 
 def split(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], where: Installation) -> dict[str, str]:
     """A template with an instance for each group, the slice that holds the budget, and the target that starts all."""
-    limits = allowances(config, plan, groups)
+    limits = allowances(config, groups)
     template = [
         *_head("Chaffinch, a deception network: group %i", config),
         f"PartOf={NAME}.target",
