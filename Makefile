@@ -30,8 +30,9 @@ lint: $(VENV)/.core  ## Formatting, lints, types, stubs
 check-rust: $(VENV)/.tools
 	cargo test --locked --workspace --exclude chaffinch-python --quiet
 
+# With ARGS, such as a file, it is one plain run.
 check-python: $(VENV)/.core
-	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),,tests/run.sh )$(BIN)/python -m pytest $(ARGS)
 
 # The load engine takes 7 minutes, its control API 5, scenario files 4, importers 6; decoys and chains come besides.
 fuzz: $(VENV)/.core  ## Longer runs of the property and fuzz tests

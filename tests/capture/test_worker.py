@@ -1,5 +1,6 @@
 """The worker in a fleet: what is sent is told, nothing else suffers, and the socket is the supervisor's alone."""
 
+import contextlib
 import os
 import re
 import signal
@@ -68,7 +69,10 @@ def packet_sockets(pid: int) -> list[str]:
     rows = Path(f"/proc/{pid}/net/packet").read_text(encoding="ascii").splitlines()[1:]
     inodes = {f"socket:[{row.split()[-1]}]" for row in rows}
     assert inodes
-    links = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed just now
+            links.append(os.readlink(one))
     return [link for link in links if link in inodes]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,14 @@ def test_nmap_takes_each_host_for_what_it_is(tmp_path: Path, mac: str) -> None:
     with lan() as net, up(net, tmp_path, *MACVLAN, *flags) as fleet:
         assert fleet.status()["stack"] == "packet"
         chosen = hosts()
-        fingerprint, families = scanned(net, chosen["windows"])
+        with ThreadPoolExecutor() as pool:
+            found = dict(zip(chosen, pool.map(lambda one: scanned(net, one), chosen.values()), strict=True))
+        fingerprint, families = found["windows"]
         assert [fact for fact in WINDOWS_FACTS if fact not in fingerprint] == []
         assert families[0] == "Windows"
         assert "Linux" not in families
         for family in ("linux", "embedded"):
-            fingerprint, families = scanned(net, chosen[family])
+            fingerprint, families = found[family]
             assert families[0] == "Linux"
             assert "%T=80%" not in fingerprint
             if family == "linux":

@@ -79,8 +79,8 @@ pub fn set_parent_death_signal(signal: i32) -> io::Result<()> {
 }
 
 #[pyfunction]
-pub fn give_back_memory() -> bool {
-    chaffinch_confine::give_back_memory()
+pub fn give_back_memory(py: Python<'_>) -> bool {
+    py.detach(chaffinch_confine::give_back_memory)
 }
 
 #[pyfunction]
