@@ -419,7 +419,7 @@ def test_the_limits_page_has_these_bounds() -> None:
         f"{callers.ANSWER_SECONDS:.0f} s to ask",
         f"{callers.ASKED_BYTES >> 10} KiB",
         f"{control.MOST_BYTES >> 20} MiB",
-        f"{control.PATIENCE_SECONDS:.0f} s, {asking.STATUS_SECONDS:.0f} s for a status",
+        f"{control.PATIENCE_SECONDS:.0f} s, where one supervisor is asked; {asking.ROUND_SECONDS:.0f} s where all are",
         f"{asking.GLANCE_SECONDS} s for all together",
     ):
         assert number in section, number

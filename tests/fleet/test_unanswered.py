@@ -26,7 +26,7 @@ from tests.fleet.running import Fleet, eventually
 from tests.fleet.test_control_callers import Untouched, answering
 from tests.fleet.test_only import Split, greeted
 
-A_FEW_SECONDS = asking.STATUS_SECONDS + 4
+A_FEW_SECONDS = asking.ROUND_SECONDS + 4
 """The patience of the commands, and starting them on a machine that does something else."""
 
 
@@ -89,7 +89,7 @@ def test_deeds_with_the_others_do_not_wait_for_it(split: Split) -> None:
     with hung(split.back) as sentence:
         took, done = timed(split.decoys, "restart", "decoy-redis")
         assert (done.returncode, done.stdout) == (0, "decoy-redis: restarted\n")
-        assert took < asking.STATUS_SECONDS
+        assert took < asking.ROUND_SECONDS
         for words in (("restart", "metrics"), ("stop", "back")):
             took, done = timed(split.decoys, *words)
             assert took < A_FEW_SECONDS
