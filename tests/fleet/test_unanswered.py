@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from chaffinch.cli.reload import all_reloaded, reloaded
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import asking, control
+from chaffinch.fleet.state import StateLock
 from tests.fleet.reloading import Reloadable
 from tests.fleet.running import Fleet, eventually
 from tests.fleet.test_control_callers import Untouched, answering
@@ -112,6 +113,24 @@ def test_stop_ends_the_others_and_names_the_one(split: Split) -> None:
     assert split.back.call("stop").stdout == "stopped\n"
     assert split.back.process is not None
     split.back.process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(("left", "code", "printed"), [((), 0, "stopped\n"), (("b",), 1, "")])
+def test_who_did_not_hear_it_and_ended_meanwhile_has_stopped(
+    tmp_path: Path, left: tuple[str, ...], code: int, printed: str
+) -> None:
+    """The processes of a supervisor that was killed may hold its socket for a while."""
+    with contextlib.ExitStack() as held:
+        for name in ("a", "b"):
+            held.enter_context(control.listen(tmp_path, name))
+        for name in left:
+            lock = StateLock(tmp_path, name)
+            lock.take()
+            held.callback(lock.release)
+        done = Fleet(tmp_path).call("stop")
+    assert (done.returncode, done.stdout) == (code, printed)
+    assert [f"the group '{name}'" in done.stderr for name in ("a", "b")] == [False, bool(left)]
+    assert done.stderr.endswith("; all others have stopped\n") == bool(left)
 
 
 def test_a_reload_changes_nothing_while_one_does_not_answer(tmp_path: Path) -> None:
