@@ -229,9 +229,13 @@ def test_one_of_another_version_is_one_sentence(tmp_path: Path) -> None:
 class Reloading(Untouched):
     """A supervisor that reloads, or refuses."""
 
-    def __init__(self, refusal: ChaffinchError | None = None, error: str = "") -> None:
+    def __init__(
+        self, refusal: ChaffinchError | None = None, error: str = "", workers: tuple[control.Reloaded, ...] = ()
+    ) -> None:
         self._refusal = refusal
-        self._done = control.Reloading(number=1, done=True, settings=("decoys.sessions",), error=error)
+        self._done = control.Reloading(
+            1, True, ("decoys.sessions", "network.backlog"), ("network.backlog",), workers=workers, error=error
+        )
 
     def reload(self) -> control.Reloading:
         if self._refusal is not None:
@@ -260,6 +264,22 @@ def test_a_refusal_in_the_middle_says_who_has_reloaded(
         else:
             with pytest.raises(raised, match=said):
                 all_reloaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("workers", "printed"),
+    [
+        ((control.Reloaded("decoy-ssh", "restarted"),), "network.backlog: taken over\ndecoy-ssh: restarted\n"),
+        ((), ""),
+    ],
+)
+def test_what_was_taken_over_is_shown_although_not_all_could_be_done(
+    tmp_path: Path, workers: tuple[control.Reloaded, ...], printed: str
+) -> None:
+    """Only a fleet that went back has no workers to tell of, and has taken nothing over."""
+    with answering(tmp_path, Reloading(error="it cannot be written", workers=workers)):
+        done = Fleet(tmp_path).call("reload")
+    assert (done.returncode, done.stdout, done.stderr) == (1, printed, "chaffinch: it cannot be written\n")
 
 
 @settings(max_examples=100, deadline=None)
