@@ -143,7 +143,7 @@ def test_a_reload_changes_nothing_while_one_does_not_answer(tmp_path: Path) -> N
     try:
         decoys.start()
         back.start()
-        eventually(lambda: decoys.states() == {"running"} and len(decoys.pids()) == 2)
+        eventually(lambda: len(decoys.pids()) == 2 and decoys.states() == {"running"})
         before = decoys.since()
         decoys.write("[decoys]\nsession_bytes = '8M'\n[journal]\nqueue_events = 100000")
         with hung(back):
