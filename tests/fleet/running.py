@@ -50,7 +50,7 @@ class Fleet:
         """Run one command to its end."""
         line = [*arguments, "--state", str(self.state)]
         if arguments[0] in commands.ASKING:  # its fleet is found by the state directory, wherever that runs
-            return commands.asked(line, self.environment, timeout)
+            return commands.asked(line, self.environment, timeout * PATIENCE)
         return subprocess.run(
             [*self.prefix, sys.executable, "-m", "chaffinch", *line],
             capture_output=True,
@@ -106,7 +106,7 @@ class Fleet:
         """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=30 * PATIENCE)
         return self.process.returncode
 
     def address(self, service: str) -> str:

@@ -1,6 +1,7 @@
 """Who else speaks to the control socket: other users, garbage, and callers that say nothing."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -353,6 +354,49 @@ def test_without_a_descriptor_callers_wait_and_the_loop_does_not_spin(
         taker.close()
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_whatever_accept_lacks_the_loop_does_not_spin(tmp_path: Path, number: int) -> None:
+    class Short(socket.socket):
+        def accept(self) -> tuple[socket.socket, Any]:
+            raise OSError(number, os.strerror(number))
+
+    with Short(fileno=control.listen(tmp_path).detach()) as listener, selectors.DefaultSelector() as selector:
+        taker = callers.Callers(listener, selector, Large())
+        with connected(tmp_path, b""):
+            for key, _ in selector.select(1):
+                key.data()
+            assert selector.select(0.01) == []
+        taker.close()
+
+
+class Short(Untouched):
+    """The machine gives it nothing."""
+
+    def status(self) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def act(self, do: control.Deed, name: str) -> tuple[str, ...]:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+@pytest.mark.parametrize(
+    ("ask", "why"),
+    [
+        (("status",), "Too many open files"),
+        (("stop",), "Too many open files"),
+        (("reload",), "Too many open files"),
+        (("restart", "decoys"), "Resource temporarily unavailable"),
+    ],
+)
+def test_what_fails_in_the_fleet_is_said_at_once_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, ask: tuple[str, ...], why: str
+) -> None:
+    said = rf"^the supervisor could not answer \({why}\); look at its log with `chaffinch logs`$"
+    with answering(tmp_path, Short()), pytest.raises(RunError, match=said):
+        control.ask(tmp_path, *ask)
+    assert [record.message for record in caplog.records] == ["control.failed"], "and it is not asked again"
+
+
 def test_a_question_waits_for_room_and_for_whoever_begins(tmp_path: Path) -> None:
     """Nobody takes callers for a while, and more come than may wait."""
     listener = control.listen(tmp_path)
@@ -375,7 +419,7 @@ def test_the_limits_page_has_these_bounds() -> None:
         f"{callers.ANSWER_SECONDS:.0f} s to ask",
         f"{callers.ASKED_BYTES >> 10} KiB",
         f"{control.MOST_BYTES >> 20} MiB",
-        f"{control.PATIENCE_SECONDS:.0f} s, {asking.STATUS_SECONDS:.0f} s for a status",
+        f"{control.PATIENCE_SECONDS:.0f} s, where one supervisor is asked; {asking.ROUND_SECONDS:.0f} s where all are",
         f"{asking.GLANCE_SECONDS} s for all together",
     ):
         assert number in section, number

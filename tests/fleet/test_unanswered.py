@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from chaffinch.cli.reload import all_reloaded, reloaded
 from chaffinch.errors import ChaffinchError, InputError, RunError
 from chaffinch.fleet import asking, control
+from chaffinch.fleet.state import StateLock
 from tests.fleet.reloading import Reloadable
 from tests.fleet.running import Fleet, eventually
 from tests.fleet.test_control_callers import Untouched, answering
 from tests.fleet.test_only import Split, greeted
 
-A_FEW_SECONDS = asking.STATUS_SECONDS + 4
+A_FEW_SECONDS = asking.ROUND_SECONDS + 4
 """The patience of the commands, and starting them on a machine that does something else."""
 
 
@@ -89,7 +90,7 @@ def test_deeds_with_the_others_do_not_wait_for_it(split: Split) -> None:
     with hung(split.back) as sentence:
         took, done = timed(split.decoys, "restart", "decoy-redis")
         assert (done.returncode, done.stdout) == (0, "decoy-redis: restarted\n")
-        assert took < asking.STATUS_SECONDS
+        assert took < asking.ROUND_SECONDS
         for words in (("restart", "metrics"), ("stop", "back")):
             took, done = timed(split.decoys, *words)
             assert took < A_FEW_SECONDS
@@ -114,6 +115,24 @@ def test_stop_ends_the_others_and_names_the_one(split: Split) -> None:
     split.back.process.communicate(timeout=10)
 
 
+@pytest.mark.parametrize(("left", "code", "printed"), [((), 0, "stopped\n"), (("b",), 1, "")])
+def test_who_did_not_hear_it_and_ended_meanwhile_has_stopped(
+    tmp_path: Path, left: tuple[str, ...], code: int, printed: str
+) -> None:
+    """The processes of a supervisor that was killed may hold its socket for a while."""
+    with contextlib.ExitStack() as held:
+        for name in ("a", "b"):
+            held.enter_context(control.listen(tmp_path, name))
+        for name in left:
+            lock = StateLock(tmp_path, name)
+            lock.take()
+            held.callback(lock.release)
+        done = Fleet(tmp_path).call("stop")
+    assert (done.returncode, done.stdout) == (code, printed)
+    assert [f"the group '{name}'" in done.stderr for name in ("a", "b")] == [False, bool(left)]
+    assert done.stderr.endswith("; all others have stopped\n") == bool(left)
+
+
 def test_a_reload_changes_nothing_while_one_does_not_answer(tmp_path: Path) -> None:
     parts = {name: Reloadable(tmp_path) for name in ("decoys", "back")}
     for name, one in parts.items():
@@ -124,7 +143,7 @@ def test_a_reload_changes_nothing_while_one_does_not_answer(tmp_path: Path) -> N
     try:
         decoys.start()
         back.start()
-        eventually(lambda: decoys.states() == {"running"} and len(decoys.pids()) == 2)
+        eventually(lambda: len(decoys.pids()) == 2 and decoys.states() == {"running"})
         before = decoys.since()
         decoys.write("[decoys]\nsession_bytes = '8M'\n[journal]\nqueue_events = 100000")
         with hung(back):
@@ -210,9 +229,13 @@ def test_one_of_another_version_is_one_sentence(tmp_path: Path) -> None:
 class Reloading(Untouched):
     """A supervisor that reloads, or refuses."""
 
-    def __init__(self, refusal: ChaffinchError | None = None, error: str = "") -> None:
+    def __init__(
+        self, refusal: ChaffinchError | None = None, error: str = "", workers: tuple[control.Reloaded, ...] = ()
+    ) -> None:
         self._refusal = refusal
-        self._done = control.Reloading(number=1, done=True, settings=("decoys.sessions",), error=error)
+        self._done = control.Reloading(
+            1, True, ("decoys.sessions", "network.backlog"), ("network.backlog",), workers=workers, error=error
+        )
 
     def reload(self) -> control.Reloading:
         if self._refusal is not None:
@@ -241,6 +264,22 @@ def test_a_refusal_in_the_middle_says_who_has_reloaded(
         else:
             with pytest.raises(raised, match=said):
                 all_reloaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("workers", "printed"),
+    [
+        ((control.Reloaded("decoy-ssh", "restarted"),), "network.backlog: taken over\ndecoy-ssh: restarted\n"),
+        ((), ""),
+    ],
+)
+def test_what_was_taken_over_is_shown_although_not_all_could_be_done(
+    tmp_path: Path, workers: tuple[control.Reloaded, ...], printed: str
+) -> None:
+    """Only a fleet that went back has no workers to tell of, and has taken nothing over."""
+    with answering(tmp_path, Reloading(error="it cannot be written", workers=workers)):
+        done = Fleet(tmp_path).call("reload")
+    assert (done.returncode, done.stdout, done.stderr) == (1, printed, "chaffinch: it cannot be written\n")
 
 
 @settings(max_examples=100, deadline=None)

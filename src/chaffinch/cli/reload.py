@@ -106,7 +106,7 @@ def _of(reply: bytes) -> Reloading:
 def _lines(done: Reloading) -> Iterator[str]:
     if not done.settings:
         yield "nothing to do: the configuration is as it was"
-    if not done.error:
+    if done.workers or not done.error:  # there are none when the fleet went back: its error says so
         nobody = not done.workers and not done.told
         yield from (f"{path}: taken over" for path in (done.settings if nobody else done.told))
     yield from (f"{one.name}: {one.did}" for one in done.workers)

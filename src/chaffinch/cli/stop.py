@@ -41,15 +41,18 @@ def command(name: str | None, state: str | None, config: str | None) -> None:
 
 
 def _wait_for_end(directory: Path, answers: asking.Answers) -> None:
-    """Until all who heard it have ended. Raises `RunError` for who did not hear it, and for who takes too long."""
+    """Until all who heard it have ended. Raises `RunError` for who did not hear it and is still there, and for who
+    takes too long.
+    """
     until = time.monotonic() + PATIENCE_SECONDS
-    deaf = {one.group for one in answers.unanswered}
     while time.monotonic() < until:
-        if not deaf and not is_running(directory):
+        if not is_running(directory):
             return
-        if deaf and deaf.issuperset(running_alone(directory)):
-            rest = "; all others have stopped" if answers.given else ""
-            raise RunError("; ".join(str(one) for one in answers.unanswered) + rest)
+        alone = running_alone(directory)
+        deaf = [one for one in answers.unanswered if not one.group or one.group in alone]
+        if deaf and {one.group for one in deaf}.issuperset(alone):
+            rest = "; all others have stopped" if answers.given or len(deaf) < len(answers.unanswered) else ""
+            raise RunError("; ".join(str(one) for one in deaf) + rest)
         time.sleep(0.05)
     who = ", ".join(str(msgspec.json.decode(answer)["pid"]) for answer in answers.given.values())
     raise RunError(f"the fleet (pid {who}) is still stopping after {PATIENCE_SECONDS:.0f} s; look at `chaffinch logs`")

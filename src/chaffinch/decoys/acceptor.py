@@ -23,7 +23,7 @@ from chaffinch.decoys.session import Session
 from chaffinch.decoys.table import Room, SessionTable
 from chaffinch.events import Syn
 from chaffinch.network import syn as syn_packet
-from chaffinch.network.listeners import TCP_SAVED_SYN, Listener, receive_datagram, send_datagram
+from chaffinch.network.listeners import EXHAUSTED, TCP_SAVED_SYN, Listener, receive_datagram, send_datagram
 from chaffinch.network.plan import Plan
 from chaffinch.personas.build import Personas
 from chaffinch.personas.persona import Persona, Service
@@ -39,7 +39,6 @@ RETRY_SECONDS = 0.2
 SPARE_DESCRIPTORS = 128
 """Descriptors left for the journal, the listeners and what else a process opens."""
 
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _GONE = (errno.ECONNABORTED, errno.EINTR, errno.EPROTO)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
@@ -144,7 +143,7 @@ class Acceptor:
             try:
                 sock, peer = listener.socket.accept()
             except OSError as error:
-                if error.errno in _NO_DESCRIPTORS:
+                if error.errno in EXHAUSTED:
                     return self._rest(error)
                 if error.errno in _GONE:
                     continue

@@ -13,9 +13,8 @@ from chaffinch.fleet.control import AbsentError, Deed, Measured, Status, Unanswe
 GLANCE_SECONDS: Final = 0.5
 """How long a supervisor waits for the metrics of all others: meanwhile it does nothing else."""
 
-
-STATUS_SECONDS: Final = 5.0
-"""How long `status` waits for a supervisor before it shows the others without it."""
+ROUND_SECONDS: Final = 5.0
+"""How long a question to all supervisors waits for one that does not answer, before what the others say is used."""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -38,7 +37,7 @@ class Place(msgspec.Struct, frozen=True):
     status: Status
 
 
-def ask_all(state: Path, do: str, patience: float = STATUS_SECONDS) -> Answers:
+def ask_all(state: Path, do: str, patience: float = ROUND_SECONDS) -> Answers:
     """Ask all supervisors on `state`, at once. Raises `AbsentError` when there are none, and what one refuses with."""
     given: dict[str, bytes] = {}
     unanswered: list[UnansweredError] = []
@@ -71,7 +70,7 @@ def find(state: Path, name: str) -> Place:
     """
     known: list[str] = []
     complaints: list[str] = []
-    with contextlib.closing(control.ask_each(state, sockets(state), "status", patience=STATUS_SECONDS)) as answers:
+    with contextlib.closing(control.ask_each(state, sockets(state), "status", patience=ROUND_SECONDS)) as answers:
         for socket_name, reply in answers:
             if isinstance(reply, bytes):
                 seen = _status(reply)

@@ -4,8 +4,8 @@ A caller has a second to ask and a second to take the answer. Whoever has gone b
 gave up is not carried out later.
 """
 
-import errno
 import functools
+import logging
 import os
 import select
 import selectors
@@ -19,6 +19,9 @@ import msgspec
 
 from chaffinch.errors import ChaffinchError, InputError
 from chaffinch.fleet.control import Ask, Deed, Owned, Refusal
+from chaffinch.network.listeners import EXHAUSTED
+
+log = logging.getLogger("chaffinch.fleet")
 
 MOST_CALLERS: Final = 64
 """At once. One more, and whoever has waited longest goes: who asks something is answered in the turn that reads it."""
@@ -33,7 +36,7 @@ ANSWER_SECONDS: Final = 1.0
 """How long a caller may take to ask, and then to take its answer."""
 
 REST_SECONDS: Final = 0.05
-"""Without a descriptor for a caller: how long until the next try, or the loop would do nothing else."""
+"""Without a descriptor, or memory, for a caller: how long until the next try, or the loop would do nothing else."""
 
 
 class _Caller:
@@ -66,11 +69,11 @@ class Callers:
         self._waiting: dict[_Caller, None] = {}
         """In the order in which they came."""
         self._rests_until: float | None = None
-        """No descriptor was left for the last one: until then the listener is not looked at."""
+        """Nothing was left for the last one: until then the listener is not looked at."""
         selector.register(listener, selectors.EVENT_READ, self._accept)
 
     def look(self, now: float) -> None:
-        """Let go of who has had its time, and take callers again where a descriptor was missing."""
+        """Let go of who has had its time, and take callers again where there was nothing left for one."""
         for one in [one for one in self._waiting if now >= one.until]:
             self._end(one)
         if self._rests_until is not None and now >= self._rests_until:
@@ -96,7 +99,7 @@ class Callers:
             try:
                 sock, _ = self._listener.accept()
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE):
+                if error.errno in EXHAUSTED:
                     self._selector.unregister(self._listener)
                     self._rests_until = time.monotonic() + REST_SECONDS
                 return
@@ -135,7 +138,13 @@ class Callers:
             return one.hears(_refusal(f"not understood: longer than {ASKED_BYTES} bytes"))
         if one.has_gone():
             return self._end(one)
-        return one.hears(answer(bytes(one.said), self._fleet))
+        try:
+            reply = answer(bytes(one.said), self._fleet)
+        except OSError as error:  # of the fleet, not of the connection: who is hung up on asks again
+            log.exception("control.failed")
+            why = error.strerror or error
+            reply = _refusal(f"the supervisor could not answer ({why}); look at its log with `chaffinch logs`")
+        return one.hears(reply)
 
     def _tell(self, one: _Caller) -> None:
         """Write on. Raises `BlockingIOError` while it does not take all."""

@@ -166,8 +166,9 @@ class Reloading(msgspec.Struct, frozen=True):
     told: tuple[str, ...] = ()
     """Those of them for which nothing had to begin anew."""
     workers: tuple[Reloaded, ...] = ()
+    """Empty when the fleet went back."""
     error: str = ""
-    """Why the fleet went back to the configuration that it had, if it did."""
+    """Why the fleet went back to the configuration that it had, or what else could not be done; empty: all was."""
 
 
 class Owned(Protocol):

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from chaffinch.network.netns.namespace import Namespace
 
 TCP_SAVE_SYN, TCP_SAVED_SYN = 27, 28
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What accept(2) fails with while descriptors or the kernel's memory are short. Who waits stays ready: to try again at
+once would keep a loop from all else.
+"""
+
 _IP_PKTINFO = 8
 _WILDCARD = "0.0.0.0"  # noqa: S104 - of one device, with a filter: that is the design
 
