@@ -11,7 +11,7 @@ from pathlib import Path
 log = logging.getLogger("chaffinch.decoys")
 
 RECOUNT = 16
-"""After so many files the directory is counted again: other processes write to it, too."""
+"""After so many new uploads, kept or not, the directory is counted again: other processes write to it, too."""
 
 BLOCK_BYTES = 4096
 """A file counts for whole blocks of so many bytes, as the usual file systems store it, and for one at least."""
@@ -26,7 +26,7 @@ class FileQuarantine:
         self._directory = directory
         self.quota_bytes = quota_bytes
         self._used = -1
-        self._kept = 0
+        self._uncounted = 0
         self.refused = 0
 
     def keep(self, data: bytes) -> tuple[str, bool]:
@@ -37,8 +37,9 @@ class FileQuarantine:
         path = self._directory / name
         if path.exists():
             return name, True
-        if self._used < 0 or self._used + _blocks(len(data)) > self.quota_bytes or self._kept % RECOUNT == 0:
-            self._used = self._count()
+        if self._used < 0 or self._uncounted >= RECOUNT:
+            self._used, self._uncounted = self._count(), 0
+        self._uncounted += 1
         if self._used + _blocks(len(data)) > self.quota_bytes:
             self.refused += 1
             return name, False
@@ -49,7 +50,6 @@ class FileQuarantine:
             log.warning("quarantine.refused sha256=%s why=%s", name, error.strerror)
             return name, False
         self._used += _blocks(len(data))
-        self._kept += 1
         return name, True
 
     def _count(self) -> int:
