@@ -8,7 +8,7 @@ from types import ModuleType
 
 from chaffinch.cli import COMMANDS
 from chaffinch.config import Config
-from chaffinch.decoys import registry, session
+from chaffinch.decoys import registry, stream
 from chaffinch.fleet import workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,8 +41,8 @@ def test_the_limits_page_has_the_services_numbers() -> None:
         row = next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
         for number in (f"{spec.idle:.0f} s", f"{spec.total:.0f} s", f"{spec.bytes_in >> 20} MiB"):
             assert number in row, (name, number)
-    assert f"{session.READ_BYTES >> 10} KiB" in page
-    assert f"{session.WRITE_BYTES >> 10} KiB" in page
+    assert f"{stream.READ_BYTES >> 10} KiB" in page
+    assert f"{stream.WRITE_BYTES >> 10} KiB" in page
     config = Config()
     assert f"{config.decoys.sessions:,}" in page
     assert f"{config.decoys.rate_entries:,}" in page

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import hashlib
 import socket
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from chaffinch.decoys import registry, runner
@@ -188,3 +190,15 @@ async def decoy(name: str, host: Persona | None = None) -> AsyncIterator[Decoy]:
             task.cancel()
         await asyncio.gather(accepting, *running.sessions, return_exceptions=True)
         running.listener.close()
+
+
+def memory_of(make: Callable[[], object]) -> int:
+    """Bytes that Python's allocator holds more after `make` was called."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        make()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()

@@ -12,7 +12,7 @@ import pytest
 
 from chaffinch.capture import packet
 from chaffinch.config import Config, DecoySettings, JournalSettings
-from chaffinch.decoys import bounds, registry, session
+from chaffinch.decoys import bounds, registry, stream
 from chaffinch.decoys.acceptor import share
 from chaffinch.decoys.fitting import STEPS, fitted, value
 from chaffinch.decoys.kept import SHRUNK
@@ -99,7 +99,7 @@ def row(what: str) -> bounds.Bound:
 
 
 def test_the_numbers_are_those_of_the_modules() -> None:
-    assert bounds.UNCOUNTED_BYTES == session.COUNTED_BYTES
+    assert bounds.UNCOUNTED_BYTES == stream.COUNTED_BYTES
     assert row("keys in redis").most == redis.TOTAL_BYTES
     assert row("output of shells' commands").most == streams.ALL_OUTPUT_BYTES
     items = memcached.CACHES * (memcached.CACHE_BYTES + memcached.CACHE_ITEMS * bounds.ITEM_BYTES)

@@ -86,7 +86,11 @@ def test_another_total_holds_at_once_even_while_memory_is_short() -> None:
 
 def test_a_reload_of_the_overlays_bound_holds_at_once() -> None:
     overlays = Overlays(1 << 20, 8 << 20)
+    for number in range(8):
+        overlays.of("127.77.0.1", f"10.0.0.{number}").put("/tmp/x", Change("file", data=bytes(900_000)))
     overlays.total_bytes = 2 << 20
+    assert 1 << 20 < overlays.held <= 2 << 20
+    assert overlays.forgotten == 6
     for number in range(8):
         overlays.of("127.77.0.1", f"10.0.0.{number}").put("/tmp/x", Change("file", data=bytes(900_000)))
     assert overlays.held <= 2 << 20

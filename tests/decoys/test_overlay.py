@@ -4,11 +4,11 @@ import errno
 
 import pytest
 
-from chaffinch.decoys.overlay import CHANGE_BYTES, Overlays
+from chaffinch.decoys.overlay import CHANGE_BYTES, Change, Overlays
 from chaffinch.decoys.view import View
 from chaffinch.personas.files import FileError, Files
 from chaffinch.personas.persona import User
-from tests.decoys.harness import persona
+from tests.decoys.harness import memory_of, persona
 
 HOST = persona("ssh")
 ROOT, MARY = HOST.users[0], HOST.users[1]
@@ -78,6 +78,38 @@ def test_rewriting_a_file_counts_once() -> None:
     assert overlays.held < 4096
     tree.remove("/tmp/x")
     assert overlays.held == 0
+
+
+def test_an_overlay_that_was_emptied_is_not_held() -> None:
+    """`touch x; rm x` from ever other sources, on ever other hosts."""
+    overlays = Overlays(total_bytes=8192)
+    for number in range(1000):
+        tree = view(overlays=overlays, source=f"source {number}")
+        tree.write("/tmp/x", b"")
+        tree.remove("/tmp/x")
+    assert len(overlays._by_key) == 0
+    assert (overlays.held, overlays.forgotten) == (0, 0)
+    tree.write("/tmp/y", b"mine")
+    assert view(overlays=overlays, source="source 999").read("/tmp/y") == b"mine"
+
+
+@pytest.mark.parametrize(("made", "left"), [(1, 1), (5, 5), (6, 6), (1500, 1), (1500, 600)])
+def test_overlays_count_at_least_what_they_take(made: int, left: int) -> None:
+    """However many changes a source takes back: else many sources would hold more than their bound."""
+    overlays = Overlays(total_bytes=1 << 30)
+
+    def fill(first: int, last: int) -> None:
+        for source in range(first, last):
+            own = overlays.of(f"host {source}", f"source {source}")
+            for number in range(made):
+                own.put(f"/tmp/{number}", Change("file", 0o644, "root", "root", 1 << 31))
+            for number in range(left, made):
+                own.drop(f"/tmp/{number}")
+
+    fill(0, 1)
+    before = overlays.held
+    taken = memory_of(lambda: fill(1, 10))
+    assert taken < overlays.held - before
 
 
 def test_names_merge_what_is_there_with_what_changed() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.decoys.rates import Rates
+from tests.decoys.harness import memory_of
 
 
 def test_a_burst_passes_and_then_the_rate_holds() -> None:
@@ -23,3 +24,16 @@ def test_no_more_keys_are_held_than_stated(steps: list[tuple[int, float]]) -> No
         now[0] += passed
         rates.allows(key)
         assert len(rates) <= 8
+
+
+def test_keys_that_no_longer_fit_give_their_memory_back() -> None:
+    """Under pressure a sixteenth is left, which has to be a sixteenth of the memory, too."""
+    rates = Rates(rate=1, burst=2, entries=8192)
+    small = Rates(rate=1, burst=2, entries=512)
+
+    def fill(one: Rates) -> None:
+        for key in range(8192):
+            one.allows(key)
+        one.limit_to(1, 2, 512)
+
+    assert memory_of(lambda: fill(rates)) <= 1.2 * memory_of(lambda: fill(small))

@@ -1,24 +1,27 @@
 """What a store counts for a source: never less than it holds, whatever is asked of it."""
 
 import random
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.decoys import registry
 from chaffinch.decoys.redis.client import STORES, Client
 from chaffinch.decoys.redis.dispatch import execute
-from chaffinch.decoys.redis.store import cost
-from tests.decoys.harness import persona
+from chaffinch.decoys.redis.store import Store, Stores, cost
+from chaffinch.personas.persona import Persona
+from tests.decoys.harness import memory_of, persona
 
 registry.load("redis")
 
 
-def client() -> Client:
-    """A connection to a host without keys of its own, from a source that left nothing."""
-    host = persona("redis", keyspace="empty")
+def client(host: Persona | None = None) -> Client:
+    """A connection to a host, by default without keys of its own, from a source that left nothing."""
+    host = host or persona("redis", keyspace="empty")
     STORES._by_key.clear()
     STORES._held = 0
     session: Any = SimpleNamespace(
@@ -52,3 +55,57 @@ def test_a_store_counts_at_least_what_it_holds(changes: list[tuple[bytes, ...]])
         store = one.store
         values = sum(cost(value) + len(key) for base in store.databases.values() for key, value in base.values.items())
         assert store.held >= values + sum(map(len, store.scripts.values()))
+
+
+def run(one: Client, *commands: str) -> None:
+    for command in commands:
+        assert not execute(one, command.encode().split()).startswith(b"-"), command
+
+
+def emptied(one: Client) -> None:
+    for number in range(300):
+        run(one, f"set {number} x ex 9000")
+    for number in range(300):
+        run(one, f"del {number}")
+
+
+def all_but_one_member_removed(one: Client) -> None:
+    for number in range(300):
+        run(one, f"sadd s {number}", f"hset h {number} x", f"zadd z 1 {number}", f"rpush l {number}")
+    for number in range(1, 300):
+        run(one, f"srem s {number}", f"hdel h {number}", f"zrem z {number}", "rpop l")
+
+
+def in_every_database(one: Client) -> None:
+    run(one, *(text for number in range(16) for text in (f"select {number}", "set k x", "del k")))
+
+
+def small_keys(one: Client) -> None:
+    run(one, *(f"set {number} x ex 9000" for number in range(300)))
+
+
+def scripts(one: Client) -> None:
+    run(one, *(f"script load {number}" for number in range(64)))
+
+
+@pytest.mark.parametrize("keyspace", ["app", "empty"])
+@pytest.mark.parametrize("asked", [emptied, all_but_one_member_removed, in_every_database, small_keys, scripts])
+def test_stores_count_at_least_what_they_take(asked: Callable[[Client], None], keyspace: str) -> None:
+    """Whatever a source takes back: else many sources, or one on many hosts, would hold more than their bound."""
+    host = persona("redis", keyspace=keyspace)
+    kept: list[Store] = []
+
+    def fill(sources: int) -> None:
+        for source in range(sources):
+            one = client(host)
+            one.session.source = f"source {source}"
+            asked(one)
+            kept.append(one.store)
+
+    fill(1)
+    taken = memory_of(lambda: fill(5))
+    stores = Stores(total_bytes=1 << 30)
+    for store in kept[1:]:
+        store.key = (*store.key[:2], f"{len(stores._by_key)}")
+        stores.keep(store)
+    assert taken < stores.held

@@ -7,7 +7,9 @@ import pytest
 
 from chaffinch.decoys import registry
 from chaffinch.decoys.overlay import Overlays
-from chaffinch.decoys.session import READ_BYTES, WRITE_BYTES, Session, new_session_id
+from chaffinch.decoys.session import Session
+from chaffinch.decoys.session_ids import new_session_id
+from chaffinch.decoys.stream import READ_BYTES, WRITE_BYTES
 from chaffinch.errors import LimitError, PeerClosedError, PeerIdleError
 from tests.decoys.harness import Recorded, persona
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chaffinch.decoys.http import conditional, forms
 from chaffinch.decoys.http.body import KEEP_BYTES, Body
 from chaffinch.decoys.http.parser import Head, Refusal, resolve
-from chaffinch.decoys.session import READ_BYTES, WRITE_BYTES
+from chaffinch.decoys.stream import READ_BYTES, WRITE_BYTES
 from chaffinch.events import Request, SessionClosed, SessionOpened
 from tests.clients.http_probes import PROBES
 from tests.decoys.harness import Decoy, decoy, end_input, persona

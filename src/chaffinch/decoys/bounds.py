@@ -19,7 +19,7 @@ SESSION_BYTES: Final = 7680
 """An idle telnet session, the largest of the eight services."""
 
 UNCOUNTED_BYTES: Final = 1 << 10
-"""`session.COUNTED_BYTES`: what a session may hold before it is counted."""
+"""`stream.COUNTED_BYTES`: what a session may hold before it is counted."""
 
 RATE_BYTES, TALLY_BYTES, QUEUED_BYTES, PERSONA_BYTES, KEY_BYTES, SITE_BYTES, PAGE_BYTES, PATTERN_BYTES, ITEM_BYTES = (
     *(380, 380, 41, 1900, 4096, 7400, 4096, 6500, 340),

@@ -34,7 +34,7 @@ class Kept(Generic[K, V]):
     def __init__(
         self, total_bytes: int, ttl: float, leave: Callable[[V], object], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.total_bytes = total_bytes
+        self._total_bytes = total_bytes
         self.ttl = ttl
         self.forgotten = 0
         """Values that went for want of room, not of age: their sources may notice."""
@@ -43,6 +43,16 @@ class Kept(Generic[K, V]):
         self._by_key: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._held = 0
         self._is_shrunk = False
+
+    @property
+    def total_bytes(self) -> int:
+        """What all values may count for, while memory is not short. A lower one holds at once."""
+        return self._total_bytes
+
+    @total_bytes.setter
+    def total_bytes(self, total_bytes: int) -> None:
+        self._total_bytes = total_bytes
+        self._make_room()
 
     @property
     def held(self) -> int:
@@ -80,7 +90,7 @@ class Kept(Generic[K, V]):
 
     def _make_room(self) -> int:
         before = self.forgotten
-        room = self.total_bytes // SHRUNK if self._is_shrunk else self.total_bytes
+        room = self._total_bytes // SHRUNK if self._is_shrunk else self._total_bytes
         while self._held > room and len(self._by_key) > 1:
             self._forget(next(iter(self._by_key)))
             self.forgotten += 1

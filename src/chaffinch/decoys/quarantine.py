@@ -11,7 +11,10 @@ from pathlib import Path
 log = logging.getLogger("chaffinch.decoys")
 
 RECOUNT = 16
-"""After so many files the directory is counted again: other processes write to it, too."""
+"""After so many new uploads, kept or not, the directory is counted again: other processes write to it, too."""
+
+BLOCK_BYTES = 4096
+"""A file counts for whole blocks of so many bytes, as the usual file systems store it, and for one at least."""
 
 
 class FileQuarantine:
@@ -23,7 +26,7 @@ class FileQuarantine:
         self._directory = directory
         self.quota_bytes = quota_bytes
         self._used = -1
-        self._kept = 0
+        self._uncounted = 0
         self.refused = 0
 
     def keep(self, data: bytes) -> tuple[str, bool]:
@@ -34,9 +37,10 @@ class FileQuarantine:
         path = self._directory / name
         if path.exists():
             return name, True
-        if self._used < 0 or self._used + len(data) > self.quota_bytes or self._kept % RECOUNT == 0:
-            self._used = self._count()
-        if self._used + len(data) > self.quota_bytes:
+        if self._used < 0 or self._uncounted >= RECOUNT:
+            self._used, self._uncounted = self._count(), 0
+        self._uncounted += 1
+        if self._used + _blocks(len(data)) > self.quota_bytes:
             self.refused += 1
             return name, False
         try:
@@ -45,16 +49,15 @@ class FileQuarantine:
             self.refused += 1
             log.warning("quarantine.refused sha256=%s why=%s", name, error.strerror)
             return name, False
-        self._used += len(data)
-        self._kept += 1
+        self._used += _blocks(len(data))
         return name, True
 
     def _count(self) -> int:
-        """Bytes that the directory holds now, by whichever process."""
+        """Bytes that the directory's files count for now, by whichever process they were written."""
         total = 0
         for entry in os.scandir(self._directory):
             with contextlib.suppress(FileNotFoundError):  # another process has just renamed it
-                total += entry.stat().st_size
+                total += _blocks(entry.stat().st_size)
         return total
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -68,3 +71,7 @@ class FileQuarantine:
         except OSError:
             part.unlink(missing_ok=True)
             raise
+
+
+def _blocks(size: int) -> int:
+    return max(1, -(-size // BLOCK_BYTES)) * BLOCK_BYTES

@@ -36,8 +36,10 @@ class Rates:
     def limit_to(self, rate: float, burst: int, entries: int) -> None:
         """Other bounds from now on. Keys that no longer fit are forgotten, those unused for longest first."""
         self.rate, self.burst, self.entries = rate, float(burst), entries
-        while len(self._buckets) > entries:
-            self._buckets.popitem(last=False)
+        if len(self._buckets) > entries:
+            while len(self._buckets) > entries:
+                self._buckets.popitem(last=False)
+            self._buckets = OrderedDict(self._buckets)  # the old one keeps the room of what went
 
     def __len__(self) -> int:
         return len(self._buckets)

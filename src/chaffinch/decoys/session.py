@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from chaffinch.decoys.registry import ServiceSpec
 from chaffinch.decoys.session_ids import new_session_id
-from chaffinch.decoys.stream import COUNTED_BYTES, READ_BYTES, WRITE_BYTES, Stream
+from chaffinch.decoys.stream import COUNTED_BYTES, Stream
 from chaffinch.errors import LimitError, PeerClosedError, PeerIdleError
 from chaffinch.events import Fact
 from chaffinch.personas.persona import Persona, Service
 
 if TYPE_CHECKING:
     from chaffinch.decoys.overlay import Overlay, Overlays
-
-__all__ = ["COUNTED_BYTES", "READ_BYTES", "WRITE_BYTES", "Holdings", "Quarantine", "Recorder", "Session"]
 
 
 class Recorder(Protocol):

@@ -9,7 +9,8 @@ from chaffinch.caches import register
 from chaffinch.decoys.memcached import binary, meta, stats, text
 from chaffinch.decoys.memcached.cache import ITEM_BYTES, Cache, Caches, size_of
 from chaffinch.decoys.registry import service
-from chaffinch.decoys.session import READ_BYTES, Session
+from chaffinch.decoys.session import Session
+from chaffinch.decoys.stream import READ_BYTES
 from chaffinch.errors import LimitError
 from chaffinch.events import Command, Probe, printable
 

@@ -1,5 +1,6 @@
 """What one source sees in a host's Redis: the host's own keys and what it changed, within a quota, for a while."""
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -25,8 +26,14 @@ FIELD_COST = 128
 CONTAINER_COST = 256
 """The same for a list, a set or a table itself."""
 
-BASE_COST = 4096
-"""What a changed store counts for beside its values: the host's own keys."""
+BASE_COST = 5 << 10
+"""What a changed store counts for beside its values, among all: the host's own keys."""
+
+DATABASE_COST = 64
+"""The same for a database, beside its tables."""
+
+EXPIRY_COST = 32
+"""The same for a time at which a key expires, beside its place in the table."""
 
 WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
 OUT_OF_MEMORY = b"OOM command not allowed when used memory > 'maxmemory'."
@@ -74,6 +81,12 @@ class Database:
         self.values: dict[bytes, Value] = {}
         self.expires: dict[bytes, int] = {}
 
+    @property
+    def table_bytes(self) -> int:
+        """What it takes beside keys and values: its tables keep the room of keys that were deleted."""
+        times = sys.getsizeof(self.expires) + EXPIRY_COST * len(self.expires)
+        return DATABASE_COST + sys.getsizeof(self.values) + times
+
 
 class Store:
     """Databases, settings and replication of one host, as one source sees them. `kept`: something was changed."""
@@ -111,6 +124,13 @@ class Store:
         found = self.databases.get(number)
         return len(found.values) if found else 0
 
+    @property
+    def taken(self) -> int:
+        """Bytes that it counts for among all stores: at least about what it takes in memory."""
+        tables = sum(base.table_bytes for base in self.databases.values())
+        texts = FIELD_COST * (len(self.settings) + len(self.scripts))
+        return BASE_COST + self.held + tables + texts + sys.getsizeof(self.settings) + sys.getsizeof(self.scripts)
+
     # Values --------------------------------------------------------------------------------------------------------
 
     def get(self, number: int, key: bytes) -> Value | None:
@@ -145,10 +165,17 @@ class Store:
         return True
 
     def drop_if_empty(self, number: int, key: bytes) -> None:
-        """Remove a collection that lost its last element."""
-        value = self.database(number).values.get(key)
-        if value is not None and not isinstance(value, bytes) and not value:
+        """Remove a collection that lost its last element; make one anew that lost most of them, since it would keep
+        their room.
+        """
+        values = self.database(number).values
+        value = values.get(key)
+        if value is None or isinstance(value, bytes):
+            return
+        if not value:
             self.delete(number, key)
+        elif sys.getsizeof(value) > CONTAINER_COST + 2 * FIELD_COST * len(value):
+            values[key] = type(value)(value)  # type: ignore[arg-type]  # of its own kind
 
     def clear(self, number: int | None = None) -> None:
         """Forget the keys of one database, or of all."""
@@ -190,4 +217,4 @@ class Stores(Kept[tuple[str, int, str], Store]):
 
     def keep(self, store: Store) -> None:
         """Hold a changed store for its source's next connection."""
-        self.put(store.key, store, store.held + BASE_COST)
+        self.put(store.key, store, store.taken)
