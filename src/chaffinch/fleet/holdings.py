@@ -87,7 +87,7 @@ class Holdings:
         if self._watch is None and share_bytes:
             self._watch = self._begin()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        room = max(0, share_bytes - self.last.private_bytes) + BEYOND_BYTES
+        room = max(0, share_bytes - self.private_bytes()) + BEYOND_BYTES
         brake = memory.writable_bytes() + room if share_bytes else hard
         resource.setrlimit(resource.RLIMIT_DATA, (brake if hard < 0 else min(brake, hard), hard))
 
