@@ -150,8 +150,9 @@ def filled(fleet: Fleet) -> None:
     sampler.end()
     last, most = decoys(fleet), max(one["private_bytes"] for one in sampler.groups)
     share, pss = last["budget_bytes"] / 1e6, at_most(max(sampler.pss) / 1e6, MEMORY / 1e6, "MB", 1)
-    print(f"{visitors.count:,} connections: at most {most / 1e6:.1f} MB of a share of {share:.1f} MB; PSS of all {pss}")
-    print(f"full: {full['private_bytes'] / 1e6:.1f} MB, given up {full['given_up']}")
+    peak, left = at_most(most / 1e6, share, "MB", 1), at_most(full["private_bytes"] / 1e6, share, "MB", 1)
+    print(f"{visitors.count:,} connections: the peak against the share {peak}; PSS of all {pss}")
+    print(f"full, once the guard has acted: {left}, given up {full['given_up']}")
     print(f"{AFTER_SECONDS} s after all left: {last['private_bytes'] / 1e6:.1f} MB, given up {last['given_up']}")
     answer, restarts = pong(visitors.places["redis"]), last["restarts"]
     print(f"a newcomer then: {answer!r} ({said(answer == b'+PONG')}); restarts {restarts} ({said(not restarts)})")

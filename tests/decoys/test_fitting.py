@@ -92,6 +92,13 @@ def test_with_more_room_no_bound_is_lower(found: Given, room: int, more: int, se
     assert all(much[path] >= little[path] for path in FITTED)
 
 
+def test_what_frees_nothing_is_not_lowered() -> None:
+    """A process of `capture` alone has no sessions."""
+    lowered = values(fitted(Config(), 1 * MIB, (), captures=True))
+    before = values(Config())
+    assert {path for path in FITTED if lowered[path] < before[path]} == {"journal.queue_events", "journal.queue_bytes"}
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60 * MIB, 160 * MIB))
 def test_little_is_left_unused(room: int) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.fleet import allowances
-from chaffinch.fleet.cgroups import KERNEL_BYTES, SUPERVISOR, Cgroups, own_directory, room
+from chaffinch.fleet import allowances, cgroups
+from chaffinch.fleet.cgroups import SLACK_BYTES, SUPERVISOR, Cgroups, own_directory, room
 
 MIB = 1 << 20
 
@@ -34,10 +34,10 @@ def test_each_group_is_bounded_by_its_share_and_what_the_kernel_holds(root: Path
     found.enter("decoys", 80 * MIB, 10_000)
     found.enter("back", 20 * MIB, 0)
     assert text(root / "decoys" / "cgroup.procs") == str(os.getpid())
-    assert text(root / "decoys" / "memory.max") == str(80 * MIB + KERNEL_BYTES + 10_000 * allowances.KERNEL_BYTES)
+    assert text(root / "decoys" / "memory.max") == str(80 * MIB + SLACK_BYTES + 10_000 * allowances.KERNEL_BYTES)
     assert text(root / "decoys" / "memory.oom.group") == "1"
     found.limit("back", 40 * MIB, 0)
-    assert text(root / "back" / "memory.max") == str(40 * MIB + KERNEL_BYTES)
+    assert text(root / "back" / "memory.max") == str(40 * MIB + SLACK_BYTES)
     found.limit("back", 0, 0)
     assert text(root / "back" / "memory.max") == "max"
     found.close()
@@ -83,6 +83,13 @@ def test_a_tree_that_is_read_only_is_one_line_of_the_log(
     assert caplog.messages == [f"cgroup.not_used path={root} why=Read-only file system"]
 
 
+def test_without_version_2_the_log_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(cgroups, "own_directory", lambda: None)
+    assert Cgroups.open() is None
+    assert caplog.messages == ["cgroup.not_used why=version 2 is not mounted"]
+
+
 def test_where_this_process_is(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self" / "cgroup").write_text("4:memory:/old\n0::/system.slice/chaffinch.service\n")
@@ -96,8 +103,8 @@ def test_where_this_process_is(tmp_path: Path) -> None:
 
 def test_no_more_sessions_count_than_fit_the_share() -> None:
     fitting = 80 * MIB // allowances.SESSION_BYTES
-    assert room(80 * MIB, 80_000) == KERNEL_BYTES + fitting * allowances.KERNEL_BYTES
-    assert room(80 * MIB, 100) == KERNEL_BYTES + 100 * allowances.KERNEL_BYTES
+    assert room(80 * MIB, 80_000) == SLACK_BYTES + fitting * allowances.KERNEL_BYTES
+    assert room(80 * MIB, 100) == SLACK_BYTES + 100 * allowances.KERNEL_BYTES
 
 
 def events(root: Path, name: str, oom: int, oom_kill: int) -> None:
@@ -116,7 +123,7 @@ def test_whom_the_kernel_killed_for_memory_is_told_apart(root: Path, monkeypatch
 
     assert ended(0, 0) == ""
     assert not (root / "back").exists(), "the next one begins with nothing"
-    own = f"the kernel killed it for its memory: its cgroup holds at most {(20 * MIB + KERNEL_BYTES) / 1e6:.1f} MB"
+    own = f"the kernel killed it for its memory: its cgroup holds at most {(20 * MIB + SLACK_BYTES) / 1e6:.1f} MB"
     assert ended(1, 2) == own
     assert ended(0, 1) == "the kernel killed it for its memory: more was not to be had", "a limit above, or the machine"
     remove = Path.rmdir

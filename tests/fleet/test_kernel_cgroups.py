@@ -227,6 +227,15 @@ def test_a_limit_that_changes_is_the_budget_from_then_on(root: Path, tmp_path: P
         assert [group["pid"] for group in fleet.status()["groups"]] == pids
 
 
+def test_a_fleet_without_a_budget_is_bounded_once_it_has_one(root: Path, tmp_path: Path) -> None:
+    with up(root, tmp_path) as fleet:
+        assert {text(root / group["name"] / "memory.max") for group in fleet.status()["groups"]} == {"max"}
+        (root / "memory.max").write_text("160M", encoding="ascii")
+        eventually(lambda: fleet.status()["budget_bytes"] == 160 * MIB)
+        for group in fleet.status()["groups"]:
+            assert int(text(root / group["name"] / "memory.max")) == most_of(group)
+
+
 def test_a_tree_that_others_are_in_is_left_alone(root: Path, tmp_path: Path) -> None:
     holder = os.fork()
     if holder == 0:

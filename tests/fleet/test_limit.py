@@ -18,6 +18,7 @@ class Told:
 
     def __init__(self, stated: int) -> None:
         self.settings = SimpleNamespace(memory=stated)
+        self.parts = SimpleNamespace(only="")
         self.groups = {name: SimpleNamespace(name=name, workers=rows) for name, rows in groups_of("default").items()}
         self.division = budget.divide(stated, groups_of("default"))
         self.told: list[list[str]] = []
@@ -63,6 +64,14 @@ def test_the_budget_follows_what_is_the_least(above: dict[str, memory.Limit], ca
     above["limit"] = memory.Limit(1 << 40, memory.RAM)
     limit.look(now + LOOK_SECONDS)
     assert (processes.division.memory, processes.division.share_of("back")) == (0, 0), "nothing bounds it any more"
+
+
+def test_a_supervisor_of_one_group_keeps_its_part(above: dict[str, memory.Limit]) -> None:
+    processes = Told(160 * MIB)
+    processes.parts.only = "decoys"
+    above["limit"] = memory.Limit(128 * MIB, "/sys/fs/cgroup/chaffinch.slice")
+    FollowedLimit(cast("Any", processes)).look(100.0)
+    assert (processes.told, processes.division.memory) == ([], 160 * MIB), "the slice is not its own alone"
 
 
 def test_it_is_not_read_on_every_turn_and_not_without_a_descriptor(

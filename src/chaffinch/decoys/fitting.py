@@ -33,16 +33,18 @@ GRAIN: Final = 1024
 
 
 def fitted(config: Config, room: int, services: Collection[str], *, captures: bool = False) -> Config:
-    """The configuration with bounds whose rest fits into `room` bytes, where they can; what was given stays as it is.
+    """The configuration with bounds whose rest fits into `room` bytes, where they can; what was given stays as it is,
+    and so does what would free nothing.
 
     With less room no bound is higher. Where even the lowest do not fit, it has those.
     """
     for step in STEPS:
-        if bounds.left(config, services, captures=captures) <= room:
+        left = bounds.left(config, services, captures=captures)
+        if left <= room:
             break
         low = {path: floor for path, floor in step.items() if path not in config.given and value(config, path) > floor}
-        if not low:
-            continue
+        if not low or bounds.left(_at(config, low, 0), services, captures=captures) == left:
+            continue  # given, or of nothing that this process holds
         fitting = bisect_right(
             range(GRAIN),
             room,

@@ -15,7 +15,7 @@ from chaffinch.metrics import memory
 
 log = logging.getLogger("chaffinch.fleet")
 
-KERNEL_BYTES: Final = 32 << 20
+SLACK_BYTES: Final = 32 << 20
 """Over a group's share: what the kernel holds for its files, and what may be mapped between two looks
 (`fleet.holdings`). The page cache is in it, too, but goes when it is needed.
 """
@@ -26,7 +26,7 @@ def room(share_bytes: int, sessions: int) -> int:
     to hold sockets for, and it must not kill a group for those.
     """
     fitting = min(sessions, share_bytes // allowances.SESSION_BYTES)
-    return KERNEL_BYTES + fitting * allowances.KERNEL_BYTES
+    return SLACK_BYTES + fitting * allowances.KERNEL_BYTES
 
 
 SUPERVISOR: Final = "_supervisor"
@@ -46,6 +46,7 @@ class Cgroups:
         """Take this process's cgroup for the fleet; None where that cannot be. `root` is for tests."""
         root = root or own_directory()
         if root is None:
+            log.info("cgroup.not_used why=version 2 is not mounted")
             return None
         if why := _why_not(root):
             log.info("cgroup.not_used path=%s why=%s", root, why)

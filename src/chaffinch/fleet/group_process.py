@@ -48,6 +48,8 @@ class GroupProcess:
         """It begins anew when it has ended, which is no failure."""
         self.over_since: float | None = None
         """Since when it holds more than its share."""
+        self.lowered_since: float | None = None
+        """Since when it has a share that it does not fit yet."""
         self.asked_where = False
         """It is silent, and was asked where it hangs."""
         self.last_words = LastWords(name)

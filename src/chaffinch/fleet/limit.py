@@ -23,8 +23,11 @@ class FollowedLimit:
         """The budget that could not be divided last, so that it is said once."""
 
     def look(self, now: float) -> None:
-        """Divide the budget anew where another one holds; one that cannot work leaves the shares as they are."""
-        if now - self._looked < LOOK_SECONDS:
+        """Divide the budget anew where another one holds; one that cannot work leaves the shares as they are.
+
+        A supervisor of one group alone keeps its part: the limit may be that of all of them together (a slice's).
+        """
+        if self._processes.parts.only or now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
         was = self._processes.division.memory

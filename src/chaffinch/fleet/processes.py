@@ -68,7 +68,7 @@ class Processes:
         self.groups = {name: self.made(name, workers) for name, workers in groups.items()}
         self._others: dict[str, Snapshot] = {}
         """What supervisors of other groups said last, by their sockets."""
-        self.cgroups = Cgroups.open() if self.division.memory else None
+        self.cgroups = Cgroups.open()
         self._selector = selector
         self._leave_supervisor = leave
 
@@ -94,7 +94,7 @@ class Processes:
         """Fork the group's process. Where the machine refuses, it is tried again soon."""
         if self.is_stopping():
             return
-        one.restart_at = None
+        one.restart_at = one.lowered_since = None
         try:
             ours, theirs = messages.channel()
         except OSError as error:
@@ -175,9 +175,19 @@ class Processes:
         for one in self.groups.values():
             if one.name in told:
                 one.budget_bytes = division.share_of(one.name)
-                if self.cgroups is not None:
-                    self.cgroups.limit(one.name, one.budget_bytes, self._most_sessions(one))
+                one.lowered_since, one.over_since = time.monotonic(), None
                 self.say(one, Share(one.budget_bytes))
+                self.settle(one)
+
+    def settle(self, one: GroupProcess) -> None:
+        """Once a group fits another share, the kernel bounds it by that, too: where one holds more than its limit, the
+        kernel kills it while the limit is written.
+        """
+        if one.lowered_since is None or one.private_bytes() > one.budget_bytes > 0:
+            return
+        one.lowered_since = None
+        if self.cgroups is not None and one.pid:
+            self.cgroups.limit(one.name, one.budget_bytes, self._most_sessions(one))
 
     def _most_sessions(self, one: GroupProcess) -> int:
         return self.parts.config.decoys.sessions if any(worker.faces_attackers for worker in one.workers) else 0

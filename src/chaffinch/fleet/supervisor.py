@@ -43,6 +43,11 @@ RELOAD_TURN_SECONDS = 0.05
 OVER_SECONDS = 3.0
 """How long a group may hold more than its share: its guard looks every 50 ms then, and has given up all it can."""
 
+LOWERED_SECONDS = 30.0
+"""The same of one that has another share than it held: its sessions end a few at a time, 10,000 of all services in
+10 s, and its guard gives all up in 10 s more.
+"""
+
 
 class Supervisor:
     """All groups of one fleet. `run` returns the exit code."""
@@ -178,9 +183,12 @@ class Supervisor:
         held = one.private_bytes()
         if held <= one.budget_bytes:
             one.over_since = None
+            self._processes.settle(one)
             return
         if one.over_since is None:
             one.over_since = now
+        elif one.lowered_since is not None and now - one.lowered_since < LOWERED_SECONDS:
+            return
         elif now - one.over_since >= OVER_SECONDS:
             self._processes.replace(one, f"it held {held / 1e6:.1f} MB of its {one.budget_bytes / 1e6:.1f} MB")
 
