@@ -13,6 +13,7 @@ import pytest
 
 from chaffinch.capture.tap import open_tap, program_for
 from chaffinch.errors import RunError
+from chaffinch.network import filter as packet_filter
 from chaffinch.network.addresses import to_text
 from tests.capture.machine import Frame, decide, icmp, ipv4, tcp, udp
 from tests.capture.sending import send
@@ -199,8 +200,9 @@ def test_a_unit_that_keeps_packet_sockets_away_is_named(monkeypatch: pytest.Monk
 
     plan = plan_of()
     monkeypatch.setattr(socket, "socket", restricted)
-    with pytest.raises(RunError, match="write the unit anew with `chaffinch init --systemd` and restart the fleet"):
+    with pytest.raises(RunError, match="write the unit anew with `chaffinch init --systemd`") as one:
         open_tap(plan, 65536)
+    assert "the kernel has none (CONFIG_PACKET)" in str(one.value)
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
@@ -226,3 +228,15 @@ for hosts in ("127.77.0.0/16", "127.99.0.0/24"):
 print([".".join(map(str, data[30:34])) for data, _ in tap.ring.read(9)])
 """
     assert run(network, sys.executable, "-c", code) == "['127.77.3.9', '127.99.0.9']\n"
+
+
+@pytest.mark.root
+@needs_root
+def test_a_tap_that_takes_no_filter_is_not_taken_for_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    tap = open_tap(PLAN, 65536)
+    try:
+        monkeypatch.setattr(packet_filter, "attach", lambda *_: False)
+        with pytest.raises(RunError, match="which this user may not open"):
+            tap.shut()
+    finally:
+        tap.close()

@@ -3,13 +3,17 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from chaffinch.fleet import control
 from tests.capture.sending import send
 from tests.capture.test_tap import need
 from tests.capture.test_worker import HOST, accounted, family, packet_sockets, probes
@@ -54,6 +58,10 @@ def sockets(network: Network) -> int:
     return said.stdout.count("\n") - 1
 
 
+def open_sockets(pid: int) -> int:
+    return sum(os.readlink(one).startswith("socket:") for one in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def holders(fleet: Reloadable) -> set[int]:
     return {pid for pid in family(fleet) if packet_sockets(pid)}
 
@@ -75,6 +83,29 @@ def test_on_and_off_concern_the_group_that_reads_it_alone(tmp_path: Path, networ
         assert "capture" not in fleet.since()
         assert (fleet.since(*decoys), fleet.pids()["back"]) == (back, pid)
         assert {group["restarts"] for group in fleet.status()["groups"]} == {0}
+
+
+def test_a_group_that_is_due_while_a_reload_begins_gets_none_of_its_sockets(tmp_path: Path, network: Network) -> None:
+    """Its process is forked in that turn of the supervisor's loop in which the request is heard."""
+    late = "[fleet]\nbackoff_seconds = 1\n"
+    with up(network, tmp_path, late) as fleet:
+        back = fleet.pids()["back"]
+        os.kill(back, signal.SIGKILL)
+        eventually(lambda: b"group.ended group=back" in (fleet.state / "fleet.log").read_bytes())
+        fleet.file.unlink()
+        os.mkfifo(fleet.file)
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(fleet.state / control.NAME))
+            caller.sendall(msgspec.json.encode(control.Ask("reload")) + b"\n")
+            time.sleep(1)  # the group becomes due while the supervisor reads
+            fleet.write(late + ON, offset=fleet.offset + 700)
+            assert b'"number":1' in caller.recv(65536)
+        eventually(lambda: control.read(control.ask(fleet.state, "reloading"), control.Reloading).done)
+        assert holders(fleet) == {fleet.status()["pid"]}
+        held, back = open_sockets(fleet.pids()["back"]), fleet.pids()["back"]
+        os.kill(back, signal.SIGKILL)
+        eventually(lambda: fleet.pids()["back"] not in (0, back) and fleet.states() == {"running"})
+        assert held == open_sockets(fleet.pids()["back"])
 
 
 def test_in_split_no_decoy_begins_anew(tmp_path: Path, network: Network) -> None:

@@ -7,12 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.fleet.reloading import Reloadable, answers, free_port, reloadable
+from chaffinch.config import Config, NetworkSettings
+from chaffinch.errors import InputError
+from chaffinch.fleet import assemble, budget, openings
+from chaffinch.fleet.reloader import Reloader
+from tests.fleet.reloading import Reloadable, answers, free_port, page, reloadable
 from tests.fleet.running import eventually, plug_in
 from tests.fleet.test_notify import Manager
+from tests.fleet.test_rehearsal import parts_of
 
 SLOW = """
 import asyncio
@@ -112,6 +119,40 @@ def test_a_port_that_is_taken_leaves_all_as_it_was(fleet: Reloadable) -> None:
     # Nothing that was tried is left: the other ports of the failed attempt are free.
     with socket.socket() as one:
         one.bind(("127.0.0.1", fleet.endpoint("ssh")[1] + 700))
+
+
+def test_a_name_for_the_metrics_page_is_looked_up_by_who_binds_it(fleet: Reloadable) -> None:
+    before, port = fleet.effective(), free_port()
+    text = f"[metrics]\nhost = 'nowhere.invalid'\nport = {port}\n[network]\nport_offset = {fleet.offset}\n"
+    fleet.file.write_text(text, encoding="utf-8")
+    done = fleet.call("reload")
+    assert done.returncode == 1
+    assert "metrics does not start: " in done.stderr
+    assert f"the metrics page cannot listen on nowhere.invalid port {port}: " in done.stderr
+    assert "the fleet runs on with the configuration that it had" in done.stderr
+    assert fleet.effective() == before
+    fleet.file.write_text(text.replace("nowhere.invalid", "localhost"), encoding="utf-8")
+    assert fleet.call("reload").returncode == 0
+    assert "chaffinch_" in page(port)
+
+
+def test_a_division_that_cannot_be_is_refused_before_anything_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(network=NetworkSettings(port_offset=10000))
+    processes: Any = SimpleNamespace(parts=parts_of(tmp_path), groups={}, division=None, is_stopping=lambda: False)
+    draft = assemble.draft(config, b"test")
+    origin: Any = SimpleNamespace(load=lambda: config, draft=lambda _: draft)
+
+    def refused(*_: object) -> None:
+        raise InputError("no room")
+
+    monkeypatch.setattr(budget, "divide", refused)
+    monkeypatch.setattr(openings, "opened", lambda *_: pytest.fail("it was opened"))
+    one = Reloader(processes, origin, lambda: None)
+    with pytest.raises(InputError, match="no room"):
+        one.begin()
+    assert not one.is_busy
 
 
 def test_a_plug_in_that_cannot_be_imported_does_not_end_the_fleet(tmp_path: Path) -> None:

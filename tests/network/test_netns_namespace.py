@@ -35,3 +35,27 @@ def test_nothing_is_taken_away_where_nothing_is(tmp_path: Path, monkeypatch: pyt
     assert not namespace.remove("chaffinch-0000000000")
     (tmp_path / "file").touch()
     assert not namespace.is_namespace(tmp_path / "file")
+
+
+def test_the_builder_is_asked_again_after_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what it did before it was killed: then the same ports are no reason to leave it out."""
+    asked: list[object] = []
+    fault = [RunError("it was killed")]
+
+    def ask(*about: object) -> None:
+        asked.append(about)
+        if fault:
+            raise fault.pop()
+
+    monkeypatch.setattr(namespace, "_ask", ask)
+    one = namespace.Namespace(tmp_path, permitted=(53, 69))
+    try:
+        one.permit((69, 53))
+        assert asked == []
+        with pytest.raises(RunError):
+            one.permit((53, 69, 7172))
+        for _ in range(2):
+            one.permit((53, 69))
+            assert len(asked) == 2
+    finally:
+        one.close()

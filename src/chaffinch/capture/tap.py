@@ -57,8 +57,9 @@ class Tap(msgspec.Struct, frozen=True):
             raise _refused()
 
     def shut(self) -> None:
-        """Let in nothing, from one packet to the next; what the ring holds stays for its reader."""
-        packet_filter.attach(self.socket, packet_filter.NOTHING)
+        """Let in nothing, from one packet to the next; what the ring holds stays for its reader. Raises as `admit`."""
+        if not packet_filter.attach(self.socket, packet_filter.NOTHING):
+            raise _refused()
         self.count_drops()
 
     def count_drops(self) -> None:
@@ -109,9 +110,9 @@ def open_tap(plan: Plan, buffer_bytes: int, *, shut: bool = False) -> Tap:
     except OSError as error:
         if error.errno == errno.EAFNOSUPPORT:
             raise RunError(
-                "capture.enabled needs a packet socket, which the service manager's unit keeps from this fleet "
-                "(`RestrictAddressFamilies`): write the unit anew with `chaffinch init --systemd` and restart the "
-                "fleet, or set `enabled = false` in [capture]"
+                "capture.enabled needs a packet socket, which this fleet gets none of: where a service manager's unit "
+                "keeps them away (`RestrictAddressFamilies`), write the unit anew with `chaffinch init --systemd` and "
+                "restart the fleet; where the kernel has none (CONFIG_PACKET), set `enabled = false` in [capture]"
             ) from None
         if error.errno not in (errno.EPERM, errno.EACCES):
             raise

@@ -53,28 +53,24 @@ def _opened(draft: Draft, now: Parts) -> Parts:
             listeners=listeners,
             tap=tap,
         )
-        _let_out(now, had=(now,), wanted=(now, parts))
+        _let_out(now, parts)
         undo.pop_all()
     return parts
 
 
-def settled(old: Parts, new: Parts, now: Parts) -> None:
-    """The reload from `old` to `new` is over: datagrams leave from the ports of `now`, and no others.
+def settled(now: Parts) -> None:
+    """A reload is over: datagrams leave from the ports of `now`, and no others.
 
     Raises `RunError` and `OSError` when that cannot be done.
     """
-    _let_out(now, had=(old, new), wanted=(now,))
+    _let_out(now)
 
 
-def _let_out(now: Parts, *, had: Iterable[Parts], wanted: Iterable[Parts]) -> None:
-    """Ask the builder only where that changes anything: its process takes a fifth of a second."""
-    ports = _datagram_ports(wanted)
-    if now.namespace is not None and ports != _datagram_ports(had):
-        now.namespace.permit(ports)
-
-
-def _datagram_ports(sides: Iterable[Parts]) -> tuple[int, ...]:
-    return tuple(sorted({one.listen for side in sides for one in side.plan.ports if one.transport == "udp"}))
+def _let_out(*sides: Parts) -> None:
+    namespace = sides[0].namespace
+    if namespace is not None:
+        ports = {one.listen for side in sides for one in side.plan.ports if one.transport == "udp"}
+        namespace.permit(tuple(sorted(ports)))
 
 
 def _tap(draft: Draft, now: Parts) -> "Tap | None":

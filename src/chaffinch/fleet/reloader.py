@@ -27,7 +27,6 @@ class Reloader:
         self._origin = origin
         self._reloading = reloading
         self._rollout: Rollout | None = None
-        self._sides: tuple[Side, Side] | None = None
         self._steps: Iterator[None] = iter(())
 
     @property
@@ -57,17 +56,14 @@ class Reloader:
         draft = self._drafted(config, now)
         _refuse_taken(now.config.metrics, config.metrics, draft)
         _refuse_long_filters(draft)
-        new = Side(
-            openings.opened(draft, now),
-            draft.groups,
-            budget.divide(budget.stated(draft.config.fleet.memory), draft.groups),
-        )
-        there, back = changes(_draft(old), _draft(new)), changes(_draft(new), _draft(old))
-        self._sides = old, new
+        there, back = changes(_draft(old), draft), changes(draft, _draft(old))
+        division = budget.divide(budget.stated(draft.config.fleet.memory), draft.groups)
+        new = Side(openings.opened(draft, now), draft.groups, division)  # last: nothing can be refused after it
         self._rollout = Rollout(self._processes, old, new, there, back)
         self._steps = self._rollout.run()
         self.last = Reloading(number=number, done=False, settings=settings, told=there.told)
         log.info("reload.began settings=%s", ",".join(settings))
+        self.advance()  # a process that is forked from here on knows which sockets are not its own
         return self.last
 
     def advance(self) -> None:
@@ -86,16 +82,14 @@ class Reloader:
         error = "; ".join(filter(None, (error or self._taken_over(), self._settled())))
         self.last = msgspec.structs.replace(self.last, done=True, workers=did, error=error)
         log.info("reload.ended number=%d error=%s", self.last.number, error)
-        self._rollout, self._sides, self._steps = None, None, iter(())
+        self._rollout, self._steps = None, iter(())
 
     def _settled(self) -> str:
         """Give back what only the other side needed; why that could not be. A fleet that stops gives all of it back."""
-        assert self._sides is not None
         if self._processes.is_stopping():
             return ""
-        old, new = self._sides
         try:
-            openings.settled(old.parts, new.parts, self._processes.parts)
+            openings.settled(self._processes.parts)
         except (RunError, OSError) as error:
             return f"datagrams may still leave from ports of services that are gone: {error}"
         return ""
@@ -141,20 +135,25 @@ def _refuse_long_filters(draft: Draft) -> None:
 
 
 def _refuse_taken(old: MetricsSettings, new: MetricsSettings, draft: Draft) -> None:
-    """Raises `RunError` when the metrics page could not move to its new address; it is the worker that binds it."""
+    """Raises `RunError` when the metrics page could not move to its new address; it is the worker that binds it.
+
+    The worker also finds out about a name in the place of an address: looking one up may take long, and here nobody
+    would be answered meanwhile.
+    """
     here = any(worker.name == "metrics" for members in draft.groups.values() for worker in members)
     if old == new or not new.port or not here:
         return
     port = 0 if new.port == old.port else new.port  # our own page still has it
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            new.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            new.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
         )[0]
+    except socket.gaierror:
+        return
+    try:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except socket.gaierror as error:
-        raise InputError(f"metrics.host is {new.host!r}, which is no address ({error.strerror})") from None
     except OSError as error:
         raise RunError(
             f"the metrics page cannot move to {new.host} port {new.port} ({error.strerror}); stop what holds it, or "

@@ -104,6 +104,7 @@ class Rollout:
         plan, before = target.parts.plan, source.parts.plan
         self._processes.parts = target.parts
         self._processes.leaving = tuple(one for one in source.parts.listeners if one.socket not in wanted)
+        self._processes.leaving_tap = None if source.parts.tap is target.parts.tap else source.parts.tap
         for listener in target.parts.listeners:
             if plan is not before and listener.socket in kept:
                 listener.admit(plan.filter_for(listener.plan))
@@ -128,10 +129,8 @@ class Rollout:
         if after is not None and (after is not before or target.plan is not source.plan):
             with target.inside():
                 after.admit(target.plan)
-        self._processes.leaving_tap = None
-        if before is not None and before is not after:
-            before.shut()
-            self._processes.leaving_tap = before
+        if self._processes.leaving_tap is not None:
+            self._processes.leaving_tap.shut()
 
     def _let_go(self) -> None:
         """It stays so: nobody needs the sockets and workers of the other side any more."""

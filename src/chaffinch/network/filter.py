@@ -14,7 +14,17 @@ from chaffinch.network import bpf
 from chaffinch.network.addresses import Prefix
 from chaffinch.network.bpf import Instruction
 
-__all__ = ["Instruction", "attach", "attach_chooser", "chooser", "program", "returned", "run", "takes_chooser"]
+__all__ = [
+    "NOTHING",
+    "Instruction",
+    "attach",
+    "attach_chooser",
+    "chooser",
+    "program",
+    "returned",
+    "run",
+    "takes_chooser",
+]
 
 _DESTINATION = bpf.NETWORK + 16
 """The destination address in an IPv4 header: a socket's filter sees from the TCP header on."""

@@ -23,8 +23,10 @@ DIRECTORY = Path("/run/netns")
 
 BUILDER = "chaffinch.network.netns.builder"
 PATIENCE_SECONDS = 60.0
-PERMIT_SECONDS = 8.0
-"""Of a supervisor that has a fleet to look after, and somebody who waits for its answer (`fleet.control`)."""
+PERMIT_SECONDS = 2.0
+"""Of a supervisor that answers nobody meanwhile: two of them, at both ends of a reload, are less than what `status`
+waits (`fleet.asking`) before it calls the supervisor stuck.
+"""
 
 MISSING = "the network mode netns needs pyroute2, which is not installed: pip install 'chaffinch[netns]'"
 
@@ -52,11 +54,13 @@ class Permit(msgspec.Struct, frozen=True):
 class Namespace:
     """A network namespace, open: it goes on when its name is taken away.
 
-    Where `has_looks`, packets that no socket sends have their host's look, too (`looks`).
+    Where `has_looks`, packets that no socket sends have their host's look, too (`looks`). `permitted` are the ports
+    that datagrams may leave from, as far as known.
     """
 
-    def __init__(self, path: Path, *, has_looks: bool = False) -> None:
+    def __init__(self, path: Path, *, has_looks: bool = False, permitted: tuple[int, ...] | None = None) -> None:
         self.has_looks = has_looks
+        self.permitted = permitted
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def fileno(self) -> int:
@@ -80,9 +84,17 @@ class Namespace:
             os.close(home)
 
     def permit(self, udp_ports: tuple[int, ...]) -> None:
-        """Let datagrams leave from these ports, and from no others. Raises `RunError` when it cannot be done."""
+        """Let datagrams leave from these ports, and from no others; where they do already, no builder is asked.
+
+        Raises `RunError` when it cannot be done: the ports are those of before. Where the builder's time is over just
+        as it ends, they may be these; so after an error the next call asks it in any case.
+        """
+        if self.permitted is not None and set(udp_ports) == set(self.permitted):
+            return
         about = msgspec.json.encode(Permit(self._descriptor, udp_ports))
+        self.permitted = None
         _ask("permit", about, (self._descriptor,), PERMIT_SECONDS)
+        self.permitted = udp_ports
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -100,7 +112,8 @@ def standing(blueprint: Blueprint) -> Iterator[Namespace]:
         lacks = _ask("build", msgspec.json.encode(blueprint)).lacks
         if lacks:
             log.warning("namespace.no_looks why=%s", lacks)
-        namespace = Namespace(DIRECTORY / blueprint.name, has_looks=not lacks)
+        path = DIRECTORY / blueprint.name
+        namespace = Namespace(path, has_looks=not lacks, permitted=blueprint.udp_ports)
         try:
             yield namespace
         finally:

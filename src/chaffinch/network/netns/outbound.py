@@ -5,19 +5,30 @@ no service's, and an ICMP message that asks something are dropped. The ports of 
 which a reload fills anew.
 """
 
+import asyncio
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pyroute2.netlink.nfnetlink.nftsocket import Cmp, Regs  # type: ignore[import-untyped]
+from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST  # type: ignore[import-untyped]
+from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg  # type: ignore[import-untyped]
+from pyroute2.netlink.nfnetlink.nftsocket import (  # type: ignore[import-untyped]
+    NFT_MSG_DELRULE,
+    NFT_MSG_NEWRULE,
+    Cmp,
+    Regs,
+    nft_rule_msg,
+)
 from pyroute2.nftables.expressions import genex, verdict  # type: ignore[import-untyped]
-from pyroute2.nftables.main import NFTables  # type: ignore[import-untyped]
+from pyroute2.nftables.main import AsyncNFTables, NFTables  # type: ignore[import-untyped]
 
 TABLE, CHAIN, DATAGRAMS = "chaffinch", "answers", "datagrams"
 
 _ACCEPT, _DROP, _JUMP = 1, 0, -3
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _SYN, _ACK = 0x02, 0x10
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+"""`NFNL_MSG_BATCH_BEGIN` and `_END` (`linux/netfilter/nfnetlink.h`)."""
 
 ICMP_ANSWERS = (0, 3, 11, 12, 14)
 """Echo reply, destination unreachable, time exceeded, parameter problem, timestamp reply (RFC 792)."""
@@ -49,14 +60,44 @@ def forbid(udp_ports: Sequence[int]) -> None:
 
 
 def permit(udp_ports: Sequence[int]) -> None:
-    """From now on datagrams leave from these ports alone: new rules come before the old ones go, so that no answer from
-    a port that stays is held back meanwhile. Raises `NetlinkError` where `forbid` was not called in this namespace.
+    """From now on datagrams leave from these ports alone: all at once, or, where the kernel refuses or this process is
+    killed meanwhile, not at all. Raises `NetlinkError` where `forbid` was not called in this namespace.
     """
-    with NFTables(nfgen_family=socket.AF_INET) as nft:
-        old = [rule.get_attr("NFTA_RULE_HANDLE") for rule in nft.get_rules() if _is_of(rule, DATAGRAMS)]
-        _add(nft, DATAGRAMS, _from_ports(udp_ports))
-        for handle in old:
-            nft.rule("del", table=TABLE, chain=DATAGRAMS, handle=handle)
+    asyncio.run(_refill(DATAGRAMS, [list(rule) for rule in _from_ports(udp_ports)]))
+
+
+async def _refill(chain: str, rules: Iterable[list[Expression]]) -> None:
+    """One batch of nfnetlink, which the kernel takes as a whole: its messages must all go with one `send`."""
+    async with AsyncNFTables(nfgen_family=socket.AF_INET) as nft:
+        old = [rule async for rule in await nft.get_rules() if _is_of(rule, chain)]
+        messages = [
+            _mark(_BATCH_BEGIN),
+            *(_message(NFT_MSG_DELRULE, 0, chain, handle=rule.get_attr("NFTA_RULE_HANDLE")) for rule in old),
+            *(_message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, chain, expressions=rule) for rule in rules),
+            _mark(_BATCH_END),
+        ]
+        async for _ in nft.nlm_request_batch(messages):
+            pass
+
+
+def _message(kind: int, flags: int, chain: str, **about: Any) -> Any:
+    """What the kernel is asked about a rule, and is to confirm."""
+    message = nft_rule_msg()
+    message["nfgen_family"] = socket.AF_INET
+    message["header"]["type"] = NFNL_SUBSYS_NFTABLES << 8 | kind
+    message["header"]["flags"] = NLM_F_REQUEST | NLM_F_ACK | flags
+    told = {"table": TABLE, "chain": chain} | about
+    message["attrs"] = [[nft_rule_msg.name2nla(name), value] for name, value in told.items()]
+    return message
+
+
+def _mark(kind: int) -> Any:
+    """Where a batch begins or ends."""
+    message = nfgen_msg()
+    message["res_id"] = NFNL_SUBSYS_NFTABLES
+    message["header"]["type"] = kind
+    message["header"]["flags"] = NLM_F_REQUEST
+    return message
 
 
 def _add(nft: Any, chain: str, rules: Iterable[Sequence[Expression]]) -> None:
