@@ -311,6 +311,22 @@ def test_a_windows_hosts_packets_are_numbered_and_each_host_counts_for_itself(pr
 
 @pytest.mark.root
 @needs_root
+def test_fragments_keep_the_number_that_they_are_put_together_by(programs: Programs) -> None:
+    whole = message(WINDOWS[0], SOURCE, 0, 9, bytes(range(256)) * 8)[34:]
+    cut = [(whole[:1480], 0x2000), (whole[1480:2000], 0x2000 | 185), (whole[2000:], 250)]
+    left = [
+        programs.leave(frames.frame(WINDOWS[0], SOURCE, ICMP, body, identification=777, fragment=fragment))
+        for body, fragment in cut
+    ]
+    for made, (_, fragment) in zip(left, cut, strict=True):
+        assert frames.checksum(made[14:34]) == 0
+        assert (made[22], *struct.unpack_from("!HH", made, 18)) == (128, 777, fragment)
+    joined = b"".join(made[34:] for made in left)
+    assert (joined[:2], frames.checksum(joined), joined[4:]) == (b"\0\0", 0, whole[4:])
+
+
+@pytest.mark.root
+@needs_root
 def test_a_windows_hosts_resets(programs: Programs) -> None:
     """What the kernel sends by itself, after nmap's T4 and T5: with an ACK's number, and in answer to a SYN."""
     to_ack = read(programs.leave(segment(WINDOWS[0], SOURCE, RST, sequence=99, window=0)))

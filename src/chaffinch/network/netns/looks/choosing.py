@@ -19,7 +19,10 @@ HEADER = -24
 
 SOURCE, DESTINATION = 12, 16
 PROTOCOL, FRAGMENT = 9, 6
-_PLAIN, _FRAGMENT_MASK = 0x45, 0x1FFF
+_PLAIN, _NOT_THE_FIRST = 0x45, 0x1FFF
+
+OF_A_FRAGMENT = 0x3FFF
+"""In the field `FRAGMENT`: that more follow, or an offset."""
 
 PASS = 0
 """`TC_ACT_OK` of linux/pkt_cls.h: the packet goes on."""
@@ -64,7 +67,7 @@ def only_whole(code: Assembly) -> None:
     code.branch(1, "!=", _PLAIN, "pass")
     code.load(1, 2, FRAME, HEADER + FRAGMENT)
     code.swap(1, 2)
-    code.alu("and", 1, _FRAGMENT_MASK)
+    code.alu("and", 1, _NOT_THE_FIRST)
     code.branch(1, "!=", 0, "pass")
 
 
