@@ -54,8 +54,12 @@ def _pseudo(source: str, target: str, length: int) -> bytes:
     return socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", TCP, length)
 
 
-def frame(source: str, target: str, protocol: int, body: bytes, *, ttl: int = 64, service: int = 0) -> bytes:
-    head = struct.pack("!BBHHHBBH", 0x45, service, 20 + len(body), 0, 0x4000, ttl, protocol, 0)
+def frame(
+    source: str, target: str, protocol: int, body: bytes, *,
+    ttl: int = 64, service: int = 0, identification: int = 0, fragment: int = 0x4000,
+) -> bytes:  # fmt: skip
+    """`fragment` are the flags and the offset, in units of 8 bytes."""
+    head = struct.pack("!BBHHHBBH", 0x45, service, 20 + len(body), identification, fragment, ttl, protocol, 0)
     head += socket.inet_aton(source) + socket.inet_aton(target)
     return _ETHERNET + head[:10] + checksum(head).to_bytes(2) + head[12:] + body
 

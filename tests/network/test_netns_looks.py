@@ -5,20 +5,21 @@ import socket
 import struct
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaffinch.config import Config, NetworkSettings
 from chaffinch.fleet import assemble
-from chaffinch.network.addresses import to_text
+from chaffinch.network.addresses import Prefix, parse_prefix, to_number, to_text
 from chaffinch.network.netns import builder
 from chaffinch.network.netns.looks import kernel
 from chaffinch.network.netns.looks.arriving import arriving
 from chaffinch.network.netns.looks.assembly import Assembly
 from chaffinch.network.netns.looks.choosing import PASS
 from chaffinch.network.netns.looks.leaving import leaving
-from chaffinch.network.netns.looks.wanted import Looks, Share, looks
+from chaffinch.network.netns.looks.wanted import BucketRange, Looks, looks
 from chaffinch.network.plan import Plan
 from chaffinch.network.syn import HIDDEN_TIMESTAMPS, TIMESTAMPS
 from chaffinch.personas.placement import BUCKETS
@@ -90,17 +91,17 @@ def programs() -> Iterator[Programs]:
 
 
 @pytest.mark.parametrize("seed", [b"looks", b"a", b"another"])
-def test_shares_are_the_hosts_that_are_not_linux_ascending_and_apart(seed: bytes) -> None:
+def test_ranges_are_the_hosts_that_are_not_linux_ascending_and_apart(seed: bytes) -> None:
     plan = plan_of(seed)
     placement = plan.placement
-    shares = looks(plan).shares
-    assert shares
-    ends = [end for share in shares for end in (share.start, share.end)]
+    ranges = looks(plan).ranges
+    assert ranges
+    ends = [end for one in ranges for end in (one.start, one.end)]
     assert ends == sorted(set(ends))
     for bucket in range(BUCKETS):
         stack = placement.slot_of(bucket).make.system.stack
         wanted = None if stack.manner == "linux" else stack
-        assert next((one.stack for one in shares if one.start <= bucket < one.end), None) == wanted
+        assert next((one.stack for one in ranges if one.start <= bucket < one.end), None) == wanted
 
 
 # Writing programs
@@ -141,13 +142,16 @@ def test_what_the_kernel_refuses_is_said_in_its_words() -> None:
 @needs_root
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 0xFFFFFFFF), st.binary(min_size=1, max_size=8))
-def test_the_kernel_finds_the_share_that_python_finds(address: int, seed: bytes) -> None:
+def test_the_kernel_finds_the_range_that_python_finds(address: int, seed: bytes) -> None:
     placement = plan_of(seed).placement
     bucket = placement.mixer.bucket(address)
-    only = Looks(placement.mixer.steps, (Share(bucket, bucket + 1, Stack(ttl=99, manner="windows")),))
-    other = Looks(placement.mixer.steps, (Share(bucket + 1, bucket + 2, Stack(ttl=99, manner="windows")),))
+    stack, here = Stack(ttl=99, manner="windows"), Prefix(address, address, 32)
+    only = Looks((here,), (), placement.mixer.steps, (BucketRange(bucket, bucket + 1, stack),))
+    other = Looks((here,), (), placement.mixer.steps, (BucketRange(bucket + 1, bucket + 2, stack),))
+    excluded = msgspec.structs.replace(only, excluded=(address,))
+    beside = msgspec.structs.replace(only, prefixes=(Prefix(address ^ 1, address ^ 1, 32),))
     sent = message(to_text(address), SOURCE, 3, 3, bytes(28))
-    for wanted, ttl in ((only, 99), (other, 64)):
+    for wanted, ttl in ((only, 99), (other, 64), (excluded, 64), (beside, 64)):
         programs = Programs(wanted)
         try:
             assert read(programs.leave(sent)).ttl == ttl
@@ -258,12 +262,91 @@ def test_a_windows_host_resets_what_is_odd_on_its_ports(programs: Programs, flag
     assert programs.arrive(linux) == linux
 
 
+def with_word(frame: bytes, at: int, word: int) -> bytes:
+    """With another 16-bit word in the IPv4 header, whose checksum is made right."""
+    head = frame[14:at] + word.to_bytes(2) + frame[at + 2 : 34]
+    head = head[:10] + bytes(2) + head[12:]
+    return frame[:14] + head[:10] + frames.checksum(head).to_bytes(2) + head[12:] + frame[34:]
+
+
+SOUND = segment(SOURCE, served(80)[0], FIN, data=b"odd")
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(SOUND[:50] + bytes((SOUND[50] ^ 1,)) + SOUND[51:], id="TCP checksum"),
+        pytest.param(SOUND[:24] + bytes((SOUND[24] ^ 1,)) + SOUND[25:], id="IP checksum"),
+        pytest.param(SOUND[:-1] + b"!", id="data"),
+        pytest.param(with_word(SOUND, 16, 44), id="longer than the frame"),
+        pytest.param(with_word(SOUND, 16, 39), id="shorter than headers"),
+        pytest.param(with_word(SOUND, 20, 0x2000), id="first fragment"),
+        pytest.param(segment(SOURCE, served(80)[0], FIN, data=bytes(109)), id="long"),
+    ],
+)
+def test_what_is_damaged_stays_unanswered(programs: Programs, sent: bytes) -> None:
+    assert programs.arrive(sent) == sent
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("offset", [0, 4, 6, 15])
+def test_a_header_that_lies_about_its_length_stays_unanswered(programs: Programs, offset: int) -> None:
+    plain = segment(SOURCE, served(80)[0], FIN)
+    word = int.from_bytes(plain[46:48]) & 0xFFF | offset << 12
+    head = plain[34:46] + word.to_bytes(2) + plain[48:50] + bytes(2) + plain[52:]
+    right = frames.checksum(plain[26:34] + struct.pack("!HH", TCP, 20) + head)
+    sent = plain[:46] + word.to_bytes(2) + plain[48:50] + right.to_bytes(2) + plain[52:]
+    read(sent)
+    assert programs.arrive(sent) == sent
+
+
+@pytest.mark.root
+@needs_root
+@given(data=st.binary(max_size=108))
+@settings(max_examples=100, deadline=None)
+def test_what_is_sound_is_answered_whatever_it_carries(programs: Programs, data: bytes) -> None:
+    """With what cards fill short frames up with, too."""
+    sent = segment(SOURCE, served(80)[0], FIN, data=data)
+    returned, made, _ = kernel.run(programs.arriving, sent + b"filling")
+    assert (returned, read(made).flags) == (REDIRECT, RST | ACK)
+
+
 @pytest.mark.root
 @needs_root
 def test_an_answer_goes_back_to_the_card_that_asked(programs: Programs) -> None:
-    sent = b"\x02\0\0\0\0\x01" + b"\x02\0\0\0\0\x02" + segment(SOURCE, served(80)[0], NULL)[12:]
+    sent = bytes(6) + b"\x02\0\0\0\0\x02" + segment(SOURCE, served(80)[0], NULL)[12:]
     _, made, _ = kernel.run(programs.arriving, sent)
     assert made[:12] == sent[6:12] + sent[:6]
+
+
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("card", [b"\xff" * 6, b"\x01\0\x5e\0\0\x01", b"\x02\0\0\0\0\x02"])
+@pytest.mark.parametrize("flags", [NULL, FIN, XMAS, SYN | ECE | CWR])
+def test_what_is_for_everybody_or_another_card_is_left_alone(programs: Programs, card: bytes, flags: int) -> None:
+    sent = card + segment(SOURCE, served(80)[0], flags)[6:]
+    assert programs.arrive(sent) == sent
+
+
+@pytest.mark.root
+@needs_root
+def test_addresses_that_are_no_hosts_answer_nothing() -> None:
+    address = served(80)[0]
+    wanted = looks(PLAN)
+    for less in (
+        msgspec.structs.replace(wanted, excluded=(to_number(address),)),
+        msgspec.structs.replace(wanted, prefixes=(parse_prefix("10.67.0.0/16"),)),
+    ):
+        loaded = Programs(less)
+        try:
+            for flags in (NULL, FIN, XMAS):
+                sent = segment(SOURCE, address, flags)
+                assert loaded.arrive(sent) == sent
+        finally:
+            loaded.close()
 
 
 @pytest.mark.root
@@ -307,6 +390,22 @@ def test_a_windows_hosts_packets_are_numbered_and_each_host_counts_for_itself(pr
     assert first[0] != second[0]
     after = read(programs.leave(segment(WINDOWS[1], SOURCE, ACK, data=b"x"))).identification
     assert (after - first[-1]) % 65536 == 1
+
+
+@pytest.mark.root
+@needs_root
+def test_fragments_keep_the_number_that_they_are_put_together_by(programs: Programs) -> None:
+    whole = message(WINDOWS[0], SOURCE, 0, 9, bytes(range(256)) * 8)[34:]
+    cut = [(whole[:1480], 0x2000), (whole[1480:2000], 0x2000 | 185), (whole[2000:], 250)]
+    left = [
+        programs.leave(frames.frame(WINDOWS[0], SOURCE, ICMP, body, identification=777, fragment=fragment))
+        for body, fragment in cut
+    ]
+    for made, (_, fragment) in zip(left, cut, strict=True):
+        assert frames.checksum(made[14:34]) == 0
+        assert (made[22], *struct.unpack_from("!HH", made, 18)) == (128, 777, fragment)
+    joined = b"".join(made[34:] for made in left)
+    assert (joined[:2], frames.checksum(joined), joined[4:]) == (b"\0\0", 0, whole[4:])
 
 
 @pytest.mark.root

@@ -144,6 +144,13 @@ def test_ten_megabytes_go_either_way_over_what_both_ends_agreed_to(tmp_path: Pat
                 assert net.on_scanner(sys.executable, "-c", SENDS, hosts()[family]) == agreed
 
 
+def test_answers_longer_than_a_packet_arrive(tmp_path: Path) -> None:
+    with lan() as net, up(net, tmp_path, *MACVLAN):
+        for address in hosts().values():
+            said = net.on_scanner("ping", "-n", "-c", "1", "-W", "5", "-s", "4000", address)
+            assert "4008 bytes from" in said
+
+
 def test_the_syn_is_recorded_as_the_source_sent_it(tmp_path: Path) -> None:
     with lan() as net, up(net, tmp_path, *MACVLAN) as fleet:
         for address in hosts().values():

@@ -10,6 +10,7 @@ from chaffinch.network.netns.looks.assembly import FRAME, Assembly
 from chaffinch.network.netns.looks.choosing import (
     DESTINATION,
     HEADER,
+    PACKET,
     PROTOCOL,
     TCP,
     TRANSPORT,
@@ -35,9 +36,17 @@ _OFFSET_AND_FLAGS, _FLAGS, _CHECKSUM = 12, 13, 16
 _SYN, _SYN_ACK, _NOT_ECN = 0x02, 0x12, 0xFF3F
 
 
+_PACKET_TYPE, _TO_THIS_MACHINE = 4, 0
+"""Where `struct __sk_buff` says whom the frame is for, and `PACKET_HOST` of linux/if_packet.h: neither broadcast, nor
+for another card.
+"""
+
+
 def arriving(looks: Looks) -> bytes:
     code = Assembly()
     begin(code, looks, DESTINATION)
+    code.load(1, 4, PACKET, _PACKET_TYPE)
+    code.branch(1, "!=", _TO_THIS_MACHINE, "pass")
     only_whole(code)
     code.load(1, 1, FRAME, HEADER + PROTOCOL)
     code.branch(1, "!=", TCP, "pass")

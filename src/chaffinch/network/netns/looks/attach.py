@@ -18,7 +18,7 @@ def attach(looks: Looks, inside: IPRoute, indexes: Sequence[int]) -> None:
 
     Raises `OSError` where the kernel cannot; what hosts have then is their listeners' look.
     """
-    if not looks.shares:
+    if not looks.ranges:
         return
     held = [kernel.array(BUCKETS)]
     try:

@@ -19,7 +19,10 @@ HEADER = -24
 
 SOURCE, DESTINATION = 12, 16
 PROTOCOL, FRAGMENT = 9, 6
-_PLAIN, _FRAGMENT_MASK = 0x45, 0x1FFF
+_PLAIN, _NOT_THE_FIRST = 0x45, 0x1FFF
+
+OF_A_FRAGMENT = 0x3FFF
+"""In the field `FRAGMENT`: that more follow, or an offset."""
 
 PASS = 0
 """`TC_ACT_OK` of linux/pkt_cls.h: the packet goes on."""
@@ -33,11 +36,12 @@ TCP, ICMP = socket.IPPROTO_TCP, socket.IPPROTO_ICMP
 
 
 def begin(code: Assembly, looks: Looks, address: int) -> None:
-    """Read the header; go on at `ours` with the stack's values, or leave the packet of a host of no share alone."""
+    """Read the header; go on at `ours` with the stack's values, or leave alone what is of no host in a range."""
     code.alu64("mov", PACKET, "r1")
     read(code, IP, HEADER, 20)
     code.load(BUCKET, 4, FRAME, HEADER + address)
     code.swap(BUCKET, 4)
+    _only_hosts(code, looks)
     for operation, constant in looks.steps:
         if operation == "shr_xor":
             code.alu("mov", 1, f"r{BUCKET}")
@@ -45,17 +49,30 @@ def begin(code: Assembly, looks: Looks, address: int) -> None:
             code.alu("xor", BUCKET, "r1")
         else:
             code.alu(operation, BUCKET, constant)
-    for number, share in enumerate(looks.shares):
-        after = f"share {number + 1}"
-        code.branch(BUCKET, "<", share.start, "pass")  # they are in order
-        code.branch(BUCKET, ">=", share.end, after)
-        code.alu("mov", TTL, share.stack.ttl)
-        code.alu("mov", WINDOW, share.stack.window)
+    for number, one in enumerate(looks.ranges):
+        after = f"range {number + 1}"
+        code.branch(BUCKET, "<", one.start, "pass")  # they are in order
+        code.branch(BUCKET, ">=", one.end, after)
+        code.alu("mov", TTL, one.stack.ttl)
+        code.alu("mov", WINDOW, one.stack.window)
         code.jump("ours")
         code.place(after)
     code.place("pass")
     code.leave(PASS)
     code.place("ours")
+
+
+def _only_hosts(code: Assembly, looks: Looks) -> None:
+    """Pass what is of no host's address, which is in `BUCKET` as yet."""
+    for address in looks.excluded:
+        code.alu("mov", 1, address)  # as a constant of `branch` it would have a sign
+        code.branch(BUCKET, "==", "r1", "pass")
+    for prefix in looks.prefixes:
+        code.alu("mov", 1, f"r{BUCKET}")
+        code.alu("sub", 1, prefix.first)
+        code.branch(1, "<", prefix.size, "host")
+    code.jump("pass")
+    code.place("host")
 
 
 def only_whole(code: Assembly) -> None:
@@ -64,11 +81,11 @@ def only_whole(code: Assembly) -> None:
     code.branch(1, "!=", _PLAIN, "pass")
     code.load(1, 2, FRAME, HEADER + FRAGMENT)
     code.swap(1, 2)
-    code.alu("and", 1, _FRAGMENT_MASK)
+    code.alu("and", 1, _NOT_THE_FIRST)
     code.branch(1, "!=", 0, "pass")
 
 
-def read(code: Assembly, at: int | str, memory: int, length: int, otherwise: str = "pass") -> None:
+def read(code: Assembly, at: int | str, memory: int, length: int | str, otherwise: str = "pass") -> None:
     """Copy from the packet; where it ends before, go on at `otherwise`."""
     code.alu64("mov", 1, f"r{PACKET}")
     code.alu64("mov", 2, at)

@@ -9,11 +9,13 @@ from chaffinch.network.netns.looks.assembly import FRAME, Assembly
 from chaffinch.network.netns.looks.choosing import (
     BUCKET,
     DIFFERENCE,
+    FRAGMENT,
     HEADER,
     ICMP,
     IP,
     IP_CHECKSUM,
     MAP_LOOKUP,
+    OF_A_FRAGMENT,
     PACKET,
     PROTOCOL,
     SOURCE,
@@ -74,26 +76,20 @@ def leaving(looks: Looks, counters: int) -> bytes:
 
 
 def _header(code: Assembly, counters: int) -> None:
-    """TTL, identification, and for ICMP the type of service, in one go. Two processors may give one number twice."""
+    """TTL, identification, and for ICMP the type of service, in one go.
+
+    A fragment keeps its number, which all of its datagram have: the kernel cuts before the device sees them.
+    """
     for word in range(0, 20, 4):
         code.load(1, 4, FRAME, HEADER + word)
         code.store(4, FRAME, _NEW + word, "r1")
     code.store(1, FRAME, _NEW + _TTL, f"r{TTL}")
-    code.store(4, FRAME, _KEY, f"r{BUCKET}")
-    code.map(1, counters)
-    code.memory(2, _KEY)
-    code.call(MAP_LOOKUP)
-    code.branch(0, "==", 0, "pass")
-    code.load(1, 4, 0, 0)
-    code.load(2, 4, PACKET, _SEGMENTS)
-    code.branch(2, "!=", 0, "segments")
-    code.alu("mov", 2, 1)
-    code.place("segments")
-    code.alu("add", 2, "r1")
-    code.store(4, 0, 0, "r2")
-    code.alu("add", 1, f"r{BUCKET}")  # so that not all hosts begin at 0
+    code.load(1, 2, FRAME, HEADER + FRAGMENT)
     code.swap(1, 2)
-    code.store(2, FRAME, _NEW + _IDENTIFICATION, "r1")
+    code.alu("and", 1, OF_A_FRAGMENT)
+    code.branch(1, "!=", 0, "numbered")
+    _number(code, counters)
+    code.place("numbered")
     code.load(1, 1, FRAME, HEADER + PROTOCOL)
     code.branch(1, "!=", ICMP, "header")
     code.store(1, FRAME, _NEW + _SERVICE, 0)
@@ -111,6 +107,25 @@ def _header(code: Assembly, counters: int) -> None:
     code.alu64("mov", 3, 0)
     code.alu64("mov", 5, 0)
     code.call(IP_CHECKSUM)
+
+
+def _number(code: Assembly, counters: int) -> None:
+    """The identification that is next. Two processors may give one number twice."""
+    code.store(4, FRAME, _KEY, f"r{BUCKET}")
+    code.map(1, counters)
+    code.memory(2, _KEY)
+    code.call(MAP_LOOKUP)
+    code.branch(0, "==", 0, "pass")
+    code.load(1, 4, 0, 0)
+    code.load(2, 4, PACKET, _SEGMENTS)
+    code.branch(2, "!=", 0, "segments")
+    code.alu("mov", 2, 1)
+    code.place("segments")
+    code.alu("add", 2, "r1")
+    code.store(4, 0, 0, "r2")
+    code.alu("add", 1, f"r{BUCKET}")  # so that not all hosts begin at 0
+    code.swap(1, 2)
+    code.store(2, FRAME, _NEW + _IDENTIFICATION, "r1")
 
 
 def _window(code: Assembly) -> None:

@@ -1,6 +1,7 @@
 """What Windows does with a segment to an open port that begins nothing and belongs to nothing: it resets.
 
 No flags at all, FIN, or SYN together with FIN; Linux leaves it unanswered (RFC 9293, section 3.10.7.2).
+What is damaged, or too long for its checksum to be tried here, stays unanswered, too.
 The packet itself becomes the answer, and goes back by the device that it came from.
 """
 
@@ -11,9 +12,11 @@ from chaffinch.network.netns.looks.choosing import (
     BUCKET,
     DESTINATION,
     DIFFERENCE,
+    FRAGMENT,
     HEADER,
     IP,
     IP_CHECKSUM,
+    OF_A_FRAGMENT,
     PACKET,
     SOURCE,
     TCP,
@@ -35,6 +38,15 @@ _IP, _TCP, _PSEUDO, _MACS = -76, -96, -108, -120
 before the TCP header, and the two MAC addresses.
 """
 
+_FRAME_LENGTH = 0
+"""Where it has the frame's length."""
+
+_SEGMENT_PSEUDO, _SEGMENT, _MOST = -260, -248, 128
+"""In the program's memory: what the checksum of the segment is of. A longer one is left alone."""
+
+_LENGTH = 8
+"""The register with the segment's length, once `begin` has said what it had to."""
+
 _TARGET_PORT, _SEQUENCE, _OFFSET, _FLAGS = 2, 4, 12, 13
 _SYN_FIN, _SYN, _RST_ACK = 0x03, 0x02, 0x14
 _HEADERS = 40
@@ -42,7 +54,7 @@ _HEADERS = 40
 
 def refuse_odd(code: Assembly, looks: Looks, segment: int) -> None:
     """Answer if the TCP header, in memory at `segment`, is such a one and the host runs the port; else go on."""
-    if not looks.doors:
+    if not looks.ports:
         return  # the kernel refuses a program with a part that nothing leads to
     code.load(1, 1, FRAME, segment + _FLAGS)
     code.alu64("mov", 2, "r1")
@@ -52,11 +64,11 @@ def refuse_odd(code: Assembly, looks: Looks, segment: int) -> None:
     code.branch(2, "==", _SYN, "no odd one")
     code.load(1, 2, FRAME, segment + _TARGET_PORT)
     code.swap(1, 2)
-    for door in looks.doors:
-        after = f"after door {door.port}"
-        code.branch(1, "!=", door.port, after)
-        for number, (start, end) in enumerate(door.ranges):
-            beyond = f"door {door.port} beyond {number}"
+    for port in looks.ports:
+        after = f"after port {port.port}"
+        code.branch(1, "!=", port.port, after)
+        for number, (start, end) in enumerate(port.ranges):
+            beyond = f"port {port.port} beyond {number}"
             code.branch(BUCKET, "<", start, "pass")  # they are in order
             code.branch(BUCKET, ">=", end, beyond)
             code.jump("reset")
@@ -65,9 +77,54 @@ def refuse_odd(code: Assembly, looks: Looks, segment: int) -> None:
         code.place(after)
     code.jump("pass")
     code.place("reset")
+    _only_right(code, segment)
     _write_headers(code, segment)
     _send_back(code)
     code.place("no odd one")
+
+
+def _only_right(code: Assembly, segment: int) -> None:
+    """Pass what no system would take: a fragment, lengths that lie, a wrong checksum."""
+    code.load(1, 2, FRAME, HEADER + FRAGMENT)
+    code.swap(1, 2)
+    code.alu("and", 1, OF_A_FRAGMENT)
+    code.branch(1, "!=", 0, "pass")
+    code.load(_LENGTH, 2, FRAME, HEADER + 2)
+    code.swap(_LENGTH, 2)
+    code.load(1, 4, PACKET, _FRAME_LENGTH)
+    code.alu("sub", 1, IP)
+    code.branch(1, "<", f"r{_LENGTH}", "pass")
+    code.branch(_LENGTH, "<", _HEADERS, "pass")
+    code.alu64("sub", _LENGTH, 20)
+    code.load(1, 1, FRAME, segment + _OFFSET)
+    code.alu("shr", 1, 4)
+    code.alu("shl", 1, 2)
+    code.branch(1, "<", 20, "pass")
+    code.branch(_LENGTH, "<", "r1", "pass")
+    code.branch(_LENGTH, ">=", _MOST + 1, "pass")
+    _sums_to_nothing(code, HEADER, 20)
+    for at in range(0, _MOST, 4):
+        code.store(4, FRAME, _SEGMENT + at, 0)
+    read(code, TRANSPORT, _SEGMENT, f"r{_LENGTH}")
+    for at in (0, 4):
+        code.load(1, 4, FRAME, HEADER + SOURCE + at)
+        code.store(4, FRAME, _SEGMENT_PSEUDO + at, "r1")
+    _put(code, _SEGMENT_PSEUDO + 8, TCP)
+    code.alu64("mov", 1, f"r{_LENGTH}")
+    code.swap(1, 2)
+    code.store(2, FRAME, _SEGMENT_PSEUDO + 10, "r1")
+    _sums_to_nothing(code, _SEGMENT_PSEUDO, 12 + _MOST)
+
+
+def _sums_to_nothing(code: Assembly, memory: int, length: int) -> None:
+    """Pass where a checksum (RFC 1071) over what it is in is wrong."""
+    _difference(code, memory, length)
+    for _ in range(2):  # some kernels fold the sum to 16 bits, some leave that to us
+        code.alu("mov", 1, "r0")
+        code.alu("shr", 1, 16)
+        code.alu("and", 0, 0xFFFF)
+        code.alu("add", 0, "r1")
+    code.branch(0, "!=", 0xFFFF, "pass")
 
 
 def _write_headers(code: Assembly, segment: int) -> None:
@@ -133,18 +190,23 @@ def _send_back(code: Assembly) -> None:
 
 def _sum(code: Assembly, at: int, helper: int, memory: int, length: int) -> None:
     """A checksum that is 0 so far, from the sum of what it is of."""
-    code.alu64("mov", 1, 0)
-    code.alu64("mov", 2, 0)
-    code.memory(3, memory)
-    code.alu64("mov", 4, length)
-    code.alu64("mov", 5, 0)
-    code.call(DIFFERENCE)
+    _difference(code, memory, length)
     code.alu64("mov", 4, "r0")
     code.alu64("mov", 1, f"r{PACKET}")
     code.alu64("mov", 2, at)
     code.alu64("mov", 3, 0)
     code.alu64("mov", 5, 0)
     code.call(helper)
+
+
+def _difference(code: Assembly, memory: int, length: int) -> None:
+    """The sum of what is in memory, in register 0."""
+    code.alu64("mov", 1, 0)
+    code.alu64("mov", 2, 0)
+    code.memory(3, memory)
+    code.alu64("mov", 4, length)
+    code.alu64("mov", 5, 0)
+    code.call(DIFFERENCE)
 
 
 def _put(code: Assembly, at: int, word: int) -> None:

@@ -2,12 +2,13 @@
 
 import msgspec
 
+from chaffinch.network.addresses import Prefix
 from chaffinch.network.plan import Plan
 from chaffinch.personas.placement import Range, Step
 from chaffinch.personas.systems import Stack
 
 
-class Share(msgspec.Struct, frozen=True):
+class BucketRange(msgspec.Struct, frozen=True):
     """The buckets from `start` to before `end`: hosts of one stack."""
 
     start: int
@@ -15,7 +16,7 @@ class Share(msgspec.Struct, frozen=True):
     stack: Stack
 
 
-class Door(msgspec.Struct, frozen=True):
+class Port(msgspec.Struct, frozen=True):
     """A TCP port as it is listened on, and the buckets that run it: ascending, apart from each other."""
 
     port: int
@@ -23,20 +24,22 @@ class Door(msgspec.Struct, frozen=True):
 
 
 class Looks(msgspec.Struct, frozen=True):
-    """The steps from an address to its bucket, the shares of hosts that do not speak as Linux does, and the doors of
-    all hosts, each in order.
+    """Which addresses are hosts, the steps from one to its bucket, the ranges of hosts that do not speak as Linux does,
+    and the ports of all hosts, each in order. `excluded` are addresses within the prefixes that are no hosts.
 
-    Hosts of Linux are in no share: the kernel's own packets are right for them.
+    Hosts of Linux are in no range: the kernel's own packets are right for them.
     """
 
+    prefixes: tuple[Prefix, ...]
+    excluded: tuple[int, ...]
     steps: tuple[Step, ...]
-    shares: tuple[Share, ...]
-    doors: tuple[Door, ...] = ()
+    ranges: tuple[BucketRange, ...]
+    ports: tuple[Port, ...] = ()
 
 
 def looks(plan: Plan) -> Looks:
     """What a fleet's hosts need."""
-    found: list[Share] = []
+    found: list[BucketRange] = []
     for slot in plan.placement.slots:
         stack = slot.make.system.stack
         if stack.manner == "linux":
@@ -44,7 +47,7 @@ def looks(plan: Plan) -> Looks:
         if found and (found[-1].end, found[-1].stack) == (slot.start, stack):
             found[-1] = msgspec.structs.replace(found[-1], end=slot.end)
         else:
-            found.append(Share(slot.start, slot.end, stack))
-    ports = ((port.listen, plan.placement.ranges(port.port)) for port in plan.ports if port.transport == "tcp")
-    doors = tuple(Door(port, ranges) for port, ranges in ports if ranges)
-    return Looks(plan.placement.mixer.steps, tuple(found), doors)
+            found.append(BucketRange(slot.start, slot.end, stack))
+    listened = ((port.listen, plan.placement.ranges(port.port)) for port in plan.ports if port.transport == "tcp")
+    ports = tuple(Port(port, ranges) for port, ranges in listened if ranges)
+    return Looks(plan.prefixes, plan.excluded, plan.placement.mixer.steps, tuple(found), ports)
