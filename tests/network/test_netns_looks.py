@@ -1,9 +1,11 @@
 """The programs that give packets their host's look, run by the kernel on frames that never were on a network."""
 
+import errno
 import os
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from chaffinch.config import Config, NetworkSettings
 from chaffinch.fleet import assemble
 from chaffinch.network.addresses import Prefix, parse_prefix, to_number, to_text
-from chaffinch.network.netns import builder
+from chaffinch.network.netns import builder, classifiers
 from chaffinch.network.netns.looks import kernel
 from chaffinch.network.netns.looks.arriving import arriving
 from chaffinch.network.netns.looks.assembly import Assembly
+from chaffinch.network.netns.looks.attach import attach
 from chaffinch.network.netns.looks.choosing import PASS
 from chaffinch.network.netns.looks.leaving import leaving
 from chaffinch.network.netns.looks.wanted import BucketRange, Looks, looks
@@ -452,3 +455,21 @@ def test_a_kernel_without_such_programs_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(builder, "attach", refuse)
     said = builder._look(looks(PLAN), None, [1])
     assert said == "the kernel takes no programs for packets (bpf, cls_bpf): Function not implemented"
+
+
+@needs_root
+def test_programs_that_only_one_device_takes_are_on_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    cleared: list[int] = []
+
+    def second_way_fails(index: int, way: int, _descriptor: int) -> None:
+        if (index, way) == (2, classifiers.EGRESS):
+            raise OSError(errno.EOPNOTSUPP, "no")
+        taken.append(index)
+
+    monkeypatch.setattr(classifiers, "make_room", lambda *_: None)
+    monkeypatch.setattr(classifiers, "on_packets", second_way_fails)
+    monkeypatch.setattr(classifiers, "clear", lambda _, index: cleared.append(index))
+    with pytest.raises(OSError, match="no"):
+        attach(looks(PLAN), cast("Any", None), [1, 2])
+    assert (taken, sorted(cleared)) == ([1, 1, 2], [1, 2])

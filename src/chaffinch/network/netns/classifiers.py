@@ -3,6 +3,7 @@
 Each says itself what becomes of the packet (tc-bpf(8), direct action). pyroute2 has half of this only.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -31,6 +32,12 @@ def make_room(inside: IPRoute, index: int) -> None:
     except NetlinkError as error:
         if error.code != errno.EEXIST:
             raise OSError(error.code, os.strerror(error.code)) from None
+
+
+def clear(inside: IPRoute, index: int) -> None:
+    """Take all classifiers off the device. Nothing where it has none."""
+    with contextlib.suppress(NetlinkError):
+        inside.tc("del", "clsact", index)
 
 
 def on_questions(index: int, program: bytes) -> None:

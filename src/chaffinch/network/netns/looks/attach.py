@@ -1,5 +1,6 @@
 """Putting both programs on the devices of a namespace: they stay for as long as the devices do."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -25,10 +26,13 @@ def attach(looks: Looks, inside: IPRoute, indexes: Sequence[int]) -> None:
         held.append(kernel.load(arriving(looks), "ch_arriving"))
         held.append(kernel.load(leaving(looks, held[0]), "ch_leaving"))
         _, comes, goes = held
-        for index in indexes:
-            classifiers.make_room(inside, index)
-            classifiers.on_packets(index, classifiers.INGRESS, comes)
-            classifiers.on_packets(index, classifiers.EGRESS, goes)
+        with contextlib.ExitStack() as undo:  # half of it would hide timestamps and not answer without them
+            for index in indexes:
+                classifiers.make_room(inside, index)
+                undo.callback(classifiers.clear, inside, index)
+                classifiers.on_packets(index, classifiers.INGRESS, comes)
+                classifiers.on_packets(index, classifiers.EGRESS, goes)
+            undo.pop_all()
     finally:
         for descriptor in held:  # the devices hold the programs, which hold the numbers
             os.close(descriptor)

@@ -1,8 +1,9 @@
 """The program for what leaves: a host's packets look as its system's do, also those that the kernel sends by itself.
 
 What Windows does is read from nmap's collection of fingerprints (nmap-os-db, Windows 10 1709 to 1909): in all packets
-its TTL and an identification that counts up, for each host; in a SYN-ACK its window, and the scale before SACK; in a
-reset that answers a segment with ACK a number where Linux has 0; in answers to ping the code 0, whatever was asked.
+its TTL and an identification that counts up, for each bucket of hosts; in a SYN-ACK its window, and the scale before
+SACK; in a reset that answers a segment with ACK a number where Linux has 0; in answers to ping the code 0, whatever was
+asked.
 """
 
 from chaffinch.network.netns.looks.assembly import FRAME, Assembly
