@@ -35,6 +35,7 @@ BACK_SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 60
 SETTLE_SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else bench.fleet.SETTLE_SECONDS
 BACK_SHARE = 0.05
 PROBE_SECONDS = 10.0
+RECORDED_SECONDS = 30.0
 HTTP_ASKS, REDIS_ASKS = b"GET / HTTP/1.0\r\n\r\n", b"PING\r\n"
 WARM_SECONDS, REST_SECONDS = (int(SETTLE_SECONDS),) * 2 if len(sys.argv) > 3 else (30, 20)
 
@@ -170,7 +171,7 @@ def storm(fleet: Fleet, folder: Path) -> None:
         probe.ending.set()
         probe.join()
     ended = time.monotonic()
-    print(account, flush=True)
+    print(f"a storm of {SECONDS} s\n{account}", flush=True)
     connected = {name: made[name] + warm[name] + probes[name].connected for name in made}
     back = came_back(fleet, idle, ended)
     sampler.ending.set()
@@ -187,6 +188,16 @@ def came_back(fleet: Fleet, idle: int, ended: float) -> float | None:
     return None
 
 
+def recorded_sessions(fleet: Fleet, expected: int) -> list[dict[str, Any]]:
+    """What `sessions` lists once it has all of them: collapsed ones are written a little later, and then collected."""
+    until = time.monotonic() + RECORDED_SECONDS
+    while True:
+        rows: list[dict[str, Any]] = json.loads(chaffinch(fleet.state, "sessions", "--json"))
+        if sum(row["count"] for row in rows) >= expected or time.monotonic() > until:
+            return rows
+        time.sleep(1.0)
+
+
 def told(
     fleet: Fleet,
     sampler: Sampler,
@@ -200,7 +211,7 @@ def told(
     print(f"PSS idle {idle / 1e6:.1f} MB, at its peak {at_most(peak, MEMORY / 1e6, 'MB', 1)}, at the end {last:.1f} MB")
     when = f"after {back:.0f} s" if back is not None else f"not within {BACK_SECONDS} s, but {last:.1f} MB"
     print(f"back within {BACK_SHARE:.0%} of idle: {when} ({said(back is not None)})")
-    rows = json.loads(chaffinch(fleet.state, "sessions", "--json"))
+    rows = recorded_sessions(fleet, sum(connected.values()))
     for service, made in connected.items():
         recorded = sum(row["count"] for row in rows if row["service"] == service)
         single = sum(row["count"] == 1 for row in rows if row["service"] == service)
