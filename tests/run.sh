@@ -11,7 +11,8 @@ if [ "$(id -u)" != 0 ] || ! unshare --net true 2> /dev/null; then
 fi
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@" -p no:cacheprovider "${fleets[@]}" > "$said" 2>&1 &
+# A shell has its children in the background ignore ^C, which fleets are tested with.
+unshare --net sh -c 'ip link set lo up && exec env --default-signal=INT,QUIT "$@"' sh "$@" -p no:cacheprovider "${fleets[@]}" > "$said" 2>&1 &
 beside=$!
 trap 'kill "$beside" 2> /dev/null' INT TERM
 "$@" "${fleets[@]/#/--ignore=}"
