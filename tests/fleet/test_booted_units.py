@@ -32,18 +32,28 @@ def capabilities(machine: Machine, pid: object) -> str:
     return next(line.split()[1] for line in text.splitlines() if line.startswith("CapEff"))
 
 
+def place(machine: Machine, service: str, port: int) -> str:
+    """A host that has the service on that port; others may have it elsewhere."""
+    rows = json.loads(machine.chaffinch("hosts", "--service", service, "--limit", "200", "--json").stdout)
+    return next(
+        str(row["address"])
+        for row in rows
+        if any((one["name"], one["port"]) == (service, port) for one in row["services"])
+    )
+
+
 def visited(machine: Machine, offset: int) -> None:
     """Real clients find the services, ssh up to its key exchange, and what they did is recorded."""
-    hosts = {
-        name: json.loads(machine.chaffinch("hosts", "--service", name, "--limit", "1", "--json").stdout)[0]["address"]
-        for name in ("http", "ssh", "redis")
-    }
-    page = machine.run("curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}",
-                       f"http://{hosts['http']}:{offset + 80}/")  # fmt: skip
+    web, shell, store = (
+        place(machine, name, offset + port) for name, port in (("http", 80), ("ssh", 22), ("redis", 6379))
+    )
+    page = machine.run(
+        "curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", f"http://{web}:{offset + 80}/"
+    )
     assert page.stdout in ("200", "301", "302", "401", "403"), page
-    keys = machine.run("ssh-keyscan", "-T", "20", "-p", str(offset + 22), hosts["ssh"])
+    keys = machine.run("ssh-keyscan", "-T", "20", "-p", str(offset + 22), shell)
     assert "ssh-" in keys.stdout, keys
-    pong = machine.run("redis-cli", "-h", hosts["redis"], "-p", str(offset + 6379), "ping")
+    pong = machine.run("redis-cli", "-h", store, "-p", str(offset + 6379), "ping")
     assert "PONG" in pong.stdout or "NOAUTH" in pong.stdout, pong
     seen = eventually(
         lambda: (
