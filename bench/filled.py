@@ -5,8 +5,6 @@ send thousands of commands at once; then, in a fleet of its own, as much of ever
 hold, and how it is after they left.
 """
 
-import os
-import resource
 import socket
 import subprocess
 import sys
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.apart import at_most
-from bench.fleet import chaffinch, compile_all
+from bench.fleet import chaffinch, prepare
 from bench.storm import MEMORY, Fleet, said
 
 SECONDS = 20
@@ -159,10 +157,7 @@ def filled(fleet: Fleet) -> None:
 
 
 def main() -> None:
-    compile_all()
-    os.environ["CHAFFINCH_FLEET_SEED"] = "bench"
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    prepare()
     for part in ("storms", "filled"):
         with tempfile.TemporaryDirectory(prefix="chaffinch-bench-") as name:
             fleet = Fleet(Path(name) / "state")

@@ -130,10 +130,16 @@ def compile_all() -> None:
     compileall.compile_dir(Path(chaffinch_package.__file__).parent, quiet=2)
 
 
-def main() -> None:
+def prepare() -> None:
+    """For what brings fleets up and connects to them: compiled sources, the same hosts each time, all descriptors."""
     compile_all()
+    os.environ["CHAFFINCH_FLEET_SEED"] = "bench"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    prepare()
     idle()
     further_workers()
     connections()

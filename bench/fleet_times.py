@@ -6,8 +6,6 @@ start is part of every figure.
 
 import contextlib
 import json
-import os
-import resource
 import socket
 import statistics
 import subprocess
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.apart import at_most
-from bench.fleet import OFFSET, chaffinch, compile_all, endpoint
+from bench.fleet import OFFSET, chaffinch, endpoint, prepare
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 SESSIONS = 2000
@@ -139,10 +137,7 @@ def place() -> tuple[str, int]:
 
 
 def main() -> None:
-    compile_all()
-    os.environ["CHAFFINCH_FLEET_SEED"] = "bench"
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    prepare()
     where = place()
     starts_and_stops(where)
     stops_in_the_middle(where)

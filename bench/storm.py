@@ -12,8 +12,6 @@ Python's allocator keeps for the next objects. Memory has to come back to the se
 
 import contextlib
 import json
-import os
-import resource
 import signal
 import socket
 import subprocess
@@ -26,7 +24,7 @@ from typing import Any
 
 import bench.fleet
 from bench.apart import at_most, percentile
-from bench.fleet import OFFSET, chaffinch, compile_all, pss_of
+from bench.fleet import OFFSET, chaffinch, prepare, pss_of
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 1200
 MEMORY = 128 << 20
@@ -234,10 +232,7 @@ def told(
 
 
 def main() -> None:
-    compile_all()
-    os.environ["CHAFFINCH_FLEET_SEED"] = "bench"
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    prepare()
     with tempfile.TemporaryDirectory(prefix="chaffinch-bench-") as name:
         fleet = Fleet(Path(name) / "state")
         try:

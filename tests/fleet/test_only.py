@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -44,17 +43,6 @@ class Split:
         for one in (self.decoys, self.back):
             if one.process is not None and one.process.poll() is None:
                 one.stop()
-
-
-@pytest.fixture
-def split(tmp_path: Path) -> Iterator[Split]:
-    made = Split(tmp_path)
-    try:
-        made.decoys.start()
-        made.start_back()
-        yield made
-    finally:
-        made.end()
 
 
 def greeted(fleet: Fleet, service: str = "memcached") -> None:

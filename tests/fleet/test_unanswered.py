@@ -31,17 +31,6 @@ A_FEW_SECONDS = asking.ROUND_SECONDS + 4
 """The patience of the commands, and starting them on a machine that does something else."""
 
 
-@pytest.fixture
-def split(tmp_path: Path) -> Iterator[Split]:
-    made = Split(tmp_path)
-    try:
-        made.decoys.start()
-        made.start_back()
-        yield made
-    finally:
-        made.end()
-
-
 @contextlib.contextmanager
 def hung(fleet: Fleet) -> Iterator[str]:
     """Its supervisor does nothing inside the block; the sentence about it."""
