@@ -10,6 +10,7 @@ from chaffinch.config.loading import load, parse_size
 from chaffinch.config.tree import (
     LOG_FORMAT,
     SECTIONS,
+    BotSettings,
     CandidateSettings,
     CaptureSettings,
     ChainSettings,
@@ -29,6 +30,7 @@ from chaffinch.config.variables import config_file, environment, environment_pat
 __all__ = [
     "LOG_FORMAT",
     "SECTIONS",
+    "BotSettings",
     "CandidateSettings",
     "CaptureSettings",
     "ChainSettings",

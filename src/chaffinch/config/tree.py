@@ -9,6 +9,8 @@ Bytes: TypeAlias = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+Id: TypeAlias = Annotated[int, Meta(ge=0, lt=2**63)]
+"""What Discord names things by: a number that it has made up (a snowflake)."""
 Groups: TypeAlias = Literal["one", "default", "split"] | dict[str, tuple[str, ...]]
 """The table has the names or patterns of a group's workers under the group's name; `fleet.grouping` reads it."""
 
@@ -329,6 +331,58 @@ class ChainSettings(Section, frozen=True):
     serve: ServeSettings = ServeSettings()
 
 
+class BotSettings(Section, frozen=True):
+    """The Discord bot: `chaffinch bot discord`, or a worker of the fleet."""
+
+    enabled: Annotated[bool, Meta(description="Whether a fleet runs it as one of its workers.")] = False
+    token_file: Annotated[
+        str,
+        Meta(description="The file that holds the token. Empty: `discord-token` in the state directory, or a keyring."),
+    ] = ""
+    command: Annotated[
+        str, Meta(description="The name of the slash command that talks.", pattern=r"^[-_a-z0-9]{1,32}$")
+    ] = "mark"
+    prefix: Annotated[str, Meta(description="What begins a command in a message.", min_length=1, max_length=32)] = (
+        "!mark"
+    )
+    activity: Annotated[str, Meta(description="What the bot is shown to listen to.", max_length=128)] = "!mark help"
+    owners: Annotated[tuple[Id, ...], Meta(description="Users who may do everywhere what moderators may.")] = ()
+    user_roles: Annotated[
+        tuple[Id, ...], Meta(description="Roles of which one is needed to have the bot talk; empty: none is.")
+    ] = ()
+    response_channels: Annotated[
+        tuple[Id, ...], Meta(description="Channels in which a mention is answered; empty: all of them.")
+    ] = ()
+    dev_guild: Annotated[Id, Meta(description="A guild that alone gets the slash commands, at once; 0: all do.")] = 0
+    timezone: Annotated[
+        str, Meta(description="The zone in which quiet hours are meant unless a guild says another.", min_length=1)
+    ] = "UTC"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="What is logged.")] = "info"
+    min_score: Annotated[Count, Meta(description="The least score of what is said.")] = 10
+    max_tries: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)], Meta(description="How often a message is begun anew until it fits.")
+    ] = 1000
+    channels_at_once: Annotated[
+        Annotated[int, Meta(ge=1, le=32)], Meta(description="Channels whose history is read at once in a training.")
+    ] = 4
+    leave_days: Annotated[
+        Annotated[float, Meta(ge=0, extra={"unit": "days"})],
+        Meta(description="How long a guild that the bot left is remembered; then its chain is deleted."),
+    ] = 7.0
+    import_bytes: Annotated[Bytes, Meta(description="The largest file that `/train` takes as an attachment.")] = (
+        64 << 20
+    )
+    attachment_bytes: Annotated[
+        Bytes, Meta(description="The largest attachment of a source message that is posted again.")
+    ] = 8 << 20
+    refreshed_urls: Annotated[
+        Annotated[int, Meta(ge=16)], Meta(description="Addresses of attachments that are remembered once refreshed.")
+    ] = 4096
+    metrics_port: Annotated[
+        Port, Meta(description="The port of the metrics page of `bot discord`, on `metrics.host`; 0 switches it off.")
+    ] = 9478
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -341,6 +395,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     metrics: MetricsSettings = MetricsSettings()
     chain: ChainSettings = ChainSettings()
+    bot: BotSettings = BotSettings()
     given: tuple[str, ...] = ()
     """The paths of the settings that somebody gave, by name: a budget does not change them. No section: `load` fills it
     in.
@@ -359,4 +414,5 @@ SECTIONS: dict[str, type[Section]] = {
     "chain": ChainSettings,
     "chain.candidate": CandidateSettings,
     "chain.serve": ServeSettings,
+    "bot": BotSettings,
 }
