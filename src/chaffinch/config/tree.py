@@ -9,7 +9,7 @@ Bytes: TypeAlias = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
-Id: TypeAlias = Annotated[int, Meta(ge=0, lt=2**63)]
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """What Discord names things by: a number that it has made up (a snowflake)."""
 Groups: TypeAlias = Literal["one", "default", "split"] | dict[str, tuple[str, ...]]
 """The table has the names or patterns of a group's workers under the group's name; `fleet.grouping` reads it."""
