@@ -93,7 +93,11 @@ class Chain:
     def is_writer(self) -> bool: ...
     @property
     def memory_bytes(self) -> int:
-        """Bytes of the delta and of what was forgotten, in memory."""
+        """Bytes of the delta, of what was forgotten, and of what finds attachments, in memory."""
+
+    @property
+    def unmerged_bytes(self) -> int:
+        """Those of them that a merge would put on the disk."""
 
     @property
     def wants_merge(self) -> bool:
@@ -132,8 +136,13 @@ class Chain:
     def references(self, text: str, most: int = 5) -> str:
         """The source messages that share most with a text."""
 
-    def forget_message(self, id: str) -> int:
-        """Forget the message of an id; how many there were."""
+    def illustration(self, text: str, rng_seed: int | None = None) -> str | None:
+        """The source message with attachments that shares most with a text, else any with attachments."""
+
+    def count_author(self, author: str) -> int: ...
+    def count_channel(self, channel: str) -> int: ...
+    def forget_messages(self, ids: Sequence[str]) -> int:
+        """Forget the messages of these ids, all or none; how many there were."""
 
     def forget_author(self, author: str) -> int: ...
     def forget_channel(self, channel: str) -> int: ...

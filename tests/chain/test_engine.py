@@ -85,7 +85,7 @@ def test_forgetting_by_exactly_one_thing(chain: Chain) -> None:
     assert chain.merge().dropped == 4
     assert chain.stats().forgotten == 0
     for given in ({}, {"author": "ann", "message": "2"}):
-        with pytest.raises(InputError, match="exactly one of message, author, channel and before"):
+        with pytest.raises(InputError, match="exactly one of message, messages, author, channel and before"):
             chain.forget(**given)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="has no time zone"):
         chain.forget(before=datetime(2024, 1, 1))  # noqa: DTZ001 - that is the point
@@ -138,6 +138,55 @@ def test_a_bad_record_ends_a_training_unless_skipped(tmp_path: Path) -> None:
 def test_references_name_the_source(chain: Chain) -> None:
     first, *_ = chain.references("the cat sat on the mat", 2)
     assert (first.id, first.author, first.text) == ("0", "bob", CATS[0])
+
+
+def test_an_illustration_goes_with_a_text_if_one_does(chain: Chain) -> None:
+    assert chain.illustration("the dog sat") is None
+    files = ("https://cdn.example/1.png", "https://cdn.example/2.png")
+    chain.add(
+        [
+            Message("the dog sat in the sun", id="10", channel="7", time_ms=5, attachments=files),
+            Message("look at this", id="11", attachments=files[:1]),
+        ]
+    )
+    for _ in range(2):
+        found = chain.illustration("the dog sat on the mat")
+        assert found is not None
+        assert (found.id, found.channel, found.time_ms, found.attachments) == ("10", "7", 5, files)
+        assert (found.text, found.shared) == ("the dog sat in the sun", 2)
+        others = [chain.illustration("something else", rng_seed=seed) for seed in range(50)]
+        assert {one.id for one in others if one is not None and one.shared == 0} == {"10", "11"}
+        again = [chain.illustration("something else", rng_seed=seed) for seed in range(50)]
+        assert again == others
+        chain.merge()
+    chain.forget(messages=["10", "11"])
+    assert chain.illustration("the dog sat on the mat") is None
+
+
+def test_counting_by_author_or_channel(chain: Chain) -> None:
+    chain.add([Message("words of a thread", id="20", author="ann", channel="7")])
+    for _ in range(2):
+        assert (chain.count(author="ann"), chain.count(author="bob"), chain.count(author="cid")) == (3, 2, 0)
+        assert (chain.count(channel="7"), chain.count(channel="")) == (1, 4)
+        chain.merge()
+    chain.forget(message="20")
+    assert (chain.count(author="ann"), chain.count(channel="7")) == (2, 0)
+    for given in ({}, {"author": "ann", "channel": "7"}):
+        with pytest.raises(InputError, match="exactly one of author and channel"):
+            chain.count(**given)
+
+
+def test_many_ids_are_forgotten_at_once_and_learned_anew(chain: Chain) -> None:
+    assert chain.forget(messages=["0", "2", "2", "none"]) == 2
+    assert chain.forget(messages=[]) == 0
+    assert chain.forget(messages=["0", "2"]) == 0
+    chain.merge()
+    assert chain.forget(messages=["1", "3"]) == 2
+    added = chain.add([Message(f"edited {n}", id=str(n)) for n in range(4)])
+    assert (added.learned, added.duplicates) == (4, 0)
+    with pytest.raises(InputError, match="the message id"):
+        chain.forget(messages=["1", "x" * 2000])
+    assert chain.stats().messages == 4
 
 
 def test_one_writer_and_any_number_of_readers(chain: Chain) -> None:

@@ -52,6 +52,9 @@ def test_every_result_has_the_fields_of_the_core(core: _core.Chain, tmp_path: Pa
     (reference,) = json.loads(core.references(text))
     assert set(reference) == fields(Reference)
     assert msgspec.json.decode(core.references(text), type=list[Reference])[0].attachments == ("cdn/cat.png",)
+    illustration = core.illustration(text)
+    assert illustration is not None
+    assert set(json.loads(illustration)) == fields(Reference)
     assert set(json.loads(core.stats())) == fields(Stats)
     assert set(json.loads(core.merge())) == fields(Merged)
     assert set(json.loads(core.verify())) == fields(Verified)

@@ -177,7 +177,7 @@ def test_swaps_beside_many_that_open_and_make(tmp_path: Path) -> None:
                     expected[:] = [f"swap {swaps}"]
                     replace(tmp_path, "t", there=there)
             except LockedError:
-                abandon(tmp_path, "t")
+                abandon(tmp_path, "t", b"plan")
     finally:
         stop.set()
         for learner in learners:

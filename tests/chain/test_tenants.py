@@ -27,7 +27,7 @@ from chaffinch.chain import (
     Tenants,
     UnknownTenantError,
     directory_of,
-    tenants,
+    running,
     tenants_in,
 )
 from chaffinch.config import ChainSettings
@@ -222,6 +222,13 @@ def test_what_is_learned_and_forgotten_is_seen_by_the_next_call(tmp_path: Path) 
         assert (await many.merge("t")).dropped == 3
         assert (await many.say("t", novel=False))[0].text == "new words"
         assert (await many.references("t", "new words"))[0].text == "new words"
+        assert await many.illustration("t", "new words") is None
+        await many.add("t", [Message("edited words", id=one, author="ann", attachments=(one,)) for one in "12"])
+        assert await many.count("t", author="ann") == 2
+        assert await many.forget("t", messages=["1", "3"]) == 1
+        found = await many.illustration("t", "new words", rng_seed=1)
+        assert found is not None
+        assert found.attachments == ("2",)
 
     play(tmp_path, scene)
 
@@ -490,8 +497,8 @@ def test_a_merge_that_fails_is_tried_again_later_and_later(
         return original(chain)
 
     monkeypatch.setattr(Chain, "merge", merge)
-    monkeypatch.setattr(tenants, "MERGE_AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr(tenants, "MERGE_AGAIN_LIMIT", 0.2)
+    monkeypatch.setattr(running, "MERGE_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(running, "MERGE_AGAIN_LIMIT", 0.2)
 
     async def scene(many: Tenants) -> None:
         await many.add("t", messages("first words"))

@@ -207,6 +207,11 @@ impl Chain {
     }
 
     #[getter]
+    fn unmerged_bytes(&self, py: Python<'_>) -> PyResult<usize> {
+        self.run(py, |chain| Ok(chain.unmerged_bytes()))
+    }
+
+    #[getter]
     fn wants_merge(&self, py: Python<'_>) -> PyResult<bool> {
         self.run(py, |chain| Ok(chain.wants_merge()))
     }
@@ -323,9 +328,33 @@ impl Chain {
         json(&self.run(py, |chain| chain.references(text, most))?)
     }
 
-    fn forget_message(&self, py: Python<'_>, id: &str) -> PyResult<u64> {
-        let what = Forget::Message(id.parse().map_err(refused)?);
-        self.run(py, |chain| chain.forget(&what))
+    /// JSON, or nothing.
+    #[pyo3(signature = (text, rng_seed = None))]
+    fn illustration(
+        &self,
+        py: Python<'_>,
+        text: &str,
+        rng_seed: Option<u64>,
+    ) -> PyResult<Option<String>> {
+        let found = self.run(py, |chain| chain.illustration(text, rng_seed))?;
+        found.as_ref().map(json).transpose()
+    }
+
+    fn count_author(&self, py: Python<'_>, author: String) -> PyResult<u64> {
+        self.run(py, |chain| chain.count(&Forget::Author(author)))
+    }
+
+    fn count_channel(&self, py: Python<'_>, channel: String) -> PyResult<u64> {
+        self.run(py, |chain| chain.count(&Forget::Channel(channel)))
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // PyO3 hands sequences over by value
+    fn forget_messages(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<u64> {
+        let what = ids
+            .iter()
+            .map(|id| Ok(Forget::Message(id.parse().map_err(refused)?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        self.run(py, |chain| chain.forget_all(&what))
     }
 
     fn forget_author(&self, py: Python<'_>, author: String) -> PyResult<u64> {

@@ -100,8 +100,17 @@ class Chain:
     @property
     @translating
     def memory_bytes(self) -> int:
-        """Bytes in memory of what is not merged yet and of what was forgotten; files are mapped and not counted."""
+        """Bytes in memory of what is not merged yet, of what was forgotten, and of what finds illustrations.
+
+        Files are mapped and not counted.
+        """
         return self._core.memory_bytes
+
+    @property
+    @translating
+    def unmerged_bytes(self) -> int:
+        """Those of `memory_bytes` that a merge would put on the disk."""
+        return self._core.unmerged_bytes
 
     @property
     @translating
@@ -154,24 +163,48 @@ class Chain:
         return msgspec.json.decode(self._core.references(text, most), type=list[Reference])
 
     @translating
+    def illustration(self, text: str, *, rng_seed: int | None = None) -> Reference | None:
+        """The source message with attachments that shares most with a text; one of them if several do.
+
+        Where none shares anything it is any with attachments, each as likely; None if there is none. Fast, but for the
+        first call after a file of the chain was opened or made, which reads its messages with attachments.
+        """
+        found = self._core.illustration(text, rng_seed)
+        return None if found is None else msgspec.json.decode(found, type=Reference)
+
+    @translating
+    def count(self, *, author: str | None = None, channel: str | None = None) -> int:
+        """How many messages there are of an author, or in a channel: as many as `forget` would forget."""
+        if (author is None) == (channel is None):
+            raise InputError("say what to count by exactly one of author and channel")
+        if author is not None:
+            return self._core.count_author(author)
+        assert channel is not None
+        return self._core.count_channel(channel)
+
+    @translating
     def forget(
         self,
         *,
         message: str | None = None,
+        messages: Sequence[str] | None = None,
         author: str | None = None,
         channel: str | None = None,
         before: datetime | None = None,
     ) -> int:
         """Forget what matches exactly one of these; how many messages that were.
 
-        It is out of every answer when this returns, and off the disk after the next merge. `before` needs a time zone;
-        a message without a time stays.
+        It is out of every answer when this returns, and off the disk after the next merge. `messages` are ids, all of
+        them forgotten or none, in one step. What has an id that comes later is learned, as if nothing had been said of
+        it. `before` needs a time zone; a message without a time stays.
         """
-        given = [one for one in (message, author, channel, before) if one is not None]
+        given = [one for one in (message, messages, author, channel, before) if one is not None]
         if len(given) != 1:
-            raise InputError("say what to forget by exactly one of message, author, channel and before")
+            raise InputError("say what to forget by exactly one of message, messages, author, channel and before")
         if message is not None:
-            return self._core.forget_message(message)
+            return self._core.forget_messages([message])
+        if messages is not None:
+            return self._core.forget_messages(messages)
         if author is not None:
             return self._core.forget_author(author)
         if channel is not None:

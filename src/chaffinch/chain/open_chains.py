@@ -20,7 +20,7 @@ from chaffinch.chain.names import MANIFEST, directory_of
 from chaffinch.chain.places import still
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Options
-from chaffinch.chain.slot import MOVES, Slot, State
+from chaffinch.chain.slot import MOVES, Slot, State, key_of
 from chaffinch.config import ChainSettings
 from chaffinch.errors import ChaffinchError, RunError
 
@@ -35,7 +35,8 @@ READER_SECONDS: Final = 1.0
 """A chain that another process writes is shown as it was at most so long ago."""
 
 MERGE_AT_CLOSE: Final = 1 << 20
-"""A chain with so many bytes in memory is merged before it is evicted: opening it would read its log again."""
+"""A chain of which so many bytes in memory are not merged is merged before it is evicted: opening it would read its log
+again."""
 
 SWEEP_SECONDS: Final = 30.0
 """How often chains without use are looked for at least."""
@@ -49,7 +50,7 @@ class OpenChains:
         self._pool = pool
         self._settings = settings
         self._slots: collections.OrderedDict[str, Slot] = collections.OrderedDict()
-        """By tenant, the least recently used first."""
+        """By key, the least recently used first."""
         self._in: collections.Counter[State] = collections.Counter()
         """How many slots are in each state."""
         self._line: collections.deque[Slot] = collections.deque()
@@ -81,29 +82,32 @@ class OpenChains:
         create: Options | None = None,
         wait: bool = False,
         beside: bool = False,
+        anew: bool = False,
     ) -> Slot:
-        """The tenant's open chain, kept open until `release`.
+        """The tenant's open chain, or the one that is made `anew`, kept open until `release`.
 
         It is open for writing, or, unless `write`, for reading when it cannot be written, such as when another process
         does. Whoever holds several acquires them in the order of their names, the others `beside` the first: these do
-        not wait for room, so that no two wait for each other. Raises `UnknownTenantError` if there is no chain and no
-        `create`, `LockedError`, and `BusyError` unless `wait`.
+        not wait for room, so that no two wait for each other. Whoever waits for the chain anew while that is published
+        gets the tenant's, which that is then. Raises `UnknownTenantError` if there is no chain and no `create`,
+        `LockedError`, and `BusyError` unless `wait`.
         """
         wanted = (write, create is not None, wait)
         missed = False
         while True:
             if self._closed:
                 raise RunError("the chains were closed: no more can be asked of them")
-            slot = self._slots.get(tenant)
+            slot = self._slots.get(key_of(tenant, anew=anew))
             if slot is None:
                 missed = True
-                slot = Slot(tenant, write=write, create=create, wait=wait)
-                self._slots[tenant] = slot
+                slot = Slot(tenant, anew=anew, write=write, create=create, wait=wait)
+                self._slots[slot.key] = slot
                 self._in[State.WAITING] += 1
                 self.spawn(self._open(slot, beside), f"open chain {tenant}")
             elif slot.leaves or _is_stale(slot, write):
                 self.retire(slot)
                 await slot.gone.wait()
+                anew &= not slot.published
                 continue
             elif beside and slot in self._line:
                 self._give_room(slot)
@@ -129,7 +133,7 @@ class OpenChains:
         slot.users -= 1
         slot.used_at = time.monotonic()
         if slot.state is State.OPEN:
-            self._slots.move_to_end(slot.tenant)
+            self._slots.move_to_end(slot.key)
             self._count(slot, BASE_BYTES + slot.memory)
             self._trim()
         else:
@@ -143,22 +147,26 @@ class OpenChains:
             self._count(slot, 0)
             self._close_unused(slot)
 
-    async def seclude(self, tenant: str) -> Slot:
-        """Close a tenant's chain and keep everybody from opening it until `readmit`."""
-        while (slot := self._slots.get(tenant)) is not None:
+    async def seclude(self, tenant: str, *, anew: bool = False) -> Slot:
+        """Close a tenant's chain, or the one anew, and keep everybody from opening it until `readmit`.
+
+        It is not merged before: it is to be moved or thrown away.
+        """
+        while (slot := self._slots.get(key_of(tenant, anew=anew))) is not None:
+            slot.goes = True
             self.retire(slot)
             await slot.gone.wait()
         if self._closed:
             raise RunError("the chains were closed: no more can be asked of them")
-        slot = Slot(tenant, state=State.CLOSING)
-        self._slots[tenant] = slot
-        self._in[State.CLOSING] += 1
+        slot = Slot(tenant, anew=anew, state=State.SECLUDED)
+        self._slots[slot.key] = slot
+        self._in[State.SECLUDED] += 1
         return slot
 
     def readmit(self, slot: Slot) -> None:
         """The end of a slot: the tenant may be opened again."""
         self._move(slot, State.GONE)
-        del self._slots[slot.tenant]
+        del self._slots[slot.key]
         slot.gone.set()
         while self._line and len(self) < self._settings.open_chains:
             self._give_room(self._line[0])
@@ -237,6 +245,24 @@ class OpenChains:
 
     def _open_now(self, slot: Slot) -> Chain:
         """On a thread."""
+        chain = self._open_anew(slot) if slot.anew else self._open_tenants(slot)
+        slot.memory, slot.unmerged = chain.memory_bytes, chain.unmerged_bytes
+        slot.counts_support = chain.options.counts_support
+        slot.unheard = slot.counts_support and slot.writes and chain.stats().delta_messages > 0
+        return chain
+
+    def _open_anew(self, slot: Slot) -> Chain:
+        """It stays also if nothing is learned in it: whoever began it says what becomes of it."""
+        slot.writes, names = True, self._settings.names
+        if slot.create is not None:
+            with swap.begun(self._state, slot.tenant) as beside:
+                return Chain.open(beside, write=True, create=slot.create, names=names)
+        if not swap.is_anew(self._state, slot.tenant):
+            raise UnknownTenantError(f"no chain is made anew for the tenant {slot.tenant}: add messages to one first")
+        with swap.begun(self._state, slot.tenant) as beside:
+            return Chain.open(beside, write=True, names=names)
+
+    def _open_tenants(self, slot: Slot) -> Chain:
         directory, absent = directory_of(self._state, slot.tenant), False
         try:
             with swap.settled(self._state, slot.tenant, make=slot.create is not None):
@@ -252,9 +278,6 @@ class OpenChains:
                 raise
             with still(self._state, slot.tenant):
                 chain = Chain.open(directory)
-        slot.memory = chain.memory_bytes
-        slot.counts_support = chain.options.counts_support
-        slot.unheard = slot.counts_support and slot.writes and chain.stats().delta_messages > 0
         return chain
 
     def _unmake(self, tenant: str, directory: Path) -> None:
@@ -291,7 +314,8 @@ class OpenChains:
             self.spawn(self._close(slot, slot.chain), f"close chain {slot.tenant}")
 
     async def _close(self, slot: Slot, chain: Chain) -> None:
-        merge = slot.writes and (slot.memory >= MERGE_AT_CLOSE or slot.unheard) and not self._closed
+        much = slot.unmerged >= MERGE_AT_CLOSE or slot.unheard
+        merge = slot.writes and much and not slot.goes and not self._closed
         try:
             await self._pool.submit(
                 lambda: self._shut(slot, chain, merge), operation="close", tenant=slot.tenant, wait=True

@@ -2,7 +2,7 @@
 
 Beside `<state>/chains/T` there may be
 
-- `.T.clean`: the chain that `train --clean` makes, and `.T.clean.plan`: of what;
+- `.T.clean`: the chain that is made to take its place, and `.T.clean.plan`: by whom and of what;
 - `.T.old`: the chain that was replaced;
 - `.T.import`: a directory that its holder has a `flock` on, and in it `chain`, which an import makes;
 - `.removing-T`: what is being thrown away.
@@ -137,6 +137,22 @@ def claimed(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """A lock on a file while whoever wrote it is at work; nothing if it is not there. Raises `LockedError`."""
+    opened = _opened(file)
+    if opened is None:
+        yield
+        return
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LockedError(f"{file} is in use in another process: wait until it is done, or stop it") from None
+    finally:
+        os.close(opened)
+
+
+@contextlib.contextmanager
 def reported(path: Path) -> Iterator[None]:
     """What the file system refuses, as one sentence."""
     try:
@@ -156,6 +172,15 @@ def throw_away(directory: Path) -> None:
     while directory.exists():
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(directory)
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a file that outlasts a power cut once this returns."""
+    with open(file, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    sync(file.parent)
 
 
 def rename(one: Path, other: Path) -> None:

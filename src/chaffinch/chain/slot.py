@@ -1,4 +1,4 @@
-"""The place of one tenant among the chains that are open, and the states that it goes through."""
+"""The place of one chain among those that are open, and the states that it goes through."""
 
 import asyncio
 import enum
@@ -18,7 +18,9 @@ class State(enum.Enum):
     OPENING = "opening"
     OPEN = "open"
     CLOSING = "closing"
-    """It was open, and is closed as soon as nobody uses it; or it keeps its tenant closed. Nobody new gets it."""
+    """It was open, and is closed as soon as nobody uses it. Nobody new gets it."""
+    SECLUDED = "secluded"
+    """It has no chain, and keeps everybody from opening one."""
     GONE = "gone"
 
 
@@ -27,23 +29,32 @@ MOVES: Final = {
     State.OPENING: {State.OPEN, State.CLOSING, State.GONE},
     State.OPEN: {State.CLOSING},
     State.CLOSING: {State.GONE},
+    State.SECLUDED: {State.GONE},
     State.GONE: set(),
 }
 
 
+def key_of(tenant: str, *, anew: bool) -> str:
+    """Under which name a slot is found; no tenant has that of a chain anew."""
+    return f".{tenant}" if anew else tenant
+
+
 class Slot:
-    """One tenant's place: its chain once it is open, and who uses it."""
+    """The place of a tenant's chain, or of the one `anew` that is made beside it: once it is open, and who uses it."""
 
     def __init__(
         self,
         tenant: str,
         *,
+        anew: bool = False,
         write: bool = False,
         create: Options | None = None,
         wait: bool = False,
         state: State = State.WAITING,
     ) -> None:
         self.tenant = tenant
+        self.anew = anew
+        self.key = key_of(tenant, anew=anew)
         self.state = state
         self.write = write
         self.create = create
@@ -55,9 +66,15 @@ class Slot:
         """Whether it was made for this slot, and nobody learned anything in it yet."""
         self.users = 0
         self.memory = 0
+        self.unmerged = 0
+        """Those bytes of it that a merge would put on the disk."""
         self.counted = 0
-        self.leaves = state is State.CLOSING
+        self.leaves = state is State.SECLUDED
         """Whether it is closed as soon as nobody uses it, and nobody new gets it; said before it is open, too."""
+        self.goes = False
+        """Whether its chain is moved or thrown away once it is closed: it is not merged first."""
+        self.published = False
+        """Whether the chain anew that it kept closed is the tenant's now."""
         self.wants_merge = False
         self.counts_support = False
         self.unheard = False
@@ -95,7 +112,7 @@ class Slot:
     def measure(self) -> None:
         """Note what the chain holds. It may wait for somebody who learns: for threads of the pool."""
         try:
-            self.memory = self.open_chain.memory_bytes
+            self.memory, self.unmerged = self.open_chain.memory_bytes, self.open_chain.unmerged_bytes
             self.wants_merge = self.writes and self.open_chain.wants_merge
         except ChaffinchError:  # a chain that broke says so to who uses it; what it held last stands
             self.wants_merge = False

@@ -4,31 +4,28 @@ Chains are opened on demand and closed again (`open_chains`), and what is asked 
 A call whose awaiting task is cancelled still ends, and its chain stays open until it has.
 """
 
-import asyncio
 import logging
-import math
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from chaffinch._core import Ask, redact
-from chaffinch.chain import engine, removal
-from chaffinch.chain.aside import aside
+from chaffinch.chain import engine, removal, swap
 from chaffinch.chain.candidate import Candidate
 from chaffinch.chain.engine import Asked, Chain, Report
 from chaffinch.chain.errors import UnknownTenantError, translating
-from chaffinch.chain.measures import Measures
 from chaffinch.chain.names import check_tenant, tenants_in
-from chaffinch.chain.open_chains import OpenChains
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Added, Merged, Message, Options, Reference, Said, Stats, Trained, Verified
-from chaffinch.chain.slot import Slot
+from chaffinch.chain.running import Ran, Running
 from chaffinch.config import ChainSettings
 from chaffinch.errors import ChaffinchError, InputError
 from chaffinch.metrics.registry import Registry
+
+if TYPE_CHECKING:
+    from chaffinch.chain.slot import Slot
 
 log = logging.getLogger("chaffinch.chain")
 
@@ -38,29 +35,8 @@ Voices = Sequence[tuple[str, int]]
 References = list[Reference]
 Sayings = list[Said]
 
-MERGE_AGAIN_SECONDS: Final = 30.0
-"""After a background merge that failed, the next one of that tenant waits so long, and twice as long each time."""
 
-MERGE_AGAIN_LIMIT: Final = 1800.0
-"""The longest of these waits."""
-
-MERGE_REST: Final = 10
-"""A chain that counts who said what is merged whenever it learned something: it rests that many times what its last
-merge took. One that is due right after a merge rests once as long."""
-
-
-class _Ran:
-    """How a call went: 0 nanoseconds if it never ran."""
-
-    __slots__ = ("error", "ns", "result")
-
-    def __init__(self) -> None:
-        self.ns = 0
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
-class Tenants:
+class Tenants(Running):
     """The chains of a state directory; an async context manager that closes them, and not the pool.
 
     Raises `InputError` for settings that no chain can be opened with.
@@ -77,20 +53,25 @@ class Tenants:
         self.settings = settings or ChainSettings()
         self.candidate = Candidate(self.settings)
         _check_names(self.settings.names)
-        self._pool = pool
-        self._chains = OpenChains(state, pool, self.settings)
-        self._measures = Measures(registry or pool.registry)
-        self._measures.show(self._chains)
-        self._most_long = max(1, pool.threads // 2)
-        self._long = asyncio.Semaphore(self._most_long)
-        """Long calls take at most half of the threads, so that short ones go on beside them."""
+        super().__init__(state, pool, self.settings, registry)
         self._silent: set[str] = set()
         """Tenants of the candidate's mix that have no chain, which was logged."""
 
-    async def add(self, tenant: str, messages: Sequence[Message], *, wait: bool = False) -> Added:
-        """Learn messages, durably; the tenant's chain is made if there is none."""
+    async def add(
+        self,
+        tenant: str,
+        messages: Sequence[Message],
+        *,
+        anew: bool = False,
+        options: Options | None = None,
+        wait: bool = False,
+    ) -> Added:
+        """Learn messages, durably; the tenant's chain, or the one `anew`, is made if there is none.
 
-        def account(ran: _Ran) -> None:
+        It is made with `options`, or those of the tenant's configuration.
+        """
+
+        def account(ran: Ran) -> None:
             if ran.error is None:
                 self._measures.added(ran.ns, ran.result)
 
@@ -100,7 +81,8 @@ class Tenants:
             lambda chain: chain.add(messages),
             size=len(messages),
             write=True,
-            create=self._options(tenant),
+            create=options or self._options(tenant),
+            anew=anew,
             wait=wait,
             account=account,
         )
@@ -114,11 +96,13 @@ class Tenants:
         format: str | None = None,  # noqa: A002 - as in `Chain.train`
         skip_bad: bool = False,
         report: Report | None = None,
+        anew: bool = False,
+        options: Options | None = None,
         wait: bool = False,
     ) -> Trained:
-        """Learn a file; the tenant's chain is made if there is none. `report` is called on a thread of the pool."""
+        """Learn a file; a chain is made as by `add`. `report` is called on a thread of the pool."""
 
-        def account(ran: _Ran) -> None:
+        def account(ran: Ran) -> None:
             if ran.error is None:
                 self._measures.trained(ran.ns, ran.result.added)
 
@@ -128,7 +112,8 @@ class Tenants:
             lambda chain: chain.train(path, key=key, format=format, skip_bad=skip_bad, report=report),
             long=True,
             write=True,
-            create=self._options(tenant),
+            create=options or self._options(tenant),
+            anew=anew,
             wait=wait,
             account=account,
         )
@@ -167,33 +152,59 @@ class Tenants:
             tenant, "references", lambda chain: chain.references(text, most), long=True, size=most, wait=wait
         )
 
+    async def illustration(
+        self, tenant: str, text: str, *, rng_seed: int | None = None, wait: bool = False
+    ) -> Reference | None:
+        """The source message with attachments that shares most with a text, else any with attachments, or None."""
+        return await self._run(
+            tenant, "illustration", lambda chain: chain.illustration(text, rng_seed=rng_seed), wait=wait
+        )
+
+    async def count(
+        self, tenant: str, *, author: str | None = None, channel: str | None = None, wait: bool = False
+    ) -> int:
+        """How many messages there are of an author, or in a channel."""
+        return await self._run(tenant, "count", lambda chain: chain.count(author=author, channel=channel), wait=wait)
+
     async def forget(
         self,
         tenant: str,
         *,
         message: str | None = None,
+        messages: Sequence[str] | None = None,
         author: str | None = None,
         channel: str | None = None,
         before: datetime | None = None,
+        anew: bool = False,
         wait: bool = False,
     ) -> int:
         """Forget what matches exactly one of these; how many messages that were."""
 
-        def account(ran: _Ran) -> None:
+        def account(ran: Ran) -> None:
             if ran.error is None:
                 self._measures.forgotten(ran.result)
 
         return await self._run(
             tenant,
             "forget",
-            lambda chain: chain.forget(message=message, author=author, channel=channel, before=before),
+            lambda chain: chain.forget(
+                message=message, messages=messages, author=author, channel=channel, before=before
+            ),
+            size=len(messages or ()),
             write=True,
+            anew=anew,
             wait=wait,
             account=account,
         )
 
     async def merge(
-        self, tenant: str, *, whole: bool = False, options: Options | None = None, wait: bool = False
+        self,
+        tenant: str,
+        *,
+        whole: bool = False,
+        options: Options | None = None,
+        anew: bool = False,
+        wait: bool = False,
     ) -> Merged:
         """Merge now; what is due is merged in the background without being asked for."""
         return await self._run(
@@ -202,13 +213,14 @@ class Tenants:
             lambda chain: chain.merge(whole=whole, options=options),
             long=True,
             write=True,
+            anew=anew,
             wait=wait,
             account=lambda ran: self._measures.merged(ran.ns, ran.error),
         )
 
-    async def stats(self, tenant: str, *, wait: bool = False) -> Stats:
-        """The tenant's chain in numbers."""
-        return await self._run(tenant, "stats", Chain.stats, wait=wait)
+    async def stats(self, tenant: str, *, anew: bool = False, wait: bool = False) -> Stats:
+        """The tenant's chain, or the one anew, in numbers."""
+        return await self._run(tenant, "stats", Chain.stats, anew=anew, wait=wait)
 
     async def verify(self, tenant: str, *, wait: bool = False) -> Verified:
         """Read every file of the tenant's chain against its checksums."""
@@ -218,19 +230,34 @@ class Tenants:
         """Write a portable archive to a file that is not there yet; how many messages it holds."""
         return await self._run(tenant, "export", lambda chain: chain.export(path), long=True, wait=wait)
 
+    async def is_anew(self, tenant: str) -> bool:
+        """Whether a chain is being made anew, to take the tenant's place."""
+        check_tenant(tenant)
+        return await self._pool.submit(
+            lambda: swap.is_anew(self.state, tenant), operation="is_anew", tenant=tenant, wait=True
+        )
+
+    async def publish(self, tenant: str) -> None:
+        """Put the chain made anew into the tenant's place; done if nothing is made anew and the tenant has a chain.
+
+        Calls that run end first. Those that come meanwhile wait, `anew` or not, and go on with the chain that is the
+        tenant's then. After a kill the chain is the old or the new one, and the same call ends what was begun. Raises
+        `LockedError` if another process writes one of both: then nothing is changed.
+        """
+        await self._merge_due(tenant)
+        if not await self._secluded(tenant, "publish", lambda: swap.publish(self.state, tenant)):
+            raise UnknownTenantError(f"no chain is made anew for the tenant {tenant}, and it has none: add messages")
+
+    async def abandon(self, tenant: str) -> None:
+        """Throw away the chain made anew, if there is one. The tenant's stays as it is."""
+        await self._secluded(tenant, "abandon", lambda: swap.abandon(self.state, tenant, swap.ANEW))
+
     async def remove(self, tenant: str) -> None:
-        """Remove the tenant's chain with all its files, and what a killed `train --clean` or import left of it.
+        """Remove the tenant's chain with all its files, the one anew, and what a killed command left of them.
 
         Calls that run end first; later ones find no chain.
         """
-        slot = await self._chains.seclude(check_tenant(tenant))
-        await self._pool.submit(
-            lambda: removal.remove(self.state, tenant),
-            operation="remove",
-            tenant=tenant,
-            wait=True,
-            ended=lambda: self._chains.readmit(slot),
-        )
+        await self._secluded(tenant, "remove", lambda: removal.remove(self.state, tenant))
 
     async def list(self) -> Names:
         """The tenants that have a chain, sorted."""
@@ -251,6 +278,35 @@ class Tenants:
     def _options(self, tenant: str) -> Options:
         return self.candidate.options(check_tenant(tenant))
 
+    async def _merge_due(self, tenant: str) -> None:
+        """Merge the chain anew before nobody can use it: it is to speak at once, and to be opened fast."""
+        if not await self.is_anew(tenant):
+            return
+        try:
+            await self.merge(tenant, anew=True, wait=True)
+        except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
+            log.warning("chain not merged before it was published: tenant=%s error=%s", tenant, error)
+
+    async def _secluded(self, tenant: str, operation: str, call: Callable[[], T]) -> T:
+        """Run a call while both the tenant's chain and the one anew are closed, and nobody can open them."""
+        slots = [await self._chains.seclude(check_tenant(tenant), anew=True)]
+
+        def work() -> T:
+            result = call()
+            slots[0].published = operation == "publish" and bool(result)
+            return result
+
+        def ended() -> None:
+            for slot in slots:
+                self._chains.readmit(slot)
+
+        try:
+            slots.append(await self._chains.seclude(tenant))
+        except BaseException:
+            ended()
+            raise
+        return await self._pool.submit(work, operation=operation, tenant=tenant, wait=True, ended=ended)
+
     async def _speak(self, tenant: str, n: int, call: Callable[[Chain], T], wait: bool) -> T:
         configuration = self.candidate.configuration_of(tenant)
         try:
@@ -259,7 +315,7 @@ class Tenants:
             self._measures.generated(configuration, 0, error)
             raise
 
-        def account(ran: _Ran) -> None:
+        def account(ran: Ran) -> None:
             self._measures.generated(configuration, ran.ns, ran.error)
 
         return await self._on([slot], "generate", tenant, lambda: call(slot.open_chain), n, wait, account)
@@ -306,7 +362,7 @@ class Tenants:
                 ask=asked,
             )
 
-        def account(ran: _Ran) -> None:
+        def account(ran: Ran) -> None:
             self._measures.generated(configuration, ran.ns, ran.error)
 
         return await self._on(list(held.values()), "mix", tenant, call, n, wait, account)
@@ -315,125 +371,6 @@ class Tenants:
         if name not in self._silent:
             self._silent.add(name)
             log.warning("chain.candidate.mix names a tenant without a chain, which is left out: tenant=%s", name)
-
-    async def _run(
-        self,
-        tenant: str,
-        operation: str,
-        call: Callable[[Chain], T],
-        *,
-        long: bool = False,
-        size: int = 0,
-        write: bool = False,
-        create: Options | None = None,
-        wait: bool = False,
-        account: Callable[[_Ran], None] | None = None,
-    ) -> T:
-        check_tenant(tenant)
-        if long:
-            await self._begin_long(wait)
-        try:
-            slot = await self._chains.acquire(tenant, write=write, create=create, wait=wait)
-        except BaseException:
-            if long:
-                self._long.release()
-            raise
-        return await self._on([slot], operation, tenant, lambda: call(slot.open_chain), size, wait, account, long=long)
-
-    async def _begin_long(self, wait: bool) -> None:
-        if self._long.locked() and not wait:
-            raise self._pool.refusal(f"{self._most_long} long calls, such as trainings and merges, run already")
-        await self._long.acquire()
-
-    async def _on(
-        self,
-        slots: Sequence[Slot],
-        operation: str,
-        tenant: str,
-        call: Callable[[], T],
-        size: int,
-        wait: bool,
-        account: Callable[[_Ran], None] | None,
-        *,
-        long: bool = False,
-    ) -> T:
-        """Run a call on chains that are held, and give them back when it has ended, whoever awaits it."""
-        ran = _Ran()
-
-        def work() -> T:
-            started = time.perf_counter_ns()
-            try:
-                ran.result = result = aside(call) if long else call()
-            except BaseException as error:
-                ran.error = error
-                raise
-            else:
-                return result
-            finally:
-                ran.ns = time.perf_counter_ns() - started
-                for slot in slots:
-                    slot.measure()
-
-        def ended() -> None:
-            if long:
-                self._long.release()
-            learns, learned = operation in ("add", "train"), ran.result is not None
-            try:
-                if ran.ns and account is not None:
-                    account(ran)
-            finally:
-                ran.result = ran.error = None  # whose traceback leads here
-                for slot in slots:
-                    slot.unheard |= slot.counts_support and learned and operation == "add"
-                    slot.made &= not (learns and learned)
-                    if slot.made and slot.users == 1:  # what was to be learned was refused: it goes with this call
-                        self._chains.retire(slot)
-                    self._merge_behind(slot)
-                    self._chains.release(slot)
-
-        return await self._pool.submit(work, operation=operation, tenant=tenant, size=size, wait=wait, ended=ended)
-
-    def _merge_behind(self, slot: Slot) -> None:
-        """Merge a chain in the background if it is due: now, or when it may be."""
-        if slot.leaves or not slot.is_due or slot.merge_after == math.inf:
-            return
-        pause = slot.merge_after - time.monotonic()
-        slot.merge_after = math.inf
-        if pause > 0:
-            asyncio.get_running_loop().call_later(pause, self._merge_now, slot)
-        else:
-            self._merge_now(slot)
-
-    def _merge_now(self, slot: Slot) -> None:
-        if not slot.leaves:
-            slot.users += 1
-            self._chains.spawn(self._merge(slot), f"merge chain {slot.tenant}")
-
-    async def _merge(self, slot: Slot) -> None:
-        """With the chain held, which the merge gives back."""
-
-        def account(ran: _Ran) -> None:
-            self._measures.merged(ran.ns, ran.error)
-            if ran.error is None:
-                rest = 1 if slot.wants_merge else MERGE_REST if slot.counts_support else 0
-                slot.merges_failed, pause = 0, rest * ran.ns / 1e9
-            else:
-                slot.unheard = slot.counts_support
-                pause = min(MERGE_AGAIN_LIMIT, MERGE_AGAIN_SECONDS * 2**slot.merges_failed)
-                slot.merges_failed += 1
-            slot.merge_after = time.monotonic() + pause
-
-        await self._long.acquire()
-        if slot.leaves:  # it is merged when it is closed, if that is worth it
-            self._long.release()
-            self._chains.release(slot)
-            return
-        slot.unheard = False
-        merge, tenant = slot.open_chain.merge, slot.tenant
-        try:
-            await self._on([slot], "merge", tenant, merge, slot.memory, True, account, long=True)
-        except ChaffinchError as error:  # nothing is lost: what was not merged is in the log
-            log.warning("chain not merged: tenant=%s error=%s", tenant, error)
 
 
 def _check_names(names: tuple[str, ...]) -> None:

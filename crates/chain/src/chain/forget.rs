@@ -25,7 +25,19 @@ impl Chain {
     /// of the merge. `Error::Damaged` when a segment cannot be read: what matches elsewhere is
     /// forgotten, and in that segment once it is put back.
     pub fn forget(&self, what: &Forget) -> Result<u64> {
+        self.forget_all(std::slice::from_ref(what))
+    }
+
+    /// Forgets what matches any of these, in one step: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As `forget`; `Error::Input` for more than a batch of the log holds, which is 16 MiB.
+    pub fn forget_all(&self, what: &[Forget]) -> Result<u64> {
         let writer = self.writer()?;
+        if what.is_empty() {
+            return Ok(0);
+        }
         let count = self.forget_now(writer, what)?;
         self.merge_forgotten(count)?;
         match self.live().broken.first() {
@@ -39,10 +51,11 @@ impl Chain {
         }
     }
 
-    pub(super) fn forget_now(&self, writer: &Writer, what: &Forget) -> Result<u64> {
+    pub(super) fn forget_now(&self, writer: &Writer, what: &[Forget]) -> Result<u64> {
         let mut state = self.state(writer)?;
         self.make_sure(&mut state)?;
         let up_to_sequence = state.next_sequence - 1;
+        let batch = batch(what, up_to_sequence)?;
         let is_kept = !kept_logs(&*self.disk, &self.directory)?.is_empty();
         let count = self.forget_in_memory(what, up_to_sequence);
         let is_whole = {
@@ -53,15 +66,7 @@ impl Chain {
         // What cannot be read now may be put back; of a log with damage that is kept nobody knows
         // what is in it, and it goes with the next merge.
         if count > 0 || !is_whole || is_kept {
-            let mut batch = Batch::default();
-            let operation = Operation::Forget {
-                what: what.clone(),
-                up_to_sequence,
-            };
-            let appended = batch
-                .push(&operation)
-                .and_then(|()| writer.append(&mut state, &batch));
-            match appended {
+            match writer.append(&mut state, &batch) {
                 Ok(place) => own.push(place),
                 Err(error) => {
                     self.recover_with(writer, &mut state, &error);
@@ -69,7 +74,8 @@ impl Chain {
                 }
             }
             if let Some(building) = &mut state.building {
-                building.forgotten.push((what.clone(), up_to_sequence));
+                let forgotten = what.iter().map(|what| (what.clone(), up_to_sequence));
+                building.forgotten.extend(forgotten);
             }
         }
         // That there is nothing more to forget may be because another thread is just doing it.
@@ -81,7 +87,7 @@ impl Chain {
 
     /// With the writer's state held, so that nobody else learns or forgets: messages are generated
     /// meanwhile, unless there are few to be taken off.
-    fn forget_in_memory(&self, what: &Forget, up_to_sequence: u64) -> u64 {
+    fn forget_in_memory(&self, what: &[Forget], up_to_sequence: u64) -> u64 {
         let live = self.live();
         let mut found = live.find(what);
         if found.count() <= AT_ONCE && !live.shares(&found) {
@@ -94,6 +100,17 @@ impl Chain {
         self.live_mut().put(&mut graves, &found);
         count
     }
+}
+
+fn batch(what: &[Forget], up_to_sequence: u64) -> Result<Batch> {
+    let mut batch = Batch::default();
+    for what in what {
+        batch.push(&Operation::Forget {
+            what: what.clone(),
+            up_to_sequence,
+        })?;
+    }
+    Ok(batch)
 }
 
 /// Messages that match, part by part.
@@ -126,21 +143,22 @@ impl Live {
     /// Forgets what matches and came no later than a sequence number; how many messages that were.
     /// A segment in which that cannot be done serves no longer.
     pub fn forget(&mut self, what: &Forget, up_to_sequence: u64) -> u64 {
-        let mut found = self.find(what);
+        let mut found = self.find(std::slice::from_ref(what));
         self.take_off(&mut found, up_to_sequence)
     }
 
-    fn find(&self, what: &Forget) -> Found {
-        let mut found = Found {
-            fresh: self.fresh.find(what),
-            ..Found::default()
-        };
-        if let Some(frozen) = &self.frozen {
-            found.frozen = frozen.fresh.find(what);
+    fn find(&self, what: &[Forget]) -> Found {
+        let mut found = Found::default();
+        for what in what {
+            found.fresh.extend(self.fresh.find(what));
+            if let Some(frozen) = &self.frozen {
+                found.frozen.extend(frozen.fresh.find(what));
+            }
         }
         for held in &self.segments {
             let number = held.entry.number;
-            match held.find(what) {
+            let messages: Result<Vec<Vec<u32>>> = what.iter().map(|what| held.find(what)).collect();
+            match messages.map(|messages| messages.concat()) {
                 Ok(messages) if messages.is_empty() => {}
                 Ok(messages) => found.segments.push((number, messages)),
                 Err(error) => found.failed.push((number, error.to_string())),

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::bury;
+use super::runs::Runs;
 use crate::dead::Dead;
 use crate::messages::Messages;
 use crate::segment::Segment;
@@ -23,6 +24,8 @@ pub struct Held {
     pub segment: Arc<Segment>,
     pub messages: Arc<Messages>,
     pub dead: Dead,
+    /// Of its messages that have attachments, once it is asked for.
+    pub attached_runs: Arc<OnceLock<Runs>>,
 }
 
 impl Held {
@@ -59,7 +62,21 @@ impl Held {
             segment: Arc::new(segment),
             messages: Arc::new(messages),
             dead: Dead::default(),
+            attached_runs: Arc::default(),
         })
+    }
+
+    /// Where the runs of its messages that have attachments are; read from the file the first time.
+    ///
+    /// # Errors
+    ///
+    /// `Error::Damaged` for a message file that cannot be read.
+    pub fn runs(&self, length: usize) -> Result<&Runs> {
+        if let Some(runs) = self.attached_runs.get() {
+            return Ok(runs);
+        }
+        let runs = Runs::of(&self.messages, length)?;
+        Ok(self.attached_runs.get_or_init(|| runs))
     }
 
     /// Messages that are not forgotten.

@@ -7,6 +7,7 @@
 
 mod archive;
 mod bury;
+mod count;
 mod counters;
 mod export;
 mod forget;
@@ -14,6 +15,7 @@ mod fresh;
 mod gather;
 mod gathered;
 mod held;
+mod illustration;
 mod import;
 mod interning;
 mod learn;
@@ -26,6 +28,7 @@ mod plan;
 mod publish;
 mod references;
 mod replay;
+mod runs;
 mod speak;
 mod stats;
 #[cfg(test)]
@@ -44,6 +47,7 @@ use crate::tokens::{Limits, Tokenizer};
 use crate::{Error, Result};
 use live::Live;
 use merging::{Merging, Turn};
+use runs::Runs;
 use writer::{Writer, WriterState};
 
 pub use learn::Added;
@@ -108,9 +112,20 @@ impl Chain {
         self.writer.is_some()
     }
 
-    /// Bytes that the delta and what was forgotten take in memory.
+    /// Bytes that the delta, what was forgotten, and what finds attachments take in memory.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
+        let live = self.live();
+        let runs = live
+            .segments
+            .iter()
+            .filter_map(|held| held.attached_runs.get());
+        live.memory_bytes() + runs.map(Runs::memory_bytes).sum::<usize>()
+    }
+
+    /// Those of them that a merge would put on the disk.
+    #[must_use]
+    pub fn unmerged_bytes(&self) -> usize {
         self.live().memory_bytes()
     }
 

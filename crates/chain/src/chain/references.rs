@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::Chain;
+use super::fresh::Fresh;
 use super::held::Held;
 use super::live::Live;
+use super::runs::runs;
 use crate::Result;
 use crate::messages::OwnedAbout;
 use crate::tokens::{Mode, Tokens, join};
@@ -36,7 +38,7 @@ impl Chain {
             .tokenize(text, &mut words, &mut crate::tokens::Cut::default());
         let (segments, options, mut found) = {
             let live = self.live();
-            let length = usize::from(live.options.order) + 1;
+            let length = live.run_length();
             let found = references_in_deltas(&live, &words, length, most);
             (live.segments.clone(), live.options.clone(), found)
         };
@@ -75,8 +77,41 @@ fn keep_most(found: &mut Vec<Place>, most: usize) {
     found.truncate(most);
 }
 
-fn grams(tokens: &[u32], length: usize) -> impl Iterator<Item = &[u32]> {
-    tokens.windows(length.min(tokens.len()).max(1))
+/// The numbers that a part has for the words of a text; the greatest for one that it does not know.
+pub(super) fn numbers(words: &Tokens, most: usize, find: impl Fn(&str) -> Option<u32>) -> Vec<u32> {
+    let known = words
+        .iter()
+        .take(most)
+        .map(|word| find(word).unwrap_or(u32::MAX));
+    known.collect()
+}
+
+/// A message of a segment as a reference.
+///
+/// # Errors
+///
+/// `Error::Damaged` for a message file that cannot be read.
+pub(super) fn of_segment(
+    held: &Held,
+    mode: Mode,
+    message: usize,
+    shared: u32,
+) -> Result<Reference> {
+    let (mut tokens, mut text) = (Vec::new(), String::new());
+    held.messages.tokens(message, &mut tokens)?;
+    let vocabulary = held.segment.vocabulary();
+    let words = tokens.iter().map(|&token| vocabulary.get(token));
+    join(mode, words, &mut text);
+    Ok(reference(held.messages.about(message)?, text, shared))
+}
+
+/// The same of a delta.
+pub(super) fn of_delta(fresh: &Fresh, mode: Mode, message: usize, shared: u32) -> Reference {
+    let vocabulary = fresh.delta.vocabulary();
+    let tokens = fresh.delta.message(message as u32).iter();
+    let mut text = String::new();
+    join(mode, tokens.map(|&token| vocabulary.get(token)), &mut text);
+    reference(fresh.table.about(message).into_owned(), text, shared)
 }
 
 fn references_in_segments(
@@ -89,11 +124,8 @@ fn references_in_segments(
     let mut found = Vec::new();
     for (index, held) in segments.iter().enumerate() {
         let vocabulary = held.segment.vocabulary();
-        let numbers: Vec<u32> = words
-            .iter()
-            .map(|word| vocabulary.find(word).unwrap_or(u32::MAX))
-            .collect();
-        let wanted: HashSet<&[u32]> = grams(&numbers, length).collect();
+        let numbers = numbers(words, usize::MAX, |word| vocabulary.find(word));
+        let wanted: HashSet<&[u32]> = runs(&numbers, length).collect();
         held.messages.for_each_tokens(|message, tokens| {
             let shared = shared(tokens, length, &wanted);
             if shared > 0 && !held.dead.contains(message as u32) {
@@ -103,19 +135,9 @@ fn references_in_segments(
         })?;
         keep_most(&mut found, most);
     }
-    let mut tokens = Vec::new();
-    let with_text = found.into_iter().map(|(shared, index, message)| {
-        let held = &segments[index];
-        held.messages.tokens(message, &mut tokens)?;
-        let vocabulary = held.segment.vocabulary();
-        let mut text = String::new();
-        join(
-            mode,
-            tokens.iter().map(|&token| vocabulary.get(token)),
-            &mut text,
-        );
-        Ok(reference(held.messages.about(message)?, text, shared))
-    });
+    let with_text = found
+        .into_iter()
+        .map(|(shared, index, message)| of_segment(&segments[index], mode, message, shared));
     with_text.collect()
 }
 
@@ -124,11 +146,8 @@ fn references_in_deltas(live: &Live, words: &Tokens, length: usize, most: usize)
     let deltas: Vec<_> = live.deltas().collect();
     for (index, (fresh, dead)) in deltas.iter().enumerate() {
         let vocabulary = fresh.delta.vocabulary();
-        let numbers: Vec<u32> = words
-            .iter()
-            .map(|word| vocabulary.find(word).unwrap_or(u32::MAX))
-            .collect();
-        let wanted: HashSet<&[u32]> = grams(&numbers, length).collect();
+        let numbers = numbers(words, usize::MAX, |word| vocabulary.find(word));
+        let wanted: HashSet<&[u32]> = runs(&numbers, length).collect();
         for message in 0..fresh.table.len() {
             let shared = shared(fresh.delta.message(message as u32), length, &wanted);
             if shared > 0 && !dead.contains(message as u32) {
@@ -138,22 +157,14 @@ fn references_in_deltas(live: &Live, words: &Tokens, length: usize, most: usize)
     }
     keep_most(&mut found, most);
     let with_text = found.into_iter().map(|(shared, index, message)| {
-        let (fresh, _) = deltas[index];
-        let vocabulary = fresh.delta.vocabulary();
-        let tokens = fresh.delta.message(message as u32).iter();
-        let mut text = String::new();
-        join(
-            live.options.mode,
-            tokens.map(|&token| vocabulary.get(token)),
-            &mut text,
-        );
-        reference(fresh.table.about(message).into_owned(), text, shared)
+        of_delta(deltas[index].0, live.options.mode, message, shared)
     });
     with_text.collect()
 }
 
-fn shared(tokens: &[u32], length: usize, wanted: &HashSet<&[u32]>) -> u32 {
-    grams(tokens, length)
-        .filter(|gram| wanted.contains(gram))
+/// Runs of a message that are among the wanted.
+pub(super) fn shared(tokens: &[u32], length: usize, wanted: &HashSet<&[u32]>) -> u32 {
+    runs(tokens, length)
+        .filter(|run| wanted.contains(run))
         .count() as u32
 }

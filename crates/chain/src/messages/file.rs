@@ -166,9 +166,15 @@ impl Messages {
         })
     }
 
+    /// The message of each attachment, ascending unless the file is damaged.
+    #[must_use]
+    pub fn attached(&self) -> &[u32] {
+        self.sections.slice::<u32>(&self.attached)
+    }
+
     fn read_attachments(&self, index: usize, into: &mut Vec<String>) -> Result<()> {
         into.clear();
-        let attached = self.sections.slice::<u32>(&self.attached);
+        let attached = self.attached();
         let first = attached.partition_point(|&message| (message as usize) < index);
         let of = attached[first..]
             .iter()

@@ -119,6 +119,12 @@ impl Table {
         }
     }
 
+    /// The messages that have attachments, ascending, and these.
+    #[must_use]
+    pub fn attached(&self) -> &[(u32, Box<[String]>)] {
+        &self.attachments
+    }
+
     #[must_use]
     pub fn sequence(&self, index: usize) -> u64 {
         self.sequences.get(index)

@@ -209,6 +209,7 @@ fn looks(world: &World) {
         let chain = &world.chains[turn % CHAINS];
         assert_eq!(chain.stats().unwrap().damage, [""; 0]);
         chain.references("the cat sat on", 3).unwrap();
+        chain.illustration("the cat sat on", None).unwrap();
         assert!(chain.memory_bytes() < 1 << 30);
         let _ = chain.wants_merge();
         if turn % 3 == 0 {

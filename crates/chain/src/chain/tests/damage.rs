@@ -116,6 +116,9 @@ fn what_is_left(directory: &Path, all: &Messages, what: &str) -> Option<(Message
     if let Err(error) = chain.references("the old cat sat on 5 red mats", 3) {
         is_sentence(&error, what);
     }
+    if let Err(error) = chain.illustration("the old cat sat on 5 red mats", Some(1)) {
+        is_sentence(&error, what);
+    }
     let verified = chain.verify().unwrap().damage;
     chain.stats().unwrap();
     // A merge reads everything that it takes over; what is damaged it leaves alone.

@@ -68,7 +68,7 @@ fn until_then_it_is_silent_and_says_why_and_takes_no_memory() {
     let reader = Chain::open(directory.path(), &Opening::default()).unwrap();
     // As if it were killed before the merge.
     let count = chain
-        .forget_now(chain.writer().unwrap(), &channel("a"))
+        .forget_now(chain.writer().unwrap(), &[channel("a")])
         .unwrap();
     assert_eq!(count, FORGOTTEN as u64);
     reader.refresh().unwrap();

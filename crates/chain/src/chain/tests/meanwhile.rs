@@ -93,6 +93,53 @@ fn what_is_learned_and_forgotten_during_a_merge_counts_whether_it_fails_or_not()
 
 /// Each log keeps to the vocabulary's bound on its own; both together hold more, and are read
 /// together.
+fn edits(chain: &Chain, id: &str, text: &str) {
+    let what = [Forget::Message(id.parse().unwrap())];
+    assert_eq!(chain.forget_all(&what).unwrap(), 1, "{id}");
+    let added = chain.add(&[record(id, "a", "", text)]).unwrap();
+    assert_eq!((added.learned, added.duplicates), (1, 0), "{id}");
+}
+
+#[test]
+fn a_message_that_is_edited_during_a_merge_is_there_once_as_it_was_last() {
+    for fails in [false, true] {
+        let disk = Hooked::default();
+        let (directory, chain) = begun(&disk);
+        chain.merge(Extent::Due).unwrap();
+        chain.add(&[record("m5", "b", "", "in memory")]).unwrap();
+        edits(&chain, "m1", "edited before");
+        let chain = merge_with(&disk, chain, fails, |chain| {
+            for id in ["m0", "m1", "m5"] {
+                edits(chain, id, &format!("{id} edited meanwhile"));
+                edits(chain, id, &format!("{id} edited again"));
+            }
+        });
+        let expected = [
+            "m0 edited again",
+            "m1 edited again",
+            "m5 edited again",
+            "the first cat 2",
+            "the first cat 3",
+            "the first cat 4",
+        ];
+        assert_eq!(texts(chain.get().unwrap()), expected, "fails: {fails}");
+        drop(chain);
+        let chain = open(directory.path());
+        assert_eq!(texts(&chain), expected, "fails: {fails}, opened again");
+        for id in ["m0", "m2", "m5"] {
+            edits(&chain, id, &format!("{id} after"));
+        }
+        drop(chain);
+        let chain = open(directory.path());
+        chain.merge(Extent::Whole).unwrap();
+        let ids: Vec<String> = messages(&chain)
+            .into_values()
+            .map(|known| known.id)
+            .collect();
+        assert_eq!(ids, ["m0", "m1", "m2", "m5", "m3", "m4"]);
+    }
+}
+
 #[test]
 fn a_full_vocabulary_loses_nothing_that_was_stored() {
     let disk = Hooked::default();

@@ -11,6 +11,7 @@ mod damage;
 mod forgetting_much;
 mod full_disk;
 mod hooked;
+mod illustrations;
 mod leaks;
 mod meanwhile;
 mod merges;

@@ -13,7 +13,7 @@ pub(super) enum Step {
     /// Closes the chain if it is open.
     Open,
     Add(Vec<Record>),
-    Forget(Forget),
+    Forget(Vec<Forget>),
     Train(&'static str, String),
     Merge(Extent),
 }
@@ -49,6 +49,11 @@ fn batch(from: usize, to: usize) -> Step {
     Step::Add(records.collect())
 }
 
+fn ids(ids: &[&str]) -> Vec<Forget> {
+    let ids = ids.iter().map(|id| Forget::Message(id.parse().unwrap()));
+    ids.collect()
+}
+
 fn text_of(number: usize) -> String {
     format!(
         "the {} cat sat on {number} mats",
@@ -70,19 +75,26 @@ pub(super) fn steps() -> Vec<Step> {
     vec![
         Step::Open,
         batch(0, 5),
-        Step::Forget(Forget::Message("m1".parse().unwrap())),
+        Step::Forget(vec![Forget::Message("m1".parse().unwrap())]),
         batch(5, 9),
         Step::Merge(Extent::Due),
-        Step::Forget(Forget::Author("author2".into())),
+        Step::Forget(vec![Forget::Author("author2".into())]),
         Step::Train("file", file(0, 12)),
         batch(9, 12),
-        Step::Forget(Forget::Channel("channel0".into())),
+        Step::Forget(vec![Forget::Channel("channel0".into())]),
         Step::Merge(Extent::Whole),
         Step::Open,
         batch(12, 15),
         Step::Merge(Extent::Changed(backward)),
-        Step::Forget(Forget::Before(4500)),
+        Step::Forget(vec![Forget::Before(4500)]),
         batch(15, 17),
+        // Of a segment, of the delta, and one that never was.
+        Step::Forget(ids(&["m7", "m16", "m8", "none", "m7"])),
+        // Edits: the ids are learned anew.
+        Step::Add(vec![
+            record("m16", "author0", "channel1", "16 was edited"),
+            record("m8", "author0", "channel3", "8 was edited"),
+        ]),
         Step::Open,
         Step::Merge(Extent::Due),
         batch(17, 90),
@@ -134,7 +146,7 @@ impl Life {
                 assert_eq!(added.learned, records.len() as u64);
             }
             (Step::Forget(what), Some(chain)) => {
-                assert_eq!(chain.forget(what)?, self.going.len() as u64);
+                assert_eq!(chain.forget_all(what)?, self.going.len() as u64);
             }
             (Step::Train(key, text), Some(chain)) => {
                 chain.train(key, &mut lines(text), Training::default(), &mut |_| true)?;
@@ -149,14 +161,17 @@ impl Life {
         Ok(())
     }
 
-    fn matching(&self, what: &Forget) -> Vec<String> {
-        let matches = |known: &Known| match what {
+    fn matching(&self, what: &[Forget]) -> Vec<String> {
+        let matches = |known: &Known, what: &Forget| match what {
             Forget::Message(id) => known.id == id.to_string(),
             Forget::Author(author) => known.author == *author,
             Forget::Channel(channel) => known.channel == *channel,
             Forget::Before(time) => known.time_ms.is_some_and(|known| known < *time),
         };
-        let matching = self.acknowledged.iter().filter(|(_, known)| matches(known));
+        let matching = self
+            .acknowledged
+            .iter()
+            .filter(|(_, known)| what.iter().any(|what| matches(known, what)));
         matching.map(|(text, _)| text.clone()).collect()
     }
 

@@ -201,7 +201,12 @@ fn nothing_is_said_on_the_word_of_one_who_took_it_back_before_it_was_merged() {
     let reader = Chain::open(directory.path(), &Opening::default()).unwrap();
     // As if it were killed before the merge.
     let what = Forget::Message("author2".parse().unwrap());
-    assert_eq!(chain.forget_now(chain.writer().unwrap(), &what).unwrap(), 1);
+    assert_eq!(
+        chain
+            .forget_now(chain.writer().unwrap(), std::slice::from_ref(&what))
+            .unwrap(),
+        1
+    );
     reader.refresh().unwrap();
     assert!(is_mute(&chain) && is_mute(&reader) && chain.wants_merge());
     drop(chain);
@@ -238,7 +243,12 @@ fn without_a_guard_too_nothing_is_said_that_too_few_authors_had() {
     assert!(is_said(&chain, "home") && !is_said(&chain, "quickly"));
     all_three_say(&chain);
     let what = Forget::Message("author2".parse().unwrap());
-    assert_eq!(chain.forget_now(chain.writer().unwrap(), &what).unwrap(), 1);
+    assert_eq!(
+        chain
+            .forget_now(chain.writer().unwrap(), std::slice::from_ref(&what))
+            .unwrap(),
+        1
+    );
     assert!(is_mute(&chain) && chain.wants_merge());
     assert_eq!(chain.forget(&what).unwrap(), 0);
     assert!(is_said(&chain, "home") && !is_said(&chain, "quibbly"));
