@@ -64,9 +64,8 @@ def _type_text(base: Any, metas: tuple[Meta, ...]) -> str:
     if any(meta.extra and meta.extra.get("unit") == "bytes" for meta in metas):
         name = "a size such as 64M"
     else:
-        name = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(
-            base, "a list of texts"
-        )
+        listed = "a list of texts" if base == tuple[str, ...] else "a list of ids"
+        name = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(base, listed)
     low = next((m.ge if m.ge is not None else m.gt for m in metas if m.ge is not None or m.gt is not None), None)
     high = next((m.le for m in metas if m.le is not None), None)
     if low is not None and high is not None:

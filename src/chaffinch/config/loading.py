@@ -13,7 +13,7 @@ from chaffinch.config.file import line_of, read_file
 from chaffinch.config.tree import SECTIONS, Config, Section, ServiceSettings
 from chaffinch.errors import InputError
 
-_OUTSIDE_THE_TREE = frozenset({"CHAFFINCH_CONFIG", "CHAFFINCH_STATE"})
+_OUTSIDE_THE_TREE = frozenset({"CHAFFINCH_CONFIG", "CHAFFINCH_STATE", "CHAFFINCH_BOT_TOKEN"})
 
 _SIZE = re.compile(r"(?i)\s*(\d+(?:\.\d+)?)\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib|t|tb|tib)\s*")
 

@@ -365,10 +365,17 @@ class BotSettings(Section, frozen=True):
     channels_at_once: Annotated[
         Annotated[int, Meta(ge=1, le=32)], Meta(description="Channels whose history is read at once in a training.")
     ] = 4
+    trainings_at_once: Annotated[
+        Annotated[int, Meta(ge=1, le=32)], Meta(description="Guilds whose trainings run at once; others wait in order.")
+    ] = 4
     leave_days: Annotated[
         Annotated[float, Meta(ge=0, extra={"unit": "days"})],
         Meta(description="How long a guild that the bot left is remembered; then its chain is deleted."),
     ] = 7.0
+    own_chains: Annotated[
+        Annotated[int, Meta(ge=0, le=10_000)],
+        Meta(description="Members of one guild who may have a chain of their own; each is looked into at deletions."),
+    ] = 100
     import_bytes: Annotated[Bytes, Meta(description="The largest file that `/train` takes as an attachment.")] = (
         64 << 20
     )
@@ -378,6 +385,18 @@ class BotSettings(Section, frozen=True):
     refreshed_urls: Annotated[
         Annotated[int, Meta(ge=16)], Meta(description="Addresses of attachments that are remembered once refreshed.")
     ] = 4096
+    waiting_changes: Annotated[
+        Annotated[int, Meta(ge=16)],
+        Meta(description="Messages to learn or unlearn that wait while another process writes a guild's chain."),
+    ] = 1024
+    answers_at_once: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="Messages of one guild that are being answered; one more is learned and not answered."),
+    ] = 8
+    slow_ms: Annotated[
+        Annotated[float, Meta(gt=0, extra={"unit": "milliseconds"})],
+        Meta(description="What the bot does that takes longer is counted and logged."),
+    ] = 1000.0
     metrics_port: Annotated[
         Port, Meta(description="The port of the metrics page of `bot discord`, on `metrics.host`; 0 switches it off.")
     ] = 9478

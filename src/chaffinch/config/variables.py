@@ -16,6 +16,11 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def take(name: str) -> str:
+    """A variable that holds a secret; from now on no process that is started inherits it. Empty where it is not set."""
+    return os.environ.pop(name, "")
+
+
 def state_directory() -> Path:
     """Where a fleet keeps its state unless it is told: `$XDG_STATE_HOME/chaffinch`, or `~/.local/state/chaffinch`."""
     base = os.environ.get("XDG_STATE_HOME")
