@@ -80,6 +80,48 @@ METRICS: Final = (
         ("reason",),
     ),
     Metric(
+        "bot_reply_seconds",
+        "latency",
+        "From the event that asks for an answer until it is posted.",
+        ("guild",),
+        "seconds",
+    ),
+    Metric("bot_answers", "counter", "Answers posted, by what asked: mention, autorespond or command.", ("cause",)),
+    Metric("bot_refusals", "counter", "Answers that were asked for and not given, by why.", ("reason",)),
+    Metric("bot_tries", "counter", "Tries that the messages posted had taken.", ("guild",)),
+    Metric("bot_commands", "counter", "Commands given: done, refused or failed.", ("command", "outcome")),
+    Metric("bot_learned", "counter", "Messages learned as they came.", ("guild",)),
+    Metric("bot_trained", "counter", "Messages learned by trainings.", ("guild",)),
+    Metric("bot_edited", "counter", "Messages learned anew, because they were edited.", ("guild",)),
+    Metric("bot_forgotten", "counter", "Messages unlearned, whoever asked for it.", ("guild",)),
+    Metric(
+        "bot_changes_lost", "counter", "Changes of chains that were not made, for want of room to wait.", ("guild",)
+    ),
+    Metric(
+        "bot_changes_waiting", "gauge", "Changes of chains that wait: the chain is held, or the disk full.", ("group",)
+    ),
+    Metric("bot_forgettings_due", "gauge", "Members whose messages are still to be forgotten.", ("group",)),
+    Metric("bot_duties_put_off", "counter", "Forgetting, retention or deletion put off and tried again.", ("duty",)),
+    Metric("bot_guilds_deleted", "counter", "Guilds of which everything was deleted, after the bot had left."),
+    Metric(
+        "bot_pictures",
+        "counter",
+        "Attachments to go with answers: posted, none, gone, too_large, busy, failed.",
+        ("outcome",),
+    ),
+    Metric("bot_refreshed_urls", "counter", "Addresses of attachments: hit (refreshed before) or miss.", ("outcome",)),
+    Metric("bot_events_failed", "counter", "Events of Discord's that met a fault; the log has it.", ("event",)),
+    Metric("bot_slow_operations", "counter", "Operations that took longer than bot.slow_ms.", ("operation",)),
+    Metric(
+        "bot_gateway_latency_seconds",
+        "gauge",
+        "How long Discord's gateway took for the last heartbeat.",
+        ("group",),
+        "seconds",
+    ),
+    Metric("bot_connected", "gauge", "1 while there is a session with Discord's gateway.", ("group",)),
+    Metric("bot_guilds", "gauge", "Guilds that the bot is in.", ("group",)),
+    Metric(
         "load_requests", "counter", "Requests answered or failed, by class of status; none: no answer.", ("status",)
     ),
     Metric("load_errors", "counter", "Requests that failed, by class of error.", ("error",)),

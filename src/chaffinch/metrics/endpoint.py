@@ -28,19 +28,25 @@ log = logging.getLogger("chaffinch.metrics")
 
 
 async def serve_metrics(
-    host: str, port: int, snapshot: Read, stopping: asyncio.Event, bound: socket.socket | None = None
+    host: str,
+    port: int,
+    snapshot: Read,
+    stopping: asyncio.Event,
+    bound: socket.socket | None = None,
+    *,
+    setting: str = "metrics.port",
 ) -> None:
     """Answer `GET /metrics` and `GET /health` until `stopping` is set.
 
     `snapshot` gives a snapshot's bytes. `bound` is the socket where it was bound before: it stays so afterwards, and
-    refuses. Raises `RunError` when the port cannot be had.
+    refuses. Raises `RunError` when the port cannot be had; `setting` is where it comes from.
     """
     endpoint = Endpoint(snapshot)
     start = functools.partial(asyncio.start_server, endpoint.serve, limit=HEADER_BYTES, backlog=MOST_CONNECTIONS)
     try:
         server = await (start(host, port) if bound is None else start(sock=bound.dup()))
     except OSError as error:
-        raise RunError(_refused(host, port, error)) from None
+        raise RunError(_refused(host, port, error, setting)) from None
     async with server:
         await stopping.wait()
         if bound is not None:
@@ -65,8 +71,8 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _refused(host: str, port: int, error: OSError) -> str:
-    return f"the metrics page cannot listen on {host} port {port}: {error.strerror or error}; set metrics.port"
+def _refused(host: str, port: int, error: OSError, setting: str = "metrics.port") -> str:
+    return f"the metrics page cannot listen on {host} port {port}: {error.strerror or error}; set {setting}"
 
 
 class Endpoint:

@@ -1,0 +1,319 @@
+"""What is learned from what people say, and unlearned when they take it back.
+
+A guild's chain learns from people, in channels that listen, and not what was said to the bot as a command. The text is
+learned without mentions of the bot; other mentions stay, and ping nobody, since nothing that the bot says does. Who
+agreed to have a chain of their own is learned from in that too.
+
+All changes of one guild's chains are made one after the other, in `book.turn`. While a training makes the chain anew
+they are made in both: `training.clean` says so before there is a chain anew, so that nothing is missing in it.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import msgspec
+
+from chaffinch.caches import Recent
+from chaffinch.chain.errors import UnknownTenantError
+from chaffinch.chain.results import Added, Message, Options
+from chaffinch.chain.tenants import Tenants
+from chaffinch.chat import content
+from chaffinch.chat.book.book import Book
+from chaffinch.chat.learning.flights import Flight, Flights
+from chaffinch.chat.learning.postponed import Postponed
+from chaffinch.chat.measures import Measures
+from chaffinch.chat.names import own_of, tenant_of
+from chaffinch.chat.seen import Seen
+from chaffinch.config.tree import BotSettings
+from chaffinch.errors import ChaffinchError, RunError
+
+__all__ = ["Flight", "Learner", "message_of"]
+
+log = logging.getLogger("chaffinch.bot")
+
+MOST_RECENT: Final = 4096
+"""Messages of all guilds of which is known what they said when they last came, to see that an edit changed nothing:
+Discord sends one too when it has found the picture of a link.
+"""
+
+
+def text_of(seen: Seen, bot_id: int) -> str:
+    """What a chain learns of its text."""
+    return content.without_mention(seen.text, bot_id) if bot_id else seen.text.strip()
+
+
+def message_of(seen: Seen, bot_id: int = 0) -> Message:
+    """What a chain learns of a message."""
+    return Message(
+        text_of(seen, bot_id),
+        id=str(seen.id),
+        author=str(seen.author),
+        channel=str(seen.channel),
+        time_ms=seen.time_ms,
+        attachments=seen.attachments,
+    )
+
+
+class Learner:
+    """Learns and unlearns. What cannot be written now waits in a bounded queue: see `postponed`.
+
+    Its methods return when the change is durable, or waits. They raise what the book raises.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        tenants: Tenants,
+        measures: Measures,
+        settings: BotSettings | None = None,
+        *,
+        is_command: Callable[[str], bool] | None = None,
+        bot_id: int = 0,
+    ) -> None:
+        """`is_command` says what is none to be learned; by default what begins with the prefix."""
+        self.bot_id = bot_id
+        """Of whom mentions are not learned. Known once the bot is ready, before it sees a message."""
+        settings = settings or BotSettings()
+        self.is_command = is_command or (lambda text: content.is_command(text, settings.prefix))
+        self._book = book
+        self._tenants = tenants
+        self._measures = measures
+        self._flights = Flights()
+        self._recent: Recent[int, int] = Recent(MOST_RECENT)
+        self.postponed = Postponed(book, measures, settings.waiting_changes)
+
+    async def close(self) -> None:
+        """Try once more what waits; what still cannot be written is counted and logged as lost."""
+        await self.postponed.close()
+
+    # What comes as it happens ---------------------------------------------------------------------------------------
+
+    def is_wanted(self, seen: Seen) -> bool:
+        """Whether a message is to be learned, as things stand when it arrives.
+
+        Whether its author is out is looked at again when it is learned: they may have asked to be forgotten meanwhile.
+        """
+        return (
+            seen.is_human
+            and self._book.channel(seen.guild, seen.parent).listens
+            and seen.author not in self._book.asked_out(seen.guild)
+            and not self.is_command(seen.text)
+            and bool(text_of(seen, self.bot_id))
+        )
+
+    async def learn(self, seen: Seen, flight: Flight | None = None, *, is_wanted: bool | None = None) -> None:
+        """Learn a message, unless it was deleted or edited since `flight` began.
+
+        `is_wanted` is what that said when the message arrived, if that was before now.
+        """
+        wanted = self.is_wanted(seen) if is_wanted is None else is_wanted
+        told = seen.is_human and seen.roles is not None and self._is_role_new(seen.guild, seen.author, seen.roles)
+        if not (wanted or told):
+            return
+        if wanted and not (flight is not None and flight.lost(seen)):
+            self._recent.put(seen.id, _fingerprint(seen))
+
+        async def change() -> None:
+            if await self._is_out(seen) or not wanted or (flight is not None and flight.lost(seen)):
+                return
+            added = await self._add(seen)
+            self._measures.learned(seen.guild, added.learned)
+
+        await self._make(seen.guild, change, unlearns=told)
+
+    async def edited(self, seen: Seen) -> None:
+        """Unlearn what a message said before, and learn what it says now. Costs nothing if it says the same."""
+        if not seen.is_human or self._recent.get(seen.id) == _fingerprint(seen):
+            return
+        self._recent.put(seen.id, _fingerprint(seen))  # now: a later edit may come before this one has its turn
+        self._flights.note_messages(seen.guild, (seen.id,))
+        wanted = self.is_wanted(seen)
+
+        async def change() -> None:
+            is_out = await self._is_out(seen)
+            forgotten = await self._forget(seen.guild, messages=[str(seen.id)], of=seen.author)
+            if is_out or not wanted:
+                self._measures.forgotten(seen.guild, forgotten)
+                return
+            added = await self._add(seen)
+            if forgotten:
+                self._measures.edited(seen.guild)
+            else:
+                self._measures.learned(seen.guild, added.learned)
+
+        await self._make(seen.guild, change, unlearns=True)
+
+    async def deleted(self, guild: int, ids: Collection[int]) -> None:
+        """Unlearn messages that were deleted, one or many, whether or not anything of them was learned."""
+        if not ids:
+            return
+        self._flights.note_messages(guild, ids)
+        messages = [str(message) for message in ids]
+
+        async def change() -> None:
+            self._measures.forgotten(guild, await self._forget(guild, messages=messages))
+
+        await self._make(guild, change, unlearns=True)
+
+    async def thread_deleted(self, guild: int, thread: int) -> None:
+        """Unlearn what was said in a thread that is gone."""
+        self._flights.note_channel(guild, thread)
+
+        async def change() -> None:
+            self._measures.forgotten(guild, await self._forget(guild, channel=str(thread)))
+            await self._book.drop_channel(guild, thread)
+
+        await self._make(guild, change, unlearns=True)
+
+    async def channel_deleted(self, guild: int, channel: int) -> None:
+        """Unlearn what was said in a channel that is gone, and in its threads, of which Discord tells nothing."""
+        self._flights.note_channel(guild, channel)
+
+        async def change() -> None:
+            for gone in (channel, *self._book.threads_of(guild, channel)):
+                self._measures.forgotten(guild, await self._forget(guild, channel=str(gone)))
+            await self._book.drop_channel(guild, channel)
+
+        await self._make(guild, change, unlearns=True)
+
+    async def roles_seen(self, guild: int, user: int, roles: frozenset[int]) -> None:
+        """Somebody was seen with these roles: with the opt-out role they are forgotten, and not learned from."""
+
+        async def change() -> None:
+            await self._mark_by_role(guild, user, roles)
+
+        if self._is_role_new(guild, user, roles):
+            await self._make(guild, change, unlearns=True)
+
+    # What a training brings -----------------------------------------------------------------------------------------
+
+    def in_flight(self, guild: int) -> AbstractContextManager[Flight]:
+        """From before messages are asked for until they are learned."""
+        return self._flights.begun(guild)
+
+    async def learn_page(self, guild: int, flight: Flight, seens: Sequence[Seen], anew: bool) -> Added:
+        """Learn what of a page is to be learned, in the guild's chain or in the one made anew, and in own chains.
+
+        Raises `ChaffinchError`; a page may be learned again, what of it is known by its id is counted as duplicates.
+        """
+        async with self._book.turn(guild):
+            out = self._book.opted_out(guild)
+            kept = [one for one in seens if one.author not in out and not flight.lost(one) and self.is_wanted(one)]
+            if not kept:
+                return Added()
+            for thread, parent in {(seen.channel, seen.parent) for seen in kept if seen.channel != seen.parent}:
+                await self._book.note_thread(guild, thread, parent)
+            messages = [message_of(seen, self.bot_id) for seen in kept]
+            tenant = tenant_of(guild)
+            added = await self._tenants.add(
+                tenant, messages, anew=anew, options=self._options(guild, tenant), wait=True
+            )
+            for user in self._book.owners_of_chains(guild) & {seen.author for seen in kept}:
+                own = [message for message in messages if message.author == str(user)]
+                await self._tenants.add(own_of(guild, user), own, wait=True)
+            return added
+
+    # What both rest on ----------------------------------------------------------------------------------------------
+
+    async def _is_out(self, seen: Seen) -> bool:
+        if seen.roles is not None:
+            await self._mark_by_role(seen.guild, seen.author, seen.roles)
+        return self._book.is_out(seen.guild, seen.author)
+
+    def _is_role_new(self, guild: int, user: int, roles: frozenset[int]) -> bool:
+        role = self._book.settings(guild).opt_out_role
+        return bool(role) and (role in roles) != (user in self._book.out_by_role(guild))
+
+    async def _mark_by_role(self, guild: int, user: int, roles: frozenset[int]) -> None:
+        if not self._is_role_new(guild, user, roles):
+            return
+        is_out = self._book.settings(guild).opt_out_role in roles
+        if is_out:  # before the mark: what fails here is tried again as long as there is none
+            self._measures.forgotten(guild, await self._forget(guild, author=str(user), of=user))
+        await self._book.set_out(guild, user, is_out, by_role=True)
+
+    async def _make(self, guild: int, change: Callable[[], Awaitable[None]], *, unlearns: bool) -> None:
+        """Make a change in its turn, or have it wait: behind those that do, or because it cannot be written now."""
+        async with self._book.turn(guild):
+            if guild in self.postponed:
+                self.postponed.put(guild, change, unlearns=unlearns)
+                return
+            try:
+                await change()
+            except RunError as error:
+                log.warning("changes of a chain wait until it can be written: guild=%d error=%s", guild, error)
+                self.postponed.put(guild, change, unlearns=unlearns)
+            except ChaffinchError as error:
+                log.warning("a change of a chain was refused: guild=%d error=%s", guild, type(error).__name__)
+                self._measures.lost(guild, 1)
+
+    async def _add(self, seen: Seen) -> Added:
+        """Learn one message wherever it belongs; what became of it in the guild's chain."""
+        guild, message = seen.guild, message_of(seen, self.bot_id)
+        if seen.channel != seen.parent:
+            await self._book.note_thread(guild, seen.channel, seen.parent)
+        tenant = tenant_of(guild)
+        options = self._options(guild, tenant)
+        if await self._is_made_anew(guild):
+            await self._tenants.add(tenant, [message], anew=True, options=options, wait=True)
+        added = await self._tenants.add(tenant, [message], options=options, wait=True)
+        if self._book.has_own(guild, seen.author):
+            await self._tenants.add(own_of(guild, seen.author), [message], wait=True)
+        return added
+
+    async def _forget(
+        self,
+        guild: int,
+        *,
+        messages: Sequence[str] | None = None,
+        author: str | None = None,
+        channel: str | None = None,
+        of: int = 0,
+    ) -> int:
+        """Forget wherever it may have been learned: how many messages the guild's chain had. `of`: whose they are."""
+        owners = self._book.owners_of_chains(guild)
+        for user in owners & {of} if of else owners:
+            await self._forget_in(own_of(guild, user), messages, author, channel)
+        tenant = tenant_of(guild)
+        if self._book.training(guild) is not None:
+            await self._forget_in(tenant, messages, author, channel, anew=True)
+        return await self._forget_in(tenant, messages, author, channel)
+
+    async def _forget_in(
+        self,
+        tenant: str,
+        messages: Sequence[str] | None,
+        author: str | None,
+        channel: str | None,
+        *,
+        anew: bool = False,
+    ) -> int:
+        try:
+            return await self._tenants.forget(
+                tenant, messages=messages, author=author, channel=channel, anew=anew, wait=True
+            )
+        except UnknownTenantError:
+            return 0
+
+    async def _is_made_anew(self, guild: int) -> bool:
+        """Whether what is learned now belongs into a chain anew too; it is made if it is not there yet.
+
+        Not once it took the place of the other and only the training's end was not noted: it would replace that.
+        """
+        training = self._book.training(guild)
+        if training is None or not training.clean:
+            return False
+        return training.state == "reading" or await self._tenants.is_anew(tenant_of(guild))
+
+    def _options(self, guild: int, tenant: str) -> Options | None:
+        """What a chain is made with where the guild wants more of it than its configuration says."""
+        if not self._book.settings(guild).backward:
+            return None
+        return msgspec.structs.replace(self._tenants.candidate.options(tenant), backward=True)
+
+
+def _fingerprint(seen: Seen) -> int:
+    """Tells what a message says from what it said before, without keeping it."""
+    return hash((seen.text, seen.attachments))

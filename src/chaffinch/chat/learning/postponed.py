@@ -1,0 +1,123 @@
+"""Changes of chains that cannot be made now: another process writes the chain, or the disk is full.
+
+They wait in the order in which they came, and are tried again. There is room for a bounded number; past it what was to
+be learned goes before what is to be unlearned. What goes is counted and logged.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from chaffinch.chat.book.book import Book
+from chaffinch.chat.measures import Measures
+from chaffinch.errors import RunError
+
+log = logging.getLogger("chaffinch.bot")
+
+AGAIN_SECONDS: Final = 5.0
+"""How long what waits is left alone between two tries."""
+
+Change = Callable[[], Awaitable[None]]
+"""Made under its guild's turn, and again after a `RunError`: what it did before it failed must do no harm twice."""
+
+
+class Postponed:
+    """What waits, of all guilds together. One task tries again, for as long as anything does."""
+
+    def __init__(self, book: Book, measures: Measures, most: int, *, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._book = book
+        self._measures = measures
+        self._most = most
+        self._again_seconds = again_seconds
+        self._of: dict[int, deque[tuple[Change, bool]]] = {}
+        self._count = 0
+        self._lost: dict[int, int] = {}
+        """Since its changes began to wait."""
+        self._retrying: asyncio.Task[None] | None = None
+        self._is_closed = False
+        measures.waiting(lambda: self._count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, guild: int) -> bool:
+        return guild in self._of
+
+    def put(self, guild: int, change: Change, *, unlearns: bool) -> None:
+        """Have a change wait behind the others of its guild."""
+        if self._is_closed or (self._count >= self._most and not (unlearns and self._make_room())):
+            self._lose(guild, 1)
+            return
+        self._of.setdefault(guild, deque()).append((change, unlearns))
+        self._count += 1
+        if self._retrying is None or self._retrying.done():
+            self._retrying = asyncio.get_running_loop().create_task(self._retry(), name="bot: changes that wait")
+
+    async def close(self) -> None:
+        """Try once more; what still cannot be done is lost, and so is what is put afterwards."""
+        self._is_closed = True
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+        for guild in list(self._of):
+            await self._make(guild)
+        for guild, left in self._of.items():
+            self._measures.lost(guild, len(left))
+            log.warning("changes of a chain are lost: it could not be written: guild=%d changes=%d", guild, len(left))
+        self._of.clear()
+        self._count = 0
+
+    def _make_room(self) -> bool:
+        """Lose the oldest of what was to be learned, or, where nothing is, the oldest of what was to be unlearned."""
+        for only_learning in (True, False):
+            for guild, waiting in self._of.items():
+                for number, (_, unlearns) in enumerate(waiting):
+                    if not (only_learning and unlearns):
+                        del waiting[number]
+                        self._count -= 1
+                        self._lose(guild, 1)
+                        return True
+        return False
+
+    def _lose(self, guild: int, changes: int) -> None:
+        if not changes:
+            return
+        self._measures.lost(guild, changes)
+        if guild not in self._lost:
+            log.warning(
+                "changes of a chain are lost: there is no room for more: guild=%d waiting=%d", guild, self._count
+            )
+        self._lost[guild] = self._lost.get(guild, 0) + changes
+
+    async def _retry(self) -> None:
+        while self._of:
+            await asyncio.sleep(self._again_seconds)
+            for guild in list(self._of):
+                await self._make(guild)
+
+    async def _make(self, guild: int) -> None:
+        """Make what waits of a guild, as far as it goes."""
+        async with self._book.turn(guild):
+            waiting = self._of[guild]
+            made = 0
+            while waiting:
+                change, unlearns = waiting.popleft()
+                try:
+                    await change()
+                except RunError as error:
+                    waiting.appendleft((change, unlearns))
+                    log.debug("changes of a chain still wait: guild=%d error=%s", guild, error)
+                    return
+                except asyncio.CancelledError:
+                    waiting.appendleft((change, unlearns))
+                    raise
+                except Exception as error:  # noqa: BLE001 - the boundary of a change: the others are to be made
+                    log.warning("a change of a chain was refused: guild=%d error=%s", guild, type(error).__name__)
+                    self._measures.lost(guild, 1)
+                self._count -= 1
+                made += 1
+            del self._of[guild]
+        lost = self._lost.pop(guild, 0)
+        log.info("changes of a chain that waited are made: guild=%d changes=%d lost=%d", guild, made, lost)

@@ -1,0 +1,1 @@
+"""When the bot speaks, and what it says."""
