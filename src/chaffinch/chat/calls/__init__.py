@@ -1,0 +1,1 @@
+"""Commands, however they were given, and how they are answered."""
