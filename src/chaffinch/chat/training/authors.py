@@ -1,0 +1,48 @@
+"""Who has the opt-out role: a history tells no roles, so that authors are looked up, once each."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from chaffinch.chat.training.parts import Parts
+from chaffinch.chat.training.patience import patiently
+from chaffinch.chat.training.source import RefusedError
+
+REMEMBERED: Final = 65_536
+"""Authors who were looked up; past it who was not seen for longest is looked up again. 8 MiB."""
+
+
+class Authors:
+    """The authors of one training. Where the guild has no opt-out role nobody is looked up."""
+
+    def __init__(self, parts: Parts, guild: int) -> None:
+        self._history, self._book, self._learner = parts.history, parts.book, parts.learner
+        self._guild = guild
+        self._known: OrderedDict[int, None] = OrderedDict()
+        self._role = 0
+
+    async def look_up(self, users: Iterable[int], told: Callable[[str], None]) -> None:
+        """Write into the book which of these have the role, before anything of them is learned."""
+        if not self._book.settings(self._guild).opt_out_role:
+            return
+        for user in dict.fromkeys(users):
+            role = self._book.settings(self._guild).opt_out_role
+            if role != self._role:
+                self._role = role
+                self._known.clear()
+            if role and user not in self._known:
+                roles = await self._roles(user, told)
+                await self._learner.roles_seen(self._guild, user, roles)
+            self._remember(user)
+
+    def _remember(self, user: int) -> None:
+        self._known[user] = None
+        self._known.move_to_end(user)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int]:
+        try:
+            return await patiently(lambda: self._history.roles(self._guild, user), told)
+        except RefusedError:
+            return frozenset()

@@ -1,0 +1,59 @@
+"""The message that a training is shown on: edited with the bot's token, which lasts; posted anew where it is gone."""
+
+import logging
+
+from chaffinch.chat.calls.call import Posted, Reply
+from chaffinch.chat.poster import Poster, PostingError
+
+log = logging.getLogger("chaffinch.bot")
+
+
+GONE = (403, 404)
+"""Who may not write there any more need not try again."""
+
+
+class Board:
+    """A training goes on whether or not it can be shown."""
+
+    def __init__(self, poster: Poster, where: Posted) -> None:
+        self.where = where
+        """Message 0: there is none yet, or it is gone; channel 0: nowhere to show anything."""
+        self._poster = poster
+        self._shown: Reply | None = None
+
+    async def show(self, reply: Reply) -> None:
+        """Let the message say this."""
+        if reply == self._shown or not self.where.channel:
+            return
+        if self.where.message and await self._edited(reply):
+            self._shown = reply
+        if not self.where.message:
+            await self._posted(reply)
+
+    async def end(self, last: Reply, result: Reply) -> None:
+        """What it said last, and the result as a reply to it; alone, where the message is gone."""
+        if self.where.channel and self.where.message:
+            await self._edited(last)
+        if self.where.channel:
+            answered = self.where if self.where.message else None
+            try:
+                await self._poster.post(self.where.channel, result, answered)
+            except PostingError as error:
+                log.warning("the result of a training could not be posted: channel=%d %s", self.where.channel, error)
+
+    async def _edited(self, reply: Reply) -> bool:
+        try:
+            await self._poster.edit(self.where, reply)
+        except PostingError as error:
+            if error.status in GONE:
+                self.where = Posted(self.where.channel, 0)
+            return False
+        return True
+
+    async def _posted(self, reply: Reply) -> None:
+        try:
+            self.where = await self._poster.post(self.where.channel, reply)
+            self._shown = reply
+        except PostingError as error:
+            if error.status in GONE:
+                self.where = Posted(0, 0)

@@ -1,0 +1,113 @@
+"""A file that came with `/train`: from Discord's CDN to the state directory, as a stream and bounded."""
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from chaffinch.chat.seen import Attached
+from chaffinch.errors import InputError, RunError
+
+CDN: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""Where Discord keeps attachments."""
+
+CHUNK: Final = 64 << 10
+"""Bytes that are read at once."""
+
+DOWNLOAD_SECONDS: Final = 300.0
+
+Hosts = Callable[[str], bool]
+"""Whether a file may come from an address."""
+
+
+def of_discord(url: str, hosts: Collection[str] = CDN) -> bool:
+    """Whether an address is one of Discord's files: nothing else is fetched because somebody names it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and parts.hostname in hosts and parts.port in (None, 443) and not parts.username
+    except ValueError:
+        return False
+
+
+def name_of(guild: int) -> str:
+    """Where a guild's file is kept until it is learned, in the state directory."""
+    return f"bot/train-{guild}.json"
+
+
+async def fetch(file: Attached, path: Path, most: int, may: Hosts = of_discord) -> None:
+    """Store an attachment, whole or not at all.
+
+    Raises `InputError` for one that is too large, that is no JSON, or that is not Discord's, and `RunError` for one
+    that could not be fetched or stored.
+    """
+    if file.bytes > most:
+        raise _too_large(file, most)
+    if not may(file.url):
+        raise InputError(f"{file.name} is not on Discord's servers: attach the file to the command")
+    part = path.with_suffix(".part")
+    try:
+        await _stream(file, part, most)
+        _check(file, part)
+        part.replace(path)
+    except OSError as error:
+        raise RunError(f"{file.name} could not be stored ({error.strerror}): free room and train again") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+async def _stream(file: Attached, part: Path, most: int) -> None:
+    import aiohttp
+
+    part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.get(file.url, allow_redirects=False, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            if response.status != 200:
+                raise RunError(f"{file.name} could not be fetched (status {response.status}): attach it again")
+            with part.open("wb") as out:
+                written = 0
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    written += len(chunk)
+                    if written > most:
+                        raise _too_large(file, most)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+    except (aiohttp.ClientError, TimeoutError):
+        raise RunError(f"{file.name} could not be fetched from Discord: train again") from None
+
+
+def _check(file: Attached, path: Path) -> None:
+    """What is no JSON would be learned line by line, and what is compressed has no bound."""
+    with path.open("rb") as read:
+        begin = read.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if begin[:1] not in (b"[", b"{"):
+        raise InputError(
+            f"{file.name} is no JSON: attach a list of messages, or what DiscordChatExporter writes as JSON, unpacked"
+        )
+
+
+def discard(state: Path, used: Collection[Path]) -> None:
+    """Remove what a kill left of files that no training is to learn."""
+    for path in (state / "bot").glob("train-*"):
+        if path not in used:
+            path.unlink(missing_ok=True)
+
+
+def format_of(path: Path) -> str | None:
+    """A list is always `json`; what begins with an object the chain finds out."""
+    with path.open("rb") as read:
+        begin = read.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return "json" if begin.startswith(b"[") else None
+
+
+def _too_large(file: Attached, most: int) -> InputError:
+    size = max(file.bytes, most)
+    return InputError(
+        f"{file.name} has {size:,} bytes, and the most is {most:,} (bot.import_bytes): "
+        "split it, or have it learned with chaffinch chain train"
+    )
