@@ -218,7 +218,7 @@ def _worker_rows(rows: Iterable["Worker"]) -> list[str]:
 def workers() -> str:
     """The worker table."""
     from chaffinch.decoys.registry import BUILT_IN
-    from chaffinch.fleet.workers import CAPTURE, KEPT, table
+    from chaffinch.fleet.workers import BOT, CAPTURE, KEPT, table
 
     lines = ["# Workers", "", "Made by `make docs` from `fleet/workers.py`.", ""]
     lines += [
@@ -241,7 +241,7 @@ def workers() -> str:
         "attackers writes to the journal and the quarantine alone. `idle` is private memory, before anybody comes; `weight` is the part of what a",
         "budget leaves beyond that ([budget.md](budget.md)). Another package's worker runs in `back`, and may connect.",
         "",
-        *_worker_rows(table(BUILT_IN, opted=(CAPTURE,))),
+        *_worker_rows(table(BUILT_IN, opted=(CAPTURE, BOT))),
         "",
         "Places that are kept for workers to come, and whose names no package may take:",
         "",
@@ -361,7 +361,54 @@ def floors() -> str:
     return "\n".join(lines) + "\n"
 
 
+BOT_COMMANDS = """# Commands of the Discord bot
+
+Made by `make docs` from the command table (`chat/commands/`).
+
+Each command is there as a slash command and behind the prefix (`bot.prefix`, `!mark` unless you say otherwise); the prefix alone has the bot talk, as
+`/mark` does, whose name is `bot.command`. Discord gets what changed of them when the bot starts: everybody, or `bot.dev_guild` alone. They work in
+servers only.
+
+- **By prefix** a command is a message that begins with the prefix as a word of its own, in whatever case, and goes on with the name of a command or
+  with an option of the one that talks. `!mark my words` is a message as all others. Channels, members, roles and numbers stand there as they are; all
+  else is `name:value`, with quotes around what has spaces (`seed:"to be"`), and the name of a switch alone switches it on. A file is attached to the
+  message. Answers are replies, which all of the channel see.
+- **Moderators** have one of the permissions Manage Channels, Kick Members, Move Members and Administrator in the channel where they give the command,
+  or are an owner of the bot (`bot.owners`). Other bots and webhooks never are.
+- **To have it talk** takes one of the roles of `bot.user_roles` where that is set: moderators and owners need it as all others do.
+- A refusal is seen by the caller alone, and so is what tells something about one person. Nothing that the bot says pings anybody.
+- Menus and buttons work for as long as their message is there, also after a restart; who uses them has to be a moderator at that time."""
+
+
+def bot_commands() -> str:
+    """The page of the bot's commands."""
+    from chaffinch.chat.commands.help import usage
+    from chaffinch.chat.commands.table import table
+    from chaffinch.chat.commands.words import taken
+
+    settings = config.BotSettings()
+    commands = table(settings)
+    whose = {"anyone": "", "moderator": "For moderators. ", "speaker": "Takes a role where `bot.user_roles` is set. "}
+    lines = BOT_COMMANDS.splitlines()
+    for leaf in commands.leaves.values():
+        lines += ["", f"## /{leaf.path}", "", f"{whose[leaf.command.who]}{leaf.command.about}", ""]
+        lines += [f"By prefix: `{usage(leaf, settings.prefix, commands)}`"]
+        options = [one for one in leaf.command.options if not one.name.startswith("channel-")]
+        channels = [one for one in leaf.command.options if one not in options]
+        if leaf.command.options:
+            lines += ["", "| option | takes | meaning |", "| --- | --- | --- |"]
+        if channels:
+            lines.append(
+                f"| `channel-1` to `channel-{len(channels)}` | a channel | {channels[0].about} The first is required. |"
+            )
+        for option in options:
+            required = " Required." if option.is_required else ""
+            lines.append(f"| `{option.name}` | {taken(option)} | {option.about}{required} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "bot-commands.md": bot_commands,
     "commands.md": commands,
     "configuration.md": configuration,
     "events.md": events,

@@ -26,6 +26,8 @@ QUICK = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "tomllib", "chaffinch.
 CHAIN = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "logging", "socket")
 LOAD = (*HEAVY, "asyncio", "apsw", "yaml", "h11", "ssl", "socket")
 
+BOT = (*QUICK, "discord", "aiohttp", "json5", "keyring")
+
 COMMANDS = {
     "up": (24, HEAVY),
     "status": (9, QUICK),
@@ -44,6 +46,8 @@ COMMANDS = {
     **dict.fromkeys(
         ("chain generate", "chain stats", "chain list", "chain forget", "chain merge", "chain verify", "chain export",
          "chain import", "chain remove", "chain serve"), (11.5, CHAIN)),
+    "bot discord": (11, BOT),
+    "bot import": (11, BOT),
     "load run": (14, LOAD),
     "load plan": (13.5, LOAD),
     "load compare": (9.5, (*LOAD, "logging", "chaffinch._core")),
@@ -52,7 +56,7 @@ COMMANDS = {
 }  # fmt: skip
 """Each command, as far as it is there before it does anything: MB, and what must not be there."""
 
-GROUP = (*HEAVY, "click", "yaml", "h11", "tomllib")
+GROUP = (*HEAVY, "click", "yaml", "h11", "tomllib", "discord", "aiohttp")
 
 WORKERS = {
     **dict.fromkeys(("decoy-ftp", "decoy-http", "decoy-memcached", "decoy-mysql", "decoy-smtp", "decoy-ssh",
@@ -62,10 +66,11 @@ WORKERS = {
     "sessions": 22,
     "metrics": 22,
     "capture": 22.5,
+    "bot": 22.5,
 }  # fmt: skip
 """Each worker alone in a process that was not forked, with what a group needs: MB. `GROUP` must not be there."""
 
-GROUPS = {"decoys": 24.5, "back": 22.5, "fleet": 25}
+GROUPS = {"decoys": 24.5, "back": 22.5, "out": 22.5, "fleet": 25}
 """Each group of `default`, and that of `one`: MB."""
 
 IMPORTS = (
@@ -90,6 +95,7 @@ IMPORTS = (
     Floor("network namespace", "import chaffinch.network.netns.namespace", 16 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture's socket", "import chaffinch.capture.tap", 15 * MB, (*HEAVY, "asyncio", "apsw", "click")),
     Floor("capture", "import chaffinch.capture.worker", 18 * MB, (*HEAVY, "apsw", "click")),
+    Floor("bot", "import chaffinch.chat.run", 47 * MB, ("asyncssh", "click", "json5", "keyring", "numpy", "pyroute2", "yaml")),
     Floor("load API", "from chaffinch.load import Runner, plan_for_url", 14 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml", "ssl", "socket")),
     Floor("load", "import chaffinch.load", 1 * MB, (*HEAVY, "asyncio", "apsw", "click", "msgspec", "yaml")),
     Floor("memory guard", "import chaffinch.metrics.guard", 9 * MB, (*HEAVY, "asyncio", "apsw", "click", "yaml")),
@@ -110,7 +116,7 @@ def _workers(name: str, names: str, megabytes: float) -> Floor:
     import chaffinch.fleet.group
     from chaffinch.decoys import registry
     from chaffinch.fleet import workers
-    rows = [*workers.table(registry.BUILT_IN), workers.CAPTURE]
+    rows = [*workers.table(registry.BUILT_IN), workers.CAPTURE, workers.BOT]
     rows = [row for row in rows if {names}]
     assert rows
     for row in rows:

@@ -17,7 +17,14 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from chaffinch import config
+from chaffinch.chat.measures import Measures
+from chaffinch.config import BotSettings
+from chaffinch.metrics import exposition
 from chaffinch.metrics.catalogue import METRICS, PREFIX
+from chaffinch.metrics.registry import Registry
+from tests.chat.running import discord
+from tests.chat.test_measures import everything
+from tests.chat.test_run import page_after_some_talk
 from tests.load.serve import target as targets
 from tests.load.serve.running import running
 
@@ -93,6 +100,7 @@ def test_an_expression_is_closed_and_uses_labels_that_its_metrics_have(where: st
 
 def test_every_metric_and_label_value_is_shown_by_a_server_that_works(tmp_path: Path) -> None:
     page = page_of_a_server(tmp_path) + page_of_a_load_server(tmp_path / "scenario.yaml")
+    page += page_of_a_bot(tmp_path / "bot") + page_of_what_went_wrong()
     labels: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for name, inside in re.findall(r"^(\w+)(?:\{(.*?)\})? ", page, re.MULTILINE):
         labels[name] |= set(re.findall(r'(\w+)="(.*?)"', inside))
@@ -143,6 +151,21 @@ def page_of_a_load_server(file: Path) -> str:
         with running(file.read_text(encoding="utf-8"), file=file) as server:
             server.until(lambda: "load_label_latency" in server.page)
             return server.page
+
+
+def page_of_a_bot(state: Path) -> str:
+    """The same of a Discord bot that trained, talked, learned and forgot."""
+    with discord("--small") as fake:
+        return page_after_some_talk(fake, state)
+
+
+def page_of_what_went_wrong() -> str:
+    """What a bot shows of faults that it does not have here, and of all else that it counts."""
+    registry = Registry()
+    measures = Measures(registry, BotSettings())
+    everything(measures)
+    measures.command("train", "failed")
+    return exposition.render(registry.snapshot()).decode()
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
@@ -204,6 +227,16 @@ STEADY: dict[str, str] = {
     "load_folded_requests_total": "0x60",
     "load_folded_records_total": "0x60",
     "load_histograms_error_ratio": "0.00390625x60",
+    "bot_connected": "1x60",
+    "bot_gateway_latency_seconds": "0.04x60",
+    'bot_reply_seconds_sum{guild="7"}': "0+6x60",
+    'bot_reply_seconds_count{guild="7"}': "0+60x60",
+    'bot_events_failed_total{event="told"}': "0x60",
+    'bot_commands_total{command="mark",outcome="done"}': "0+60x60",
+    'bot_commands_total{command="mark",outcome="failed"}': "0x60",
+    "bot_changes_waiting": "0x60",
+    'bot_changes_lost_total{guild="7"}': "0x60",
+    "bot_forgettings_due": "0x60",
     "memory_guard_state": "0x60",
     "memory_guard_exhausted": "0x60",
     "memory_guard_unread_total": "0x60",
@@ -224,6 +257,14 @@ TROUBLE = {
     "ChaffinchChainMergeFailing": {"chain_merge_failed_total": "0x30 1x30"},
     "ChaffinchChainRequestsFail": {'chain_http_requests_total{path="generate",status="500"}': "0+60x60"},
     "ChaffinchChainConnectionsRefused": {'chain_http_connections_refused_total{reason="connections"}': "0+6x60"},
+    "ChaffinchBotDisconnected": {"bot_connected": "0x60"},
+    "ChaffinchBotGatewaySlow": {"bot_gateway_latency_seconds": "3x60"},
+    "ChaffinchBotAnswersSlow": {'bot_reply_seconds_sum{guild="7"}': "0+180x60"},
+    "ChaffinchBotEventsFail": {'bot_events_failed_total{event="told"}': "0+6x60"},
+    "ChaffinchBotCommandsFail": {'bot_commands_total{command="mark",outcome="failed"}': "0+60x60"},
+    "ChaffinchBotChangesWait": {"bot_changes_waiting": "3x60"},
+    "ChaffinchBotChangesLost": {'bot_changes_lost_total{guild="7"}': "0+6x60"},
+    "ChaffinchBotForgettingOverdue": {"bot_forgettings_due": "2x60"},
     "ChaffinchLoadRequestsFail": {'load_errors_total{error="status"}': "0+6000x60"},
     "ChaffinchLoadGeneratorIsTheLimit": {"load_saturated": "1x60"},
     "ChaffinchLoadIsBehindItsSchedule": {"load_iterations_total": "0+50000x60"},

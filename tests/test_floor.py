@@ -72,7 +72,7 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str
 
 
 def test_every_command_worker_and_group_has_a_floor() -> None:
-    rows = (*workers.table(BUILT_IN), workers.CAPTURE)
+    rows = (*workers.table(BUILT_IN), workers.CAPTURE, workers.BOT)
     assert set(COMMANDS) == set(commands(cli))
     assert set(WORKERS) == {row.name for row in rows}
     assert set(GROUPS) == {row.group for row in rows} | {"fleet"}

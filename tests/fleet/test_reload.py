@@ -67,7 +67,7 @@ def test_every_difference_is_found(setting: config.Setting) -> None:
     inner = tree
     for name in setting.section.split("."):
         inner = inner.setdefault(name, {})
-    inner[setting.key] = other_than(setting.default)
+    inner[setting.key] = [5] if setting.type == "a list of ids" else other_than(setting.default)
     new = msgspec.convert(tree, Config)
     assert differing(Config(), new) == (setting.path,)
     assert differing(new, new) == ()
@@ -118,6 +118,23 @@ def test_a_raw_socket_takes_a_new_process_for_the_group_that_reads_it(groups: st
     assert (found.anew, found.ended) == ((), anew) if groups == "split" else (anew, ())
     windows = change(on, {"fleet": fleet, "capture": {"enabled": True, "windows": 99, "share": 0.5}})
     assert (windows.anew, windows.restarted) == ((), ("capture",))
+
+
+def test_the_bot_takes_a_process_for_its_directories_and_its_token() -> None:
+    """Landlock is put on once: nobody can be given another directory, nor a file that only root reads."""
+    one = {"groups": "one"}
+    assert change({"fleet": one}, {"fleet": one, "bot": {"enabled": True}}).anew == ("fleet",)
+    beside = {"groups": {"outside": ["metrics", "bot"]}}
+    without = {"groups": {"outside": ["metrics"]}}
+    assert change({"fleet": without}, {"fleet": beside, "bot": {"enabled": True}}).anew == ("outside",)
+    on = {"bot": {"enabled": True}}
+    assert change({}, on).anew == ("out",)
+    assert change(on, {}).ended == ("out",)
+    assert change(on, {"bot": {"enabled": True, "token_file": "/run/token"}}).anew == ("out",)
+    for changed in ({"bot": {"enabled": True, "prefix": "!x"}}, on | {"chain": {"memory": 1 << 20}}):
+        found = change(on, changed)
+        assert (found.anew, found.restarted) == ((), ("bot",))
+    assert change(on, on | {"chain": {"serve": {"port": 1}}}).restarted == ()
 
 
 def test_a_group_that_meets_attackers_from_now_on_begins_anew() -> None:

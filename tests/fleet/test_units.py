@@ -74,6 +74,13 @@ def test_capture_takes_one_and_a_family_of_sockets(tmp_path: Path) -> None:
     assert values(text, "PrivateUsers") == []
 
 
+def test_the_bot_may_leave_the_machine(tmp_path: Path) -> None:
+    text = unit(settings(tmp_path, "[bot]\nenabled = true\n"))
+    assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_INET6"]
+    assert values(text, "IPAddressDeny") == []
+    assert "the Discord bot speaks with Discord" in text
+
+
 def test_a_network_of_its_own_is_made_by_root() -> None:
     text = unit(NETNS)
     assert values(text, "DynamicUser") == values(text, "AmbientCapabilities") == values(text, "IPAddressDeny") == []

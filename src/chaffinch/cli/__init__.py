@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": "Show the fleet's own log.",
     "chain": "Train chains, make messages of them, and forget.",
     "load": "Test with load in bounded memory, and compare.",
+    "bot": "Run a chat bot that talks as its community does.",
     "floor": "Say what importing something costs.",
     "doctor": "Say what this machine allows.",
     "init": "Write a commented configuration file.",

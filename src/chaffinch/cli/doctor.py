@@ -93,6 +93,25 @@ def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
         yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
 
 
+def _bot(settings: Config, state: Path) -> Iterator[Finding]:
+    if not settings.bot.enabled:
+        return
+    from chaffinch.chat.worker import refuse_unready
+    from chaffinch.fleet.privileges import becoming
+
+    try:
+        refuse_unready(settings, state)
+    except ChaffinchError as error:
+        yield Finding("bot", "bad", str(error))
+        return
+    if os.getuid() == 0 and becoming(settings.fleet.user, state)[1]:
+        yield Finding("bot", "ok", "its token is root's, and read before its group gives root up")
+    else:
+        yield Finding(
+            "bot", "note", "all groups are one user, who can read its token: run it as a service of its own instead"
+        )
+
+
 def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
     settings = source.load()
     try:
@@ -104,6 +123,7 @@ def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
         yield Finding("state", "bad", str(error))
         return
     yield from _groups(draft)
+    yield from _bot(settings, state)
     plan = draft.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
     yield from _namespace(settings, state, draft)

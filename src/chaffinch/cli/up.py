@@ -20,6 +20,7 @@ from chaffinch.fleet.log_file import LogFile
 from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.privileges import hand_over
 from chaffinch.fleet.state import StateLock, prepare, seed, write_private
+from chaffinch.fleet.workers import BOT
 
 STANDARD_ERROR = 2
 
@@ -68,7 +69,12 @@ class Origin(msgspec.Struct, frozen=True):
 
     def draft(self, config: Config) -> Draft:
         with self.source.placed():
-            return assemble.draft(config, seed(self.state, config.fleet.seed), self.only)
+            made = assemble.draft(config, seed(self.state, config.fleet.seed), self.only)
+        if any(worker is BOT for members in made.groups.values() for worker in members):
+            from chaffinch.chat.worker import refuse_unready
+
+            refuse_unready(config, self.state)
+        return made
 
     def taken_over(self, config: Config) -> None:
         write_private(self.state / options.EFFECTIVE, msgspec.json.encode(config))

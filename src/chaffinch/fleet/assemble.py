@@ -92,8 +92,7 @@ def arranged(config: Config, described: Described) -> dict[str, tuple[Worker, ..
     for name in described.services:
         registry.find(name)
         registry.refuse_missing(name)
-    opted = (workers.CAPTURE,) if config.capture.enabled else ()
-    table = workers.table(described.services, config.fleet.workers, opted)
+    table = workers.table(described.services, config.fleet.workers, workers.opted(config))
     groups = workers.arrange(table, config.fleet.groups)
     budget.divide(budget.stated(config.fleet.memory), groups)
     return groups

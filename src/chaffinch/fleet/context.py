@@ -40,6 +40,7 @@ class Context:
         ask_supervisor: Callable[[], Awaitable[bytes]],
         budget_bytes: int,
         page: socket | None = None,
+        prepared: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = name
         self.group = group
@@ -53,6 +54,7 @@ class Context:
         self.stopping = asyncio.Event()
         self.fleet_metrics = ask_supervisor
         self.lag: Callable[[], int] = lambda: 0
+        self._prepared = prepared
         self._make_journal = make_journal
         self._make_store = make_store
         self._make_decoys = make_decoys
@@ -67,6 +69,11 @@ class Context:
         if self._ring is None:
             raise LookupError("this fleet has no raw socket: set `enabled = true` in [capture]")
         return self._ring
+
+    @property
+    def prepared(self) -> object:
+        """What the worker's module prepared before its process gave up rights. Raises what kept it from that."""
+        return self._prepared()
 
     @property
     def store(self) -> "Store":

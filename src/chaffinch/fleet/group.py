@@ -7,7 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,7 +24,7 @@ from chaffinch.fleet.parts import Parts
 from chaffinch.fleet.rest import Rest
 from chaffinch.fleet.running import Running
 from chaffinch.fleet.state import store_file
-from chaffinch.fleet.workers import CAPTURE, Worker
+from chaffinch.fleet.workers import CAPTURE, Worker, prepared
 from chaffinch.journal.sqlite import SqliteJournal
 from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
@@ -59,6 +60,7 @@ class Group:
         budget_bytes: int,
         off: frozenset[str],
         confined: str,
+        prepared: Mapping[str, Callable[[], object]] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self._config = parts.config
@@ -71,6 +73,7 @@ class Group:
         self.holdings = Holdings(budget_bytes, self.metrics)
         self._channel = channel
         self._confined = confined
+        self._prepared = prepared
         self._loop = asyncio.get_running_loop()
         self._asked: asyncio.Future[bytes] | None = None
         self._last_beat: Beat | None = None
@@ -100,6 +103,7 @@ class Group:
             make_decoys=self._make_decoys,
             ask_supervisor=self._ask_metrics,
             budget_bytes=self.holdings.share_bytes,
+            prepared=self._prepared.get(worker.name, lambda: None),
         )
 
     def _make_journal(self) -> "Journal":
@@ -331,9 +335,11 @@ def main(
     """
     if parts.tap is not None:
         parts.tap.let_go(reads=CAPTURE in workers)
+    ready = prepared(workers, parts.config, parts.state)
     confined = confine()
     threading.stack_size(STACK_BYTES)
-    return asyncio.run(_main(functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined)))
+    made = functools.partial(Group, name, workers, parts, channel, budget_bytes, off, confined, ready)
+    return asyncio.run(_main(made))
 
 
 async def _main(make: Callable[[], Group]) -> int:

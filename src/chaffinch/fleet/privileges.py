@@ -53,6 +53,22 @@ def hand_over(user: str, state: Path) -> None:
                 os.chown(inside, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
+def make_own(user: str, state: Path, names: Iterable[str]) -> None:
+    """Before rights are given up: make directories that only this process may write to. As root, give the user that it
+    becomes what is in them, however deep: commands that root ran may have made it.
+    """
+    for name in names:
+        (state / name).mkdir(mode=0o700, exist_ok=True)
+        if os.getuid() != 0 or not (found := becoming(user, state))[1]:
+            continue
+        # By descriptors: what another process of that user puts in a directory's place meanwhile is not gone into.
+        for _, folders, files, descriptor in os.fwalk(state / name):
+            os.fchown(descriptor, found[0].pw_uid, found[0].pw_gid)
+            for inside in (*folders, *files):
+                with contextlib.suppress(FileNotFoundError):
+                    os.chown(inside, found[0].pw_uid, found[0].pw_gid, dir_fd=descriptor, follow_symlinks=False)
+
+
 @functools.cache
 def becoming(user: str, state: Path) -> tuple[pwd.struct_passwd, bool]:
     """The account, and whether it can reach what a group needs; looked up once, before the fork, for all groups.

@@ -24,9 +24,9 @@ from chaffinch.fleet.cgroups import Cgroups
 from chaffinch.fleet.group_process import GroupProcess
 from chaffinch.fleet.messages import AskMetrics, Beat, Metrics, Share, Stop
 from chaffinch.fleet.parts import Parts
-from chaffinch.fleet.privileges import give_up
+from chaffinch.fleet.privileges import give_up, make_own
 from chaffinch.fleet.state import DIRECTORIES, FACING_ATTACKERS
-from chaffinch.fleet.workers import Worker, allowed
+from chaffinch.fleet.workers import Worker, allowed, own_directories
 from chaffinch.metrics.registry import Snapshot, merge
 
 if TYPE_CHECKING:
@@ -224,7 +224,9 @@ class Processes:
             self.cgroups.enter(one.name, one.budget_bytes, self._most_sessions(one))
         state = self.parts.state
         stores, connects = allowed(one.workers)
-        writable = [state / name for name in (DIRECTORIES if stores else FACING_ATTACKERS)]
+        own = own_directories(one.workers)
+        make_own(self.settings.user, state, own)
+        writable = [state / name for name in (*(DIRECTORIES if stores else FACING_ATTACKERS), *own)]
         if self.parts.namespace is not None and any(worker.faces_attackers for worker in one.workers):
             self.parts.namespace.enter()
         return give_up(self.settings.user, f"ch-{one.name}", writable, state, connect=connects)

@@ -4,7 +4,7 @@ How it is done is in `rollout`, and when in `reloader`.
 """
 
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -16,7 +16,7 @@ from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.decoys.worker import PREFIX
 from chaffinch.errors import InputError
 from chaffinch.fleet.parts import Draft, Parts
-from chaffinch.fleet.workers import Worker, allowed
+from chaffinch.fleet.workers import BOT, Worker, allowed, own_directories
 
 Then = Literal["told", "workers", "processes", "fleet"]
 """What a changed setting asks for: that it is told, that workers or whole processes begin anew, another fleet."""
@@ -56,6 +56,10 @@ def _is_named_so(worker: Worker, path: str) -> bool:
     return worker.name == path.partition(".")[0]
 
 
+def _has_chains(worker: Worker, _path: str) -> bool:
+    return "chains" in worker.writes
+
+
 RULES: Final = (
     Rule("fleet.seed", "fleet"),
     Rule("fleet.user", "fleet"),
@@ -72,7 +76,11 @@ RULES: Final = (
     Rule("journal.*", "processes", "every group: each has its writer"),
     Rule("store.*", "processes", "groups that may write to the store", _may_store),
     Rule("metrics.*", "workers", "`metrics`", _is_named_so),
-    Rule("chain.*", "told"),  # no worker of the fleet: `chain serve` reads it when it starts
+    Rule("bot.enabled", "told"),  # from the arrangement
+    Rule("bot.token_file", "processes", "the group of `bot`: a token is read as a process begins", _is_named_so),
+    Rule("bot.*", "workers", "`bot`", _is_named_so),
+    Rule("chain.serve.*", "told"),  # no worker of the fleet: `chain serve` reads it when it starts
+    Rule("chain.*", "workers", "`bot`", _has_chains),
 )
 """The first rule that fits counts. What none fits asks for another fleet."""
 
@@ -186,7 +194,7 @@ def changes(old: Draft, new: Draft) -> Change:
     rows = [worker for members in new.groups.values() for worker in members if worker.name in staying]
     return Change(
         settings=settings,
-        told=tuple(path for path in settings if path not in touching or rule_for(path).then == "told"),
+        told=tuple(path for path in settings if path not in touching or _is_told(path, (*here, *there))),
         ended=tuple(name for name in old.groups if name not in new.groups),
         anew=begun,
         stopped=tuple(
@@ -200,6 +208,12 @@ def changes(old: Draft, new: Draft) -> Change:
         ),
         started=tuple(name for name in staying if name not in here),
     )
+
+
+def _is_told(path: str, names: Sequence[str]) -> bool:
+    """Whether nothing begins anew for it: also where a worker would that this fleet has not."""
+    rule = rule_for(path)
+    return rule.then == "told" or (rule.whom is _has_chains and BOT.name not in names)
 
 
 def _is_concerned(worker: Worker, settings: tuple[str, ...]) -> bool:
@@ -228,9 +242,9 @@ def _begun_anew(old: Groups, new: Groups, settings: tuple[str, ...]) -> tuple[st
     )
 
 
-def _confinement(members: tuple[Worker, ...]) -> tuple[bool, ...]:
-    """What a process is given up to, once: see `allowed`, and whether it is where attackers are."""
-    return *allowed(members), any(worker.faces_attackers for worker in members)
+def _confinement(members: tuple[Worker, ...]) -> tuple[object, ...]:
+    """What a process is given up to, once: `allowed`, its own directories, and whether it is where attackers are."""
+    return *allowed(members), set(own_directories(members)), any(worker.faces_attackers for worker in members)
 
 
 def _ports(draft: Draft) -> dict[tuple[str, int], tuple[str, int]]:

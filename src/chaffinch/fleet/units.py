@@ -251,7 +251,10 @@ def _kernel(*, as_root: bool) -> Iterator[str]:
 def _network(config: Config, *, as_root: bool) -> Iterator[str]:
     """Whom it may speak with."""
     families = ["AF_UNIX", "AF_INET"]
-    if config.metrics.port and ":" in config.metrics.host:
+    if config.bot.enabled:
+        yield "# The Discord bot: Discord has IPv6 addresses, too."
+        families.append("AF_INET6")
+    elif config.metrics.port and ":" in config.metrics.host:
         yield "# metrics.host is an IPv6 address."
         families.append("AF_INET6")
     if config.capture.enabled:
@@ -279,6 +282,8 @@ def _who_is_reached(config: Config) -> str:
         return "other machines reach the decoy hosts"
     if config.fleet.workers:
         return f"other packages' workers may speak with other machines ({', '.join(config.fleet.workers)})"
+    if config.bot.enabled:
+        return "the Discord bot speaks with Discord"
     if config.metrics.port and not _is_loopback(config.metrics.host):
         return f"other machines reach the metrics page on {config.metrics.host}"
     return ""

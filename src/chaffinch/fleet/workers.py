@@ -5,14 +5,15 @@ A row without a module is a place that is kept: its name, group, needs and share
 
 import importlib
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import msgspec
 
 from chaffinch import plugins
-from chaffinch.config import Groups
+from chaffinch.config import Config, Groups
 from chaffinch.decoys.worker import PREFIX
-from chaffinch.errors import InputError
+from chaffinch.errors import ChaffinchError, InputError
 
 if TYPE_CHECKING:
     from chaffinch.fleet.context import Context
@@ -46,6 +47,12 @@ class Worker(msgspec.Struct, frozen=True):
     needs: tuple[Need, ...] = ()
     idle_bytes: int = 500_000
     weight: int = 1
+    writes: tuple[str, ...] = ()
+    """Directories of the state directory that nobody else may write to; they are made for it."""
+    prepares: bool = False
+    """Whether its module has `prepare(config, state)`, which is called in its process while that has all rights, and
+    whose result is the context's `prepared`.
+    """
 
     @property
     def faces_attackers(self) -> bool:
@@ -71,6 +78,12 @@ CAPTURE: Final = Worker(
 )  # fmt: skip
 """With `capture.enabled`. It has packets in memory, and no socket: that is the supervisor's."""
 
+BOT: Final = Worker(
+    "bot", "chaffinch.chat.worker", OUT, "the Discord bot (with `bot.enabled`)", ("outbound",), 32 * MB, 2,
+    ("bot", "chains"), prepares=True,
+)  # fmt: skip
+"""With `bot.enabled`. It reads its token before it gives up the right to."""
+
 KEPT: Final = (
     Worker("canary", "", DECOYS, "hears canary tokens being used, by HTTP and DNS", ("decoy ports",), 800_000, 2),
     Worker("enrich", "", BACK, "adds networks, names and feeds to sources, from the owner's files", (), 4 * MB, 3),
@@ -84,7 +97,6 @@ KEPT: Final = (
     Worker("alerts", "", OUT, "tells whom the owner named: webhook, syslog, chat, mail", ("outbound",), 2 * MB),
     Worker("forward", "", OUT, "ships the journal to the machine that the owner named", ("outbound",)),
     Worker("listen", "", OUT, "takes the journals of enrolled machines", ("own port", "outbound"), 2 * MB, 2),
-    Worker("bot", "", OUT, "the Discord bot", ("outbound",), 30 * MB, 2),
     Worker("api", "", FRONT, "the HTTP API, its event stream and the dashboard", ("own port",), 12 * MB, 3),
     Worker("chain", "", FRONT, "the HTTP API of chains", ("own port",), 4 * MB, 4),
 )  # fmt: skip
@@ -112,7 +124,7 @@ def table(services: Iterable[str], added: Iterable[str] = (), opted: Iterable[Wo
     rows = [*(decoy_worker(service) for service in services), *BEHIND, *opted]
     for name in added:
         found = plugins.modules(plugins.WORKERS)
-        taken = next((row.module or "this project" for row in (*rows, CAPTURE, *KEPT) if row.name == name), None)
+        taken = next((row.module or "this project" for row in (*rows, CAPTURE, BOT, *KEPT) if row.name == name), None)
         if taken is not None and name in found:
             raise InputError(f"two modules claim the worker {name!r}: {taken} and {found[name]}; rename or remove one")
         if name not in found:
@@ -127,6 +139,17 @@ def allowed(workers: Iterable[Worker]) -> tuple[bool, bool]:
     """
     rows = tuple(workers)
     return not all(worker.faces_attackers for worker in rows), any(worker.connects for worker in rows)
+
+
+def own_directories(workers: Iterable[Worker]) -> tuple[str, ...]:
+    """What of the state directory a group of these workers may write to that no other group may."""
+    return tuple(dict.fromkeys(name for worker in workers for name in worker.writes))
+
+
+def opted(config: Config) -> tuple[Worker, ...]:
+    """The workers that settings ask for."""
+    asked = ((config.capture.enabled, CAPTURE), (config.bot.enabled, BOT))
+    return tuple(worker for is_asked, worker in asked if is_asked)
 
 
 def arrange(workers: Iterable[Worker], groups: Groups) -> dict[str, tuple[Worker, ...]]:
@@ -148,3 +171,23 @@ def arrange(workers: Iterable[Worker], groups: Groups) -> dict[str, tuple[Worker
 def run_of(worker: Worker) -> Run:
     """Import the worker's module and return its `run`."""
     return cast(Run, importlib.import_module(worker.module).run)
+
+
+def prepared(workers: Iterable[Worker], config: Config, state: Path) -> dict[str, Callable[[], object]]:
+    """What the workers prepared that do so, by name. What one could not prepare fails when it is asked for: that is the
+    fault of this worker, and not of its group.
+    """
+    return {worker.name: _prepared(worker, config, state) for worker in workers if worker.prepares}
+
+
+def _prepared(worker: Worker, config: Config, state: Path) -> Callable[[], object]:
+    try:
+        made: object = importlib.import_module(worker.module).prepare(config, state)
+    except ChaffinchError as error:
+        fault = error
+
+        def fail() -> object:
+            raise fault
+
+        return fail
+    return lambda: made

@@ -142,14 +142,14 @@ def _anew(job: Job) -> learning.Total:
 
     What stopped this or killed it can be gone on with; a file that cannot be learned ends it for good.
     """
-    with swap.held(job.state, job.tenant) as there:
-        beside = swap.begin(job.state, job.tenant, job.plan())
+    plan = job.plan()
+    with swap.held(job.state, job.tenant) as there, swap.making(job.state, job.tenant, plan) as beside:
         try:
             with Chain.open(beside, write=True, create=job.options, names=job.names) as chain:
                 run = learning.Run(chain, job.sources, skip_bad=job.skip_bad)
                 run.learn()
         except InputError:
-            swap.abandon(job.state, job.tenant)
+            swap.abandon(job.state, job.tenant, plan)
             raise
         if not run.total.stopped:
             swap.replace(job.state, job.tenant, there=there)

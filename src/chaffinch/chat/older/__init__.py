@@ -1,0 +1,1 @@
+"""What the bots that came before left: their settings, their databases, their files. Read, never written."""

@@ -1,0 +1,47 @@
+"""The worker `bot`: the Discord bot in a fleet. discord.py is imported in its process, by nobody else.
+
+Its token is read before the process gives up the right to, and only from a file or a credential: what the environment
+of a fleet says, all its processes can read, and some of them face attackers.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chaffinch.chat import token as tokens
+from chaffinch.config import Config, environment
+from chaffinch.errors import InputError
+
+if TYPE_CHECKING:
+    from chaffinch.fleet.context import Context
+
+
+def refuse_unready(config: Config, state: Path) -> None:
+    """Before a fleet starts, without reading the token: that the bot could run. Raises `InputError`."""
+    if find_spec("discord") is None:
+        raise InputError("bot.enabled is on, and discord.py is not installed: pip install 'chaffinch[bot]'")
+    if environment().get(tokens.VARIABLE):
+        raise InputError(
+            f"{tokens.VARIABLE} is in the environment, which every process of a fleet can read, also those that face "
+            f"attackers: take it out, and put the token into {state / tokens.FILE} (chmod 600)"
+        )
+    tokens.refuse_missing(config.bot, state)
+
+
+def prepare(config: Config, state: Path) -> tokens.Token:
+    """The token. Raises `InputError` for one that is not there, or cannot be."""
+    found = tokens.of_files(config.bot, state)
+    if found is None:
+        tokens.refuse_missing(config.bot, state)
+        raise InputError("there is no token for the bot")  # it came just now: the next start finds it
+    return found
+
+
+async def run(context: "Context") -> None:
+    """Be the bot until the context is stopping."""
+    token = context.prepared
+    assert isinstance(token, tokens.Token)
+    from chaffinch.chat.run import quieten, serve
+
+    quieten(token)
+    await serve(context.config, context.state, token, context.metrics, context.stopping)
