@@ -66,7 +66,7 @@ def test_what_is_older_than_a_guild_keeps_is_forgotten_each_day_in_all_its_chain
                     await bot.tenants.add(tenant, said_by(USER, 1, days, NOW - days * DAY_MS - 1000), anew=anew)
             await bot.book.set_own(GUILD, USER, True)
             await bot.book.set_settings(GUILD, GuildSettings(retention_days=2))
-            await bot.book.joined(5, 0)
+            await bot.book.joined(5)
             await look(keeper)
 
             async def left() -> list[int]:
@@ -204,7 +204,7 @@ def test_who_comes_back_before_that_finds_everything(tmp_path: Path) -> None:
             await bot.book.left(GUILD, NOW)
             clock.now += DAY_MS // 2
             await keeper.keep()
-            await bot.book.joined(GUILD, clock.now)
+            await bot.book.joined(GUILD)
             clock.now += 9 * DAY_MS
             await keeper.keep()
             assert (await bot.tenants.stats(TENANT)).messages == 3
@@ -227,7 +227,7 @@ def test_who_comes_back_while_it_is_their_turn_is_not_deleted(tmp_path: Path) ->
             async with bot.book.turn(GUILD):
                 keeping = asyncio.ensure_future(keeper_of(bot, clock).keep())
                 await asyncio.sleep(0.05)
-                await bot.book.joined(GUILD, NOW)
+                await bot.book.joined(GUILD)
             await keeping
             assert (await bot.tenants.stats(TENANT)).messages == 3
             assert bot.registry.snapshot().total("bot_guilds_deleted") == 0

@@ -1,12 +1,10 @@
 """Who a token belongs to, and what its application may do: asked of Discord before the bot runs."""
 
-from typing import Final
-
 import aiohttp
 import discord
 import msgspec
 
-from chaffinch.chat.token import Token
+from chaffinch.chat.token import PORTAL, Token
 from chaffinch.errors import InputError, RunError
 
 
@@ -23,10 +21,6 @@ class Account(msgspec.Struct, frozen=True):
     """Whether anybody may invite it."""
     guilds: int
     """In about how many it is."""
-
-
-PORTAL: Final = "https://discord.com/developers/applications"
-"""Where applications are made and set up."""
 
 
 async def account_of(token: Token) -> Account:

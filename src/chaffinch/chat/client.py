@@ -200,7 +200,7 @@ class Client(discord.Client):
         now_ms, book = int(time.time() * 1000), self.bot.book
         here = {guild.id for guild in self.guilds}
         for guild in here:
-            await book.joined(guild, now_ms)
+            await book.joined(guild)
         for guild in book.guilds():
             if guild not in here and book.left_at(guild) is None:
                 await book.left(guild, now_ms)
@@ -215,11 +215,11 @@ class Client(discord.Client):
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was added to a guild."""
-        await self.bot.book.joined(guild.id, int(time.time() * 1000))
+        await self.bot.book.joined(guild.id)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """An outage is over; or the bot was added, where Discord tells that alike."""
-        await self.bot.book.joined(guild.id, int(time.time() * 1000))
+        await self.bot.book.joined(guild.id)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a guild; an outage is none of these."""

@@ -10,14 +10,15 @@ import discord
 from discord.backoff import ExponentialBackoff
 from discord.utils import MISSING
 
+from chaffinch.chat.token import PORTAL
 from chaffinch.errors import ChaffinchError, InputError, RunError
 
 AUTHENTICATION_FAILED: Final = 4004
 """The gateway's code for a token that it refuses."""
 
 REFUSED: Final = (
-    "Discord refuses the token: copy it anew from the page Bot of your application"
-    " (https://discord.com/developers/applications); Reset Token there gives another one"
+    f"Discord refuses the token: copy it anew from the page Bot of your application ({PORTAL}); Reset Token there"
+    " gives another one"
 )
 
 log = logging.getLogger("chaffinch.bot")
@@ -67,7 +68,7 @@ def unread(client: discord.Client) -> InputError:
     """The bot sees messages without their text: what to do about it."""
     return InputError(
         "the bot may not read messages: switch on Message Content Intent under Privileged Gateway Intents at"
-        f" https://discord.com/developers/applications/{client.application_id}/bot and start again"
+        f" {PORTAL}/{client.application_id}/bot and start again"
     )
 
 

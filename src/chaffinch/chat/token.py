@@ -21,6 +21,9 @@ KEYRING_NAME: Final = "discord"
 MOST_BYTES: Final = 4096
 """Of a token's file: Discord's tokens have 59 to 72 characters."""
 
+PORTAL: Final = "https://discord.com/developers/applications"
+"""Where applications are made and set up."""
+
 HIDDEN: Final = "<the token>"
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{17,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{20,}")
@@ -62,7 +65,7 @@ def _unlike(text: str, source: str) -> str:
     what = "is empty" if not text else f"looks like {taken}" if taken else "does not look like one"
     return (
         f"the bot's token from {source} {what}: a token is three parts with dots between; copy it from your "
-        "application's page at https://discord.com/developers/applications, under Bot, Reset Token"
+        f"application's page at {PORTAL}, under Bot, Reset Token"
     )
 
 

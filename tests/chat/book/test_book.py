@@ -20,8 +20,8 @@ def test_what_is_written_is_read_at_once_and_after_reopening(tmp_path: Path) -> 
     )
 
     async def write(book: Book) -> None:
-        await book.joined(1, 5)
-        await book.joined(2, 5)
+        await book.joined(1)
+        await book.joined(2)
         await book.set_settings(1, chosen)
         await book.set_channels(1, [Channel(8, listens=True), Channel(7, responds=True, chance=0.25)])
         await book.set_channels(1, [Channel(9, listens=True)])
@@ -126,7 +126,7 @@ def test_who_asked_and_who_has_the_role_are_out_for_reasons_of_their_own(tmp_pat
 
 def test_a_guild_that_was_left_counts_from_the_first_notice_until_it_is_joined_again(tmp_path: Path) -> None:
     async def leave(book: Book) -> None:
-        await book.joined(1, 1)
+        await book.joined(1)
         await book.left(1, 1000)
         await book.left(1, 2000)
         assert book.left_at(1) == 1000
@@ -134,7 +134,7 @@ def test_a_guild_that_was_left_counts_from_the_first_notice_until_it_is_joined_a
     async def again(book: Book) -> None:
         await book.left(1, 3000)
         assert book.left_at(1) == 1000
-        await book.joined(1, 4000)
+        await book.joined(1)
         assert book.left_at(1) is None
 
     async def last(book: Book) -> None:

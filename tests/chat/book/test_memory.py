@@ -19,7 +19,7 @@ _few, _flags = st.integers(1, 3), st.booleans()
 _channels = st.builds(Channel, _few, _flags, _flags, st.sampled_from((0.0, 0.5, 1.0)))
 _changes = st.lists(
     st.one_of(
-        st.tuples(st.just("joined"), _few, _few),
+        st.tuples(st.just("joined"), _few),
         st.tuples(st.just("left"), _few, _few),
         st.tuples(st.just("set_kept"), _few, _few),
         st.tuples(st.just("drop_guild"), _few),

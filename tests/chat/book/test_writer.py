@@ -30,7 +30,7 @@ def test_writes_keep_their_order_and_share_transactions(tmp_path: Path) -> None:
         await asyncio.gather(book.set_out(1, 50, False), book.set_out(1, 50, True))
         assert book.is_out(1, 50), "what was so when it was given was about to change"
         await book.left(1, 1)
-        await asyncio.gather(book.joined(1, 2), book.left(1, 3), book.joined(1, 4))
+        await asyncio.gather(book.joined(1), book.left(1, 3), book.joined(1))
         assert book.left_at(1) is None
         commits = [0]
 

@@ -96,7 +96,7 @@ class Book:
         """Those that anything is known of, left ones too."""
         return list(self._memory.guilds)
 
-    async def joined(self, guild: int, now_ms: int) -> None:
+    async def joined(self, guild: int) -> None:
         """The bot is in a guild: what was due because it had left is not any more."""
         if not (self._is_settled() and guild in self._memory.guilds and self.left_at(guild) is None):
 

@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from chaffinch.errors import RunError
+from chaffinch.journal.segment import transaction
 
 NAME: Final = "bot.sqlite3"
 APPLICATION_ID: Final = 0x43484254
@@ -229,18 +230,6 @@ def _migrate(db: apsw.Connection) -> None:
             for step in MIGRATIONS[version:]:
                 db.execute(step)
             db.pragma("user_version", len(MIGRATIONS))
-
-
-@contextlib.contextmanager
-def transaction(db: apsw.Connection) -> Iterator[None]:
-    """What is done inside is done whole or not at all."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
 
 
 def _sync(path: Path) -> None:

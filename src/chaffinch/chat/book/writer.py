@@ -16,6 +16,7 @@ import apsw
 
 from chaffinch.chat.book import schema
 from chaffinch.errors import RunError
+from chaffinch.journal.segment import transaction
 
 Statements: TypeAlias = "Callable[[apsw.Connection], object]"
 
@@ -59,8 +60,7 @@ class Writer:
         """Execute `statements` on the thread; when they are durable, `noted` is called on the loop, in the same order.
 
         Both happen even if nobody awaits this any more. With `fold` what they deleted is not in SQLite's log either.
-        Raises `RunError` where the file takes nothing; then neither
-        did.
+        Raises `RunError` where the file takes nothing; then neither did.
         """
         with self._changed:
             if self._closing:
@@ -104,7 +104,7 @@ class Writer:
 
     def _write(self, batch: list[_Write]) -> None:
         try:
-            with schema.explained(self._path), schema.transaction(self._db):
+            with schema.explained(self._path), transaction(self._db):
                 for one in batch:
                     self._write_one(one)
         except Exception as error:  # noqa: BLE001 - the boundary of a thread: its callers get what was raised

@@ -10,8 +10,8 @@ from typing import Final
 from chaffinch import config as configuration
 from chaffinch.chat import invite, settings_file
 from chaffinch.chat import token as tokens
-from chaffinch.chat.account import PORTAL, Account, account_of
-from chaffinch.chat.token import Token
+from chaffinch.chat.account import Account, account_of
+from chaffinch.chat.token import PORTAL, Token
 from chaffinch.config import Config
 from chaffinch.errors import InputError
 
