@@ -32,17 +32,8 @@ def assemble(client: "Client", book: "Book", tenants: "Tenants", settings: "BotS
     origins = attachment_origins()
     pictures = Pictures(poster.refreshed, settings, measures, origins=origins)
     talker = Talker(book, tenants, settings, pictures, measures)
-    within = tuple(f"{origin}/" for origin in origins)
-    trainer = Trainer(
-        book,
-        tenants,
-        learner,
-        DiscordHistory(client),
-        poster,
-        settings,
-        measures,
-        may_fetch=lambda url: url.startswith(within),
-    )
+    history = DiscordHistory(client)
+    trainer = Trainer(book, tenants, learner, history, poster, settings, measures, origins=origins)
     return Bot(
         book=book,
         tenants=tenants,

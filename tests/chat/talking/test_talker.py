@@ -231,7 +231,7 @@ def test_words_that_are_to_be_in_it_are_never_left_out(tmp_path: Path) -> None:
             await scene.parts.tenants.add(
                 tenant_of(GUILD),
                 [Message(text, id=str(number))],
-                options=scene.parts.learner._options(GUILD, tenant_of(GUILD)),
+                options=scene.parts.learner.options(GUILD),
             )
         for _ in range(20):
             assert "coffee" in (await scene.talker.say(GUILD, contains="coffee")).text.split()

@@ -227,7 +227,7 @@ async def stage(state: Path, discord: Discord, **settings: Any) -> AsyncIterator
     wall = Wall()
     async with Pool(4) as pool, Tenants(state, pool, ChainSettings()) as tenants, await Book.open(state) as book:
         learner = Learner(book, tenants, measures, bot)
-        trainer = Trainer(book, tenants, learner, discord, wall, bot, measures, may_fetch=lambda url: True)
+        trainer = Trainer(book, tenants, learner, discord, wall, bot, measures, origins=("http:/",))
         try:
             yield Stage(state, book, tenants, learner, trainer, discord, wall)
         finally:

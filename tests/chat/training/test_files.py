@@ -9,12 +9,14 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from chaffinch.chain import Message
 from chaffinch.chat.guild import GuildSettings
 from chaffinch.chat.names import tenant_of
+from chaffinch.chat.posting import attachment_origins
 from chaffinch.chat.seen import Attached
-from chaffinch.chat.training.files import fetch, of_discord
+from chaffinch.chat.training.files import fetch, is_at
 from chaffinch.errors import InputError, RunError
 from tests.chat.training.guilds import GUILD, Discord, Stage
 from tests.chat.training.test_trainer import play
@@ -28,7 +30,7 @@ OLD = {("5", "6", "7", "the old chain")}
     [
         ("https://cdn.discordapp.com/attachments/1/2/a.json?ex=1", True),
         ("https://media.discordapp.net/attachments/1/2/a.json", True),
-        ("https://cdn.discordapp.com:443/a", True),
+        ("https://cdn.discordapp.com:443/a", False),
         ("http://cdn.discordapp.com/a", False),
         ("https://cdn.discordapp.com:22/a", False),
         ("https://cdn.discordapp.com.example/a", False),
@@ -42,12 +44,16 @@ OLD = {("5", "6", "7", "the old chain")}
     ],
 )
 def test_only_discords_own_files_are_fetched(url: str, may: bool) -> None:
-    assert of_discord(url) is may
+    assert is_at(url, attachment_origins()) is may
 
 
-@given(st.text())
-def test_any_address_is_judged(url: str) -> None:
-    assert of_discord(url) in (True, False)
+@given(st.sampled_from(attachment_origins()), st.text())
+def test_an_address_is_where_the_client_goes_by_it(origin: str, rest: str) -> None:
+    try:
+        goes = str(URL(origin + rest).origin())
+    except ValueError:
+        return
+    assert not is_at(origin + rest, attachment_origins()) or goes == origin
 
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -77,7 +83,7 @@ def store(tmp_path: Path, serve: Serve, *, most: int = 1000, said: int = 10) -> 
     path = tmp_path / "bot" / "train-1.json"
 
     async def then(url: str) -> None:
-        await fetch(Attached(1, "old.json", said, url), path, most, lambda _: True)
+        await fetch(Attached(1, "old.json", said, url), path, most, [url.removesuffix("/file")])
 
     asyncio.run(served(serve, then))
     return path

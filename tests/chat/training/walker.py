@@ -17,7 +17,7 @@ from chaffinch.chat.book.book import Book
 from chaffinch.chat.guild import Channel
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.measures import Measures
-from chaffinch.chat.posting import DiscordPoster
+from chaffinch.chat.posting import DiscordPoster, attachment_origins
 from chaffinch.chat.training.history import DiscordHistory
 from chaffinch.chat.training.trainer import Trainer
 from chaffinch.config.tree import BotSettings, ChainSettings
@@ -41,7 +41,8 @@ async def train(state: Path, token: str, guild: int, channels: list[int]) -> dic
         await client.login(token)
         learner = Learner(book, tenants, measures, settings)
         poster = DiscordPoster(client)
-        trainer = Trainer(book, tenants, learner, DiscordHistory(client), poster, settings, measures)
+        history, origins = DiscordHistory(client), attachment_origins()
+        trainer = Trainer(book, tenants, learner, history, poster, settings, measures, origins=origins)
         began, cpu = time.perf_counter(), time.process_time()
         if book.training(guild) is None:
             await book.set_channels(guild, [Channel(channel, listens=True) for channel in channels])

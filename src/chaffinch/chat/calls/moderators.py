@@ -4,6 +4,7 @@ from typing import Final, assert_never
 
 from chaffinch.chat.commands.table import Who
 from chaffinch.chat.seen import Member
+from chaffinch.chat.talking import replies
 from chaffinch.config import BotSettings
 
 KICK_MEMBERS, ADMINISTRATOR, MANAGE_CHANNELS, MOVE_MEMBERS = 1 << 1, 1 << 3, 1 << 4, 1 << 24
@@ -19,8 +20,8 @@ def is_moderator(member: Member, settings: BotSettings) -> bool:
 
 
 def may_talk(member: Member, settings: BotSettings) -> bool:
-    """Whether somebody may have the bot talk. Moderators and owners need the role as all others do."""
-    return not member.is_bot and (not settings.user_roles or not member.roles.isdisjoint(settings.user_roles))
+    """The same as of who writes a message, and no other bot."""
+    return not member.is_bot and replies.may_talk(member.roles, settings)
 
 
 def refusal(who: Who, member: Member, settings: BotSettings) -> str:

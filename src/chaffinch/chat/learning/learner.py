@@ -29,8 +29,6 @@ from chaffinch.chat.seen import Seen
 from chaffinch.config.tree import BotSettings
 from chaffinch.errors import ChaffinchError, RunError
 
-__all__ = ["Flight", "Learner", "message_of"]
-
 log = logging.getLogger("chaffinch.bot")
 
 MOST_RECENT: Final = 4096
@@ -207,13 +205,17 @@ class Learner:
                 await self._book.note_thread(guild, thread, parent)
             messages = [message_of(seen, self.bot_id) for seen in kept]
             tenant = tenant_of(guild)
-            added = await self._tenants.add(
-                tenant, messages, anew=anew, options=self._options(guild, tenant), wait=True
-            )
+            added = await self._tenants.add(tenant, messages, anew=anew, options=self.options(guild), wait=True)
             for user in self._book.owners_of_chains(guild) & {seen.author for seen in kept}:
                 own = [message for message in messages if message.author == str(user)]
                 await self._tenants.add(own_of(guild, user), own, wait=True)
             return added
+
+    def options(self, guild: int) -> Options | None:
+        """What the guild's chain is made with where it wants more of it than the configuration says."""
+        if not self._book.settings(guild).backward:
+            return None
+        return msgspec.structs.replace(self._tenants.candidate.options(tenant_of(guild)), backward=True)
 
     # What both rest on ----------------------------------------------------------------------------------------------
 
@@ -255,7 +257,7 @@ class Learner:
         if seen.channel != seen.parent:
             await self._book.note_thread(guild, seen.channel, seen.parent)
         tenant = tenant_of(guild)
-        options = self._options(guild, tenant)
+        options = self.options(guild)
         if await self._is_made_anew(guild):
             await self._tenants.add(tenant, [message], anew=True, options=options, wait=True)
         added = await self._tenants.add(tenant, [message], options=options, wait=True)
@@ -306,12 +308,6 @@ class Learner:
         if training is None or not training.clean:
             return False
         return training.state == "reading" or await self._tenants.is_anew(tenant_of(guild))
-
-    def _options(self, guild: int, tenant: str) -> Options | None:
-        """What a chain is made with where the guild wants more of it than its configuration says."""
-        if not self._book.settings(guild).backward:
-            return None
-        return msgspec.structs.replace(self._tenants.candidate.options(tenant), backward=True)
 
 
 def _fingerprint(seen: Seen) -> int:

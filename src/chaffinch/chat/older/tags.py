@@ -7,9 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from chaffinch.chain.results import Message
-
-DISCORD_EPOCH_MS: Final = 1_420_070_400_000
-"""When Discord's ids begin: 2015-01-01 (discord.com/developers/docs/reference, snowflakes)."""
+from chaffinch.chat.payloads import created_ms
 
 LEAST_ID: Final = 1 << 40
 """Ids of messages are above: a smaller number would be of Discord's first minutes."""
@@ -45,14 +43,9 @@ def message_of(text: str, places: Places, number: int, attachments: tuple[str, .
         text,
         id=str(places.message) if places.message else f"older-{number}-{_digest(text)}",
         channel=str(places.thread or places.channel or ""),
-        time_ms=time_of(places.message) if places.message else None,
+        time_ms=created_ms(places.message) if places.message else None,
         attachments=attachments,
     )
-
-
-def time_of(snowflake: int) -> int:
-    """When the id was made, in milliseconds since 1970."""
-    return (snowflake >> 22) + DISCORD_EPOCH_MS
 
 
 def addresses(custom: Any) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Who has the opt-out role: a history tells no roles, so that authors are looked up, once each."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from chaffinch.caches import Recent
 from chaffinch.chat.training.parts import Parts
 from chaffinch.chat.training.patience import patiently
 from chaffinch.chat.training.source import RefusedError
@@ -18,7 +18,7 @@ class Authors:
     def __init__(self, parts: Parts, guild: int) -> None:
         self._history, self._book, self._learner = parts.history, parts.book, parts.learner
         self._guild = guild
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self._known: Recent[int, bool] = Recent(REMEMBERED)
         self._role = 0
 
     async def look_up(self, users: Iterable[int], told: Callable[[str], None]) -> None:
@@ -30,16 +30,10 @@ class Authors:
             if role != self._role:
                 self._role = role
                 self._known.clear()
-            if role and user not in self._known:
+            if role and not self._known.get(user):
                 roles = await self._roles(user, told)
                 await self._learner.roles_seen(self._guild, user, roles)
-            self._remember(user)
-
-    def _remember(self, user: int) -> None:
-        self._known[user] = None
-        self._known.move_to_end(user)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+            self._known.put(user, True)
 
     async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int]:
         try:

@@ -1,33 +1,22 @@
 """A file that came with `/train`: from Discord's CDN to the state directory, as a stream and bounded."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from chaffinch.chat.seen import Attached
 from chaffinch.errors import InputError, RunError
-
-CDN: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
-"""Where Discord keeps attachments."""
 
 CHUNK: Final = 64 << 10
 """Bytes that are read at once."""
 
 DOWNLOAD_SECONDS: Final = 300.0
 
-Hosts = Callable[[str], bool]
-"""Whether a file may come from an address."""
 
-
-def of_discord(url: str, hosts: Collection[str] = CDN) -> bool:
-    """Whether an address is one of Discord's files: nothing else is fetched because somebody names it."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "https" and parts.hostname in hosts and parts.port in (None, 443) and not parts.username
-    except ValueError:
-        return False
+def is_at(url: str, origins: Collection[str]) -> bool:
+    """Whether an address is of one of these origins: nothing else is fetched because somebody names it."""
+    return url.startswith(tuple(f"{origin}/" for origin in origins))
 
 
 def name_of(guild: int) -> str:
@@ -35,15 +24,15 @@ def name_of(guild: int) -> str:
     return f"bot/train-{guild}.json"
 
 
-async def fetch(file: Attached, path: Path, most: int, may: Hosts = of_discord) -> None:
-    """Store an attachment, whole or not at all.
+async def fetch(file: Attached, path: Path, most: int, origins: Collection[str]) -> None:
+    """Store an attachment, whole or not at all. `origins` (scheme, host and port) are where Discord keeps them.
 
     Raises `InputError` for one that is too large, that is no JSON, or that is not Discord's, and `RunError` for one
     that could not be fetched or stored.
     """
     if file.bytes > most:
         raise _too_large(file, most)
-    if not may(file.url):
+    if not is_at(file.url, origins):
         raise InputError(f"{file.name} is not on Discord's servers: attach the file to the command")
     part = path.with_suffix(".part")
     try:
@@ -83,9 +72,7 @@ async def _stream(file: Attached, part: Path, most: int) -> None:
 
 def _check(file: Attached, path: Path) -> None:
     """What is no JSON would be learned line by line, and what is compressed has no bound."""
-    with path.open("rb") as read:
-        begin = read.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if begin[:1] not in (b"[", b"{"):
+    if _first(path) not in (b"[", b"{"):
         raise InputError(
             f"{file.name} is no JSON: attach a list of messages, or what DiscordChatExporter writes as JSON, unpacked"
         )
@@ -100,9 +87,13 @@ def discard(state: Path, used: Collection[Path]) -> None:
 
 def format_of(path: Path) -> str | None:
     """A list is always `json`; what begins with an object the chain finds out."""
+    return "json" if _first(path) == b"[" else None
+
+
+def _first(path: Path) -> bytes:
+    """What a file begins with, after a mark of byte order and white space; nothing where more than 1 KiB is of that."""
     with path.open("rb") as read:
-        begin = read.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return "json" if begin.startswith(b"[") else None
+        return read.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
 
 
 def _too_large(file: Attached, most: int) -> InputError:

@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-import msgspec
-
 from chaffinch.chain.errors import UnknownTenantError
-from chaffinch.chain.results import Added, Options, Trained
+from chaffinch.chain.results import Added, Trained
 from chaffinch.chat.book.book import Training
 from chaffinch.chat.learning.flights import Flight
 from chaffinch.chat.names import tenant_of
@@ -60,19 +58,13 @@ class Import:
                 format=kind,
                 report=self._report,
                 anew=self.training.clean,
-                options=self._options(),
+                options=self._parts.learner.options(self.training.guild),
                 wait=True,
             )
         except InputError as error:
             raise InputError(_without(str(error), self.path, self.name)) from None
         except ChaffinchError as error:
             raise FaultError(str(error)) from None
-
-    def _options(self) -> Options | None:
-        """What the guild wants of a chain that is made; None: what its configuration says."""
-        if not self._parts.book.settings(self.training.guild).backward:
-            return None
-        return msgspec.structs.replace(self._parts.tenants.candidate.options(self._tenant), backward=True)
 
     def _report(self, records: int, read: int, length: int | None) -> bool:
         """On a thread of the pool."""

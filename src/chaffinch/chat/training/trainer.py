@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from chaffinch.chat.book.book import Training
@@ -51,14 +52,15 @@ class Trainer:
         settings: "BotSettings",
         measures: "Measures",
         *,
-        may_fetch: files.Hosts = files.of_discord,
+        origins: Collection[str],
     ) -> None:
+        """`origins` are where Discord keeps attachments: a file that is anywhere else is not fetched."""
         self._parts = Parts(book, tenants, learner, history, poster, settings, measures)
         self._turns = Turns(settings.trainings_at_once)
         self._runs: dict[int, Run] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._beginning: set[int] = set()
-        self._may_fetch = may_fetch
+        self._origins = origins
         self._is_tidy = False
 
     async def start(self, call: Call, *, clean: bool, file: Attached | None = None) -> None:
@@ -119,7 +121,7 @@ class Trainer:
         book, tenants, guild = self._parts.book, self._parts.tenants, call.guild
         name, path = "", tenants.state / files.name_of(guild)
         if file is not None:
-            await files.fetch(file, path, self._parts.settings.import_bytes, self._may_fetch)
+            await files.fetch(file, path, self._parts.settings.import_bytes, self._origins)
             name = files.name_of(guild)
         first = progress.shown(progress.Progress(clean, file=file.name if file else ""))
         try:
