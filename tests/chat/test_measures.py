@@ -95,7 +95,7 @@ def test_what_takes_long_is_counted_and_logged_and_the_rest_is_not(caplog: pytes
             pass
         assert not caplog.records
         measures.replied(5, 21_500_000, 1, "mention")
-    assert [record.getMessage() for record in caplog.records] == ["slow bot operation: operation=reply guild=5 ms=21.5"]
+    assert [record.getMessage() for record in caplog.records] == ["bot.slow operation=reply guild=5 ms=21.5"]
     assert counted(registry, "bot_slow_operations") == {only("operation", "reply"): 1}
 
 

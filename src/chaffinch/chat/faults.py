@@ -15,5 +15,5 @@ def log_fault(log: logging.Logger, what: str, error: BaseException, **fields: ob
     told = {"error": kind, "status": getattr(error, "status", None), "code": getattr(error, "code", None), **fields}
     words = " ".join(f"{key}={value}" for key, value in told.items() if value is not None)
     frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
-    log.error("%s: id=%s %s\n%s", what, name, words, frames)
+    log.error("%s id=%s %s\n%s", what, name, words, frames)
     return name

@@ -135,7 +135,7 @@ class Measures:
         """Something took `ns` nanoseconds: counted and logged if that is longer than it may."""
         if ns >= self._slow_ns:
             self._slow.add(operation)
-            log.warning("slow bot operation: operation=%s guild=%d ms=%.1f", operation, guild, ns / 1e6)
+            log.warning("bot.slow operation=%s guild=%d ms=%.1f", operation, guild, ns / 1e6)
 
     @contextmanager
     def timing(self, operation: str, guild: int) -> Iterator[None]:

@@ -136,5 +136,5 @@ def test_a_fault_in_the_log_has_what_discord_answered(caplog: pytest.LogCaptureF
 
     name = log_fault(logging.getLogger("x"), "what", AnsweredError("somebody's words"), guild=5)
 
-    assert f"what: id={name} error=AnsweredError status=403 code=50013 guild=5" in caplog.text
+    assert f"what id={name} error=AnsweredError status=403 code=50013 guild=5" in caplog.text
     assert "somebody's words" not in caplog.text

@@ -585,7 +585,7 @@ def test_past_the_bound_what_was_to_be_learned_goes_first_and_all_of_it_is_count
 
     with caplog.at_level(logging.INFO, "chaffinch.bot"):
         play(tmp_path, act, waiting_changes=16)
-    assert "changes of a chain are lost" in caplog.text
+    assert "bot.changes_lost guild=1" in caplog.text
     assert "the chaffinch" not in caplog.text
 
 
@@ -603,7 +603,7 @@ def test_what_still_waits_at_the_end_is_counted_and_logged(tmp_path: Path, caplo
         assert one.count("bot_changes_waiting") == 0
 
     play(tmp_path, act)
-    assert "it could not be written: guild=1 changes=2" in caplog.text
+    assert "bot.changes_lost guild=1 changes=2 why=not_written" in caplog.text
 
 
 def test_what_waits_for_one_guild_holds_up_no_other(tmp_path: Path) -> None:
@@ -658,5 +658,5 @@ def test_what_a_chain_refuses_is_counted_and_not_logged(tmp_path: Path, caplog: 
         assert one.count("bot_changes_lost") == 1
 
     play(tmp_path, act)
-    assert "refused: guild=1 error=InputError" in caplog.text
+    assert "bot.change_refused guild=1 error=InputError" in caplog.text
     assert "chaffinch sings" not in caplog.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -217,8 +218,8 @@ def test_whatever_fails_the_message_is_learned_and_the_log_does_not_have_it(
         assert scene.parts.count("bot_refusals") == 1
 
     play(tmp_path, act)
-    assert "an answer was not posted: guild=1 error=status 403" in caplog.text
-    assert "answering failed: guild=1 error=ValueError" in caplog.text
+    assert "bot.answer_not_posted guild=1 error=status 403" in caplog.text
+    assert re.search("bot.answer_failed id=[0-9a-f]{8} error=ValueError guild=1\n", caplog.text)
     assert "chaffinch sings" not in caplog.text
 
 

@@ -11,7 +11,7 @@ from chaffinch.chat.book.schema import NotABookError
 from chaffinch.chat.book.stored_settings import decoded
 from chaffinch.chat.guild import Channel, GuildSettings
 
-log = logging.getLogger("chaffinch.chat")
+log = logging.getLogger("chaffinch.bot")
 
 
 class Training(msgspec.Struct, frozen=True):

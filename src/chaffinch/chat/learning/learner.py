@@ -245,10 +245,10 @@ class Learner:
             try:
                 await change()
             except RunError as error:
-                log.warning("changes of a chain wait until it can be written: guild=%d error=%s", guild, error)
+                log.warning("bot.changes_wait guild=%d error=%s", guild, error)
                 self.postponed.put(guild, change, unlearns=unlearns)
             except ChaffinchError as error:
-                log.warning("a change of a chain was refused: guild=%d error=%s", guild, type(error).__name__)
+                log.warning("bot.change_refused guild=%d error=%s", guild, type(error).__name__)
                 self._measures.lost(guild, 1)
 
     async def _add(self, seen: Seen) -> Added:

@@ -65,7 +65,7 @@ class Postponed:
             await self._make(guild)
         for guild, left in self._of.items():
             self._measures.lost(guild, len(left))
-            log.warning("changes of a chain are lost: it could not be written: guild=%d changes=%d", guild, len(left))
+            log.warning("bot.changes_lost guild=%d changes=%d why=not_written", guild, len(left))
         self._of.clear()
         self._count = 0
 
@@ -86,9 +86,7 @@ class Postponed:
             return
         self._measures.lost(guild, changes)
         if guild not in self._lost:
-            log.warning(
-                "changes of a chain are lost: there is no room for more: guild=%d waiting=%d", guild, self._count
-            )
+            log.warning("bot.changes_lost guild=%d waiting=%d why=no_room", guild, self._count)
         self._lost[guild] = self._lost.get(guild, 0) + changes
 
     async def _retry(self) -> None:
@@ -108,16 +106,16 @@ class Postponed:
                     await change()
                 except RunError as error:
                     waiting.appendleft((change, unlearns))
-                    log.debug("changes of a chain still wait: guild=%d error=%s", guild, error)
+                    log.debug("bot.changes_still_wait guild=%d error=%s", guild, error)
                     return
                 except asyncio.CancelledError:
                     waiting.appendleft((change, unlearns))
                     raise
                 except Exception as error:  # noqa: BLE001 - the boundary of a change: the others are to be made
-                    log.warning("a change of a chain was refused: guild=%d error=%s", guild, type(error).__name__)
+                    log.warning("bot.change_refused guild=%d error=%s", guild, type(error).__name__)
                     self._measures.lost(guild, 1)
                 self._count -= 1
                 made += 1
             del self._of[guild]
         lost = self._lost.pop(guild, 0)
-        log.info("changes of a chain that waited are made: guild=%d changes=%d lost=%d", guild, made, lost)
+        log.info("bot.changes_made guild=%d changes=%d lost=%d", guild, made, lost)

@@ -5,7 +5,6 @@ While an answer is on its way the message is in flight: what is deleted or edite
 
 import logging
 import random
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns
@@ -15,6 +14,7 @@ from chaffinch.caches import Recent
 from chaffinch.chain.errors import BusyError, NothingNewError
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.calls.call import File, Posted, Reply
+from chaffinch.chat.faults import log_fault
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.measures import Measures
 from chaffinch.chat.poster import Poster, PostingError
@@ -23,8 +23,6 @@ from chaffinch.chat.talking.replies import Answer, decide
 from chaffinch.chat.talking.talker import Talker
 from chaffinch.config.tree import BotSettings
 from chaffinch.errors import ChaffinchError, InputError, RunError
-
-__all__ = ["Answerer", "Poster", "PostingError"]
 
 log = logging.getLogger("chaffinch.bot")
 
@@ -84,8 +82,7 @@ class Answerer:
                 await self._answer(seen, bot_id)
             except Exception as error:  # noqa: BLE001 - the boundary of an answer: the message is learned all the same
                 self._measures.event_failed("answer")
-                where = "".join(traceback.format_tb(error.__traceback__))  # not what it says: that may quote a message
-                log.error("answering failed: guild=%d error=%s\n%s", seen.guild, type(error).__name__, where)
+                log_fault(log, "bot.answer_failed", error, guild=seen.guild)
             await self._learner.learn(seen, flight, is_wanted=is_wanted)
 
     async def _answer(self, seen: Seen, bot_id: int) -> None:
@@ -127,7 +124,7 @@ class Answerer:
             )
         except InputError as error:  # a time zone that this machine does not know
             self._measures.unanswered("error")
-            log.warning("a message was not answered: guild=%d error=%s", seen.guild, error)
+            log.warning("bot.not_answered guild=%d error=%s", seen.guild, error)
             return None
 
     def _is_closed(self, channel: int) -> bool:
@@ -154,7 +151,7 @@ class Answerer:
         is_nothing = isinstance(error, NothingNewError)
         self._measures.unanswered("nothing_new" if is_nothing else "busy" if isinstance(error, BusyError) else "error")
         if not is_nothing:
-            log.warning("a message was not answered: guild=%d error=%s", guild, _harmless(error))
+            log.warning("bot.not_answered guild=%d error=%s", guild, _harmless(error))
         if answer.cause == "mention":
             await self._post(to, Reply(str(error) if is_nothing else FAULT), guild)
 
@@ -165,7 +162,7 @@ class Answerer:
             if error.status in {403, 404}:
                 self._closed.put(to.channel, self._clock() + timedelta(seconds=CLOSED_SECONDS))
             self._measures.unanswered("unposted")
-            log.warning("an answer was not posted: guild=%d error=%s", guild, error)
+            log.warning("bot.answer_not_posted guild=%d error=%s", guild, error)
             return False
         return True
 

@@ -94,7 +94,7 @@ class Pictures:
         except _MissedError as missed:
             outcome = missed.outcome
         except TimeoutError:
-            log.info("no picture in time: guild=%d outcome=%s", guild, outcome)
+            log.info("bot.no_picture_in_time guild=%d outcome=%s", guild, outcome)
         self._measures.pictured(outcome)
         return picture
 
@@ -141,7 +141,7 @@ class Pictures:
         try:
             fresh = (await self._refresh([address])).get(address)
         except ChaffinchError as error:
-            log.info("an attachment's address was not refreshed: error=%s", error)
+            log.info("bot.address_not_refreshed error=%s", error)
             raise _MissedError("failed") from None
         if fresh is None:
             raise _MissedError("gone")
@@ -171,7 +171,7 @@ class Pictures:
                         raise _MissedError("too_large")
                 return bytes(content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            log.info("an attachment was not fetched: error=%s", type(error).__name__)
+            log.info("bot.attachment_not_fetched error=%s", type(error).__name__)
             raise _MissedError("failed") from None
 
 

@@ -39,7 +39,7 @@ class Board:
             try:
                 await self._poster.post(self.where.channel, result, answered)
             except PostingError as error:
-                log.warning("the result of a training could not be posted: channel=%d %s", self.where.channel, error)
+                log.warning("bot.result_not_posted channel=%d error=%s", self.where.channel, error)
 
     async def _edited(self, reply: Reply) -> bool:
         try:
