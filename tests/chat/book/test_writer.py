@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,23 @@ from chaffinch.chat.book.book import Book
 from chaffinch.chat.guild import GuildSettings
 from chaffinch.errors import RunError
 from tests.chat.booked import CURSOR, TRAINING, WRITING, play, some_writes
+
+
+async def _behind(book: Book, writes: list[Coroutine[None, None, None]]) -> list[BaseException | None]:
+    """What becomes of writes that are all given while another one takes its time."""
+    begun, slow = threading.Event(), threading.Event()
+
+    def writing(_: object) -> None:
+        begun.set()
+        slow.wait(20)
+
+    first = asyncio.ensure_future(book._writer.write(writing, lambda: None))
+    assert await asyncio.to_thread(begun.wait, 20)
+    given = [asyncio.ensure_future(one) for one in writes]
+    await asyncio.sleep(0)  # each has its turn
+    slow.set()
+    await first
+    return await asyncio.gather(*given, return_exceptions=True)
 
 
 def test_writes_keep_their_order_and_share_transactions(tmp_path: Path) -> None:
@@ -39,16 +56,10 @@ def test_writes_keep_their_order_and_share_transactions(tmp_path: Path) -> None:
             return False
 
         book._writer._db.set_commit_hook(committed)  # the thread rests
-        await asyncio.gather(*(book.set_out(3, user, True) for user in range(2000)))
+        await _behind(book, [book.set_out(3, user, True) for user in range(2000)])
         assert len(book.opted_out(3)) == 2000
-        assert 1 <= commits[0] <= 20
-        slow = threading.Event()
-        writing = asyncio.ensure_future(book._writer.write(lambda _: slow.wait(20), lambda: None))
-        await asyncio.sleep(0.05)
-        given = [asyncio.ensure_future(book.set_out(4, user, True)) for user in range(5000)]
-        await asyncio.sleep(0.05)
-        slow.set()
-        done = await asyncio.gather(writing, *given, return_exceptions=True)
+        assert commits[0] == 1 + 8  # of 256 writes each
+        done = await _behind(book, [book.set_out(4, user, True) for user in range(5000)])
         refusals = [str(one) for one in done if isinstance(one, RunError)]
         assert len(refusals) == 5000 - 4096
         assert "4096 writes wait for" in refusals[0]

@@ -201,8 +201,7 @@ class Book:
 
         def write(db: apsw.Connection) -> None:
             db.execute("DELETE FROM channels WHERE guild = ? AND channel = ?", (guild, channel))
-            db.execute("DELETE FROM threads WHERE guild = ? AND parent = ?", (guild, channel))
-            db.execute("DELETE FROM threads WHERE guild = ? AND thread = ?", (guild, channel))
+            db.execute("DELETE FROM threads WHERE guild = ?1 AND ?2 IN (parent, thread)", (guild, channel))
 
         def noted(found: Guild) -> None:
             found.channels.pop(channel, None)
