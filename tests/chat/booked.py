@@ -10,7 +10,7 @@ from tests.chain.test_open_chains import descriptors
 
 ROOT = Path(__file__).parents[2]
 
-TRAINING = Training(1, True, 2, 3, 4, 5, 6, 7, "bot/training-1.json", "reading", "")
+TRAINING = Training(1, True, 2, 4, 5, 6, "bot/training-1.json", "reading")
 CURSOR = Cursor(10, 11, "general", 12, 13, 14, 15, False, "")
 
 Scene = Callable[[Book], Coroutine[None, None, None]]

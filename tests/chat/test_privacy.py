@@ -91,7 +91,7 @@ def test_pages_of_a_training_that_are_on_their_way_bring_nothing_back(tmp_path: 
     from chaffinch.chat.learning.learner import Learner
 
     async def training(bot: Any, learner: Learner, began: asyncio.Event) -> None:
-        await bot.book.set_training(Training(GUILD, True, 0, 1, CHANNEL, 1, 2**62, 0, "", "reading"))
+        await bot.book.set_training(Training(GUILD, True, 0, CHANNEL, 1, 2**62, "", "reading"))
         for page in range(12):
             with learner.in_flight(GUILD) as flight:
                 seens = [*map(seen_of, [*said_by(USER, 5, page * 5), *said_by(OTHER, 5, page * 5)])]

@@ -157,7 +157,7 @@ async def settle(bot: Any) -> None:
         await bot.tenants.add(f"guild-{guild}", said_by(USER, 3))
     await bot.tenants.add(TENANT, said_by(USER, 2), anew=True)
     (bot.tenants.state / "bot" / "training.json").write_text("[]")
-    await bot.book.set_training(Training(GUILD, True, 0, 1, 2, 3, 4, 5, "bot/training.json", "reading"))
+    await bot.book.set_training(Training(GUILD, True, 0, 2, 3, 4, "bot/training.json", "reading"))
 
 
 def check_deleted(bot: Any, state: Path) -> None:

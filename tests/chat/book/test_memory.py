@@ -33,7 +33,9 @@ _changes = st.lists(
         st.tuples(st.just("owe_forgetting"), _few, _few),
         st.tuples(st.just("owe_own"), _few, _few),
         st.tuples(st.just("end_forgetting"), _few, _few),
-        st.tuples(st.just("set_training"), st.builds(msgspec.structs.replace, st.just(TRAINING), guild=_few, by=_few)),
+        st.tuples(
+            st.just("set_training"), st.builds(msgspec.structs.replace, st.just(TRAINING), guild=_few, newest=_few)
+        ),
         st.tuples(st.just("end_training"), _few),
         st.tuples(
             st.just("set_cursors"),

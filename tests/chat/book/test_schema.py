@@ -100,7 +100,7 @@ def test_damaged_pages_and_rows_are_refused_and_left(tmp_path: Path) -> None:
         "UPDATE guilds SET settings = '{\"max_length\": '",
         "UPDATE channels SET listens = 7 WHERE channel = 3",
         "DROP TABLE cursors",
-        "ALTER TABLE trainings DROP COLUMN learned",
+        "ALTER TABLE trainings DROP COLUMN newest",
     ):
         file_of(tmp_path).write_bytes(whole)
         db = apsw.Connection(str(file_of(tmp_path)))

@@ -24,7 +24,7 @@ from chaffinch.errors import InputError
 from chaffinch.metrics.registry import Registry
 
 GUILD, LISTENED, OTHER, ANN, BEN, BOT = 1, 10, 11, 100, 101, 17
-CLEAN = Training(GUILD, True, 0, ANN, LISTENED, 1, 10**18, 0, "", "reading")
+CLEAN = Training(GUILD, True, 0, LISTENED, 1, 10**18, "", "reading")
 
 
 class Parts:

@@ -147,7 +147,7 @@ def test_without_a_chain_the_sentence_says_what_to_do(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         with pytest.raises(NothingNewError, match=r"Nothing was learned here yet: .*/listen add.*/train"):
             await scene.talker.say(GUILD)
-        await scene.parts.book.set_training(Training(GUILD, True, 0, ANN, 1, 1, 1, 0, "", "reading"))
+        await scene.parts.book.set_training(Training(GUILD, True, 0, 1, 1, 1, "", "reading"))
         with pytest.raises(NothingNewError, match="a training is going on"):
             await scene.talker.say(GUILD)
 

@@ -21,18 +21,14 @@ class Training(msgspec.Struct, frozen=True):
     clean: bool
     """Whether a chain is made anew that takes the other's place."""
     started_ms: int
-    by: int
-    """Who gave the command."""
     channel: int
     """Where its progress is shown, and in which message."""
     message: int
     newest: int
     """A message id: only older messages are read, newer ones are learned as they come."""
-    learned: int
     file: str
     """Empty, or the path of the JSON attachment that is learned instead; relative ones are in the state directory."""
     state: Literal["reading", "publishing"]
-    last_error: str = ""
 
 
 class Cursor(msgspec.Struct, frozen=True):

@@ -61,14 +61,11 @@ CREATE TABLE trainings (
     guild INTEGER PRIMARY KEY,
     clean INTEGER NOT NULL,
     started_ms INTEGER NOT NULL,
-    by INTEGER NOT NULL,
     channel INTEGER NOT NULL,
     message INTEGER NOT NULL,
     newest INTEGER NOT NULL,
-    learned INTEGER NOT NULL,
     file TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('reading', 'publishing')),
-    last_error TEXT NOT NULL
+    state TEXT NOT NULL CHECK (state IN ('reading', 'publishing'))
 ) STRICT;
 CREATE TABLE cursors (
     guild INTEGER NOT NULL,

@@ -58,6 +58,7 @@ class Run:
         self._import = Import(training, parts, file or "the file") if training.file else None
         self._work: asyncio.Task[Outcome] | None = None
         self._is_cancelled = self._is_ending = False
+        self._last_error = ""
         self._noting = asyncio.Lock()
         self._began = time.monotonic()
         self._began_at = progress.fraction_of_all(list(self._job.cursors.values()))
@@ -102,7 +103,7 @@ class Run:
             place=self._turns.before(self.training.guild),
             began_at=self._began_at,
             seconds=time.monotonic() - self._began,
-            last_error=self.training.last_error,
+            last_error=self._last_error,
         )
         if self._import is not None:
             return msgspec.structs.replace(
@@ -135,11 +136,9 @@ class Run:
                 if self._is_ending:  # a task that failed at the same moment does not undo that
                     raise asyncio.CancelledError from None
                 name = log_fault(log, "bot.training_failed", error, guild=self.training.guild)
-                self.training = msgspec.structs.replace(
-                    self.training, last_error=f"a fault of the bot's, {name} in its log"
-                )
+                self._last_error = f"a fault of the bot's, {name} in its log"
             await asyncio.sleep(AGAIN_SECONDS)
-            self.training = msgspec.structs.replace(self.training, last_error="")
+            self._last_error = ""
             self._job = Job(self.training, self._parts)
 
     async def _learn_and_publish(self) -> Outcome:

@@ -131,11 +131,9 @@ class Trainer:
                 guild=guild,
                 clean=clean,
                 started_ms=now_ms,
-                by=call.member.id,
                 channel=posted.channel,
                 message=posted.message,
                 newest=max(now_ms - EPOCH_MS << 22, posted.message) + (OVERLAP_MS << 22),
-                learned=0,
                 file=name,
                 state="reading",
             )
