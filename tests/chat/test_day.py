@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaffinch.chain.names import directory_of
-from chaffinch.chain.pool import Pool
-from chaffinch.chain.tenants import Tenants
-from chaffinch.chat.book.book import Book
-from chaffinch.chat.client import Client
-from chaffinch.chat.measures import Measures
 from chaffinch.chat.names import tenant_of
 from chaffinch.config import BotSettings
 from chaffinch.config.variables import environment
-from chaffinch.metrics.registry import Registry
+from tests.chat.connected import connected
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.messages import Message
 from tests.chat.discord.people import Member
@@ -221,18 +216,11 @@ class Day:
 
 @pytest.mark.timeout(300)
 def test_a_chain_holds_what_a_day_left(tmp_path: Path) -> None:
-    async def run() -> tuple[Day, int]:
+    async def run() -> Day:
         world = World()
-        registry = Registry()
-        settings = BotSettings()
-        async with Fake(world) as fake, Pool(registry=registry) as pool, Tenants(tmp_path, pool) as tenants:
+        async with Fake(world) as fake:
             day = Day(fake, world)
-            with fake.redirect():
-                book = await Book.open(tmp_path)
-                client = Client(book, tenants, settings, Measures(registry, settings), guild_ready_timeout=0.05)
-                stopping = asyncio.Event()
-                serving = asyncio.create_task(client.serve(world.token, stopping), name="the bot")
-                await fake.wait_for(lambda: client.is_deployed or serving.done())
+            async with connected(tmp_path, settings=BotSettings(), fake=fake):
                 for channel in day.channels[:6]:
                     await day.asks(day.moderator, "listen add", {"channel-1": channel})
                     day.listening.add(channel.id)
@@ -243,12 +231,9 @@ def test_a_chain_holds_what_a_day_left(tmp_path: Path) -> None:
                     if number % 20 == 0:
                         await asyncio.sleep(0)
                 await day.heard()
-                stopping.set()
-                await serving
-                await book.close()
-        return day, len(fake.requests)
+        return day
 
-    day, _ = asyncio.run(run())
+    day = asyncio.run(run())
     held = {
         int(line["id"]): (int(line["channel"]), int(line["author"]), " ".join(line["tokens"]))
         for line in exported(directory_of(tmp_path, tenant_of(day.guild.id)))
