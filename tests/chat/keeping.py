@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from chaffinch.chain import Message, Pool, Tenants, tenants_in
 from chaffinch.chat.book.book import Book
@@ -14,6 +17,8 @@ from chaffinch.chat.measures import Measures
 from chaffinch.chat.seen import Member
 from chaffinch.config import BotSettings
 from chaffinch.metrics.registry import Registry
+
+ROOT = Path(__file__).parents[2]
 
 GUILD, USER, OTHER, CHANNEL = 10**18, 2 * 10**18, 2 * 10**18 + 1, 3 * 10**18
 TENANT = f"guild-{GUILD}"
@@ -97,3 +102,40 @@ def scene(run: Any) -> None:
 
 def chains(state: Path) -> list[str]:
     return tenants_in(state)
+
+
+def killed(program: str, state: Path, seconds: float) -> list[str]:
+    """What a program said that was killed so long after it said `open`."""
+    command = [sys.executable, "-c", program, str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "open\n"
+        time.sleep(seconds)
+        running.kill()
+        return running.stdout.read().split()
+
+
+class Moments:
+    """When to kill: some moments `step` seconds apart; if none came in the middle of what is done, ever closer ones."""
+
+    def __init__(self, step: float, number: int) -> None:
+        self.met = 0
+        self._fixed = [step * each for each in range(number)]
+        self._early, self._late = 0.0, step * number
+
+    def __iter__(self) -> Iterator[float]:
+        yield from self._fixed
+        for _ in range(40):
+            if self.met:
+                return
+            yield (self._early + self._late) / 2
+
+    def came(self, seconds: float, when: Literal["before", "between", "after"]) -> None:
+        """How a kill at a moment came: before anything was done, in between, or after all was."""
+        if when == "between":
+            self.met += 1
+        elif when == "before":
+            self._early = max(self._early, seconds)
+            self._late = max(self._late, 2 * self._early)
+        else:
+            self._late = min(self._late, seconds)

@@ -4,10 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,22 @@ from chaffinch.chat.payloads import body_of
 from chaffinch.chat.retention import Keeper
 from chaffinch.chat.seen import Seen
 from chaffinch.errors import InputError, RunError
-from tests.chat.keeping import CHANNEL, GUILD, OTHER, OWN, TENANT, USER, Given, bot_on, chains, on_disk, said_by, scene
+from tests.chat.keeping import (
+    CHANNEL,
+    GUILD,
+    OTHER,
+    OWN,
+    TENANT,
+    USER,
+    Given,
+    Moments,
+    bot_on,
+    chains,
+    killed,
+    on_disk,
+    said_by,
+    scene,
+)
 
 ELSEWHERE = GUILD + 1
 
@@ -297,44 +308,26 @@ def test_a_kill_at_any_moment_loses_no_forgetting(tmp_path: Path) -> None:
         async with bot_on(state) as bot:
             await settle(bot)
 
-    async def end(state: Path, told: list[str]) -> bool:
+    async def end(state: Path, told: list[str], seconds: float) -> None:
         async with bot_on(state) as bot:
             if not bot.book.is_out(GUILD, USER):
                 assert told == [], "what was acknowledged is done"
                 assert await bot.tenants.count(TENANT, author=str(USER)) == 35
                 assert bot.book.has_own(GUILD, USER)
-                return False
+                moments.came(seconds, "before")
+                return
             was_due = bool(bot.book.forgettings())
             assert was_due or told in ([], ["35"])
+            moments.came(seconds, "between" if was_due else "after")
             await Keeper(bot.book, bot.tenants, bot.settings, bot.measures).keep()
             await check_forgotten(bot, state)
-            return was_due
 
-    gone_on_with = 0
-    for attempt in range(14):
-        state = tmp_path / str(attempt)
+    moments = Moments(0.0012, 14)
+    for number, seconds in enumerate(moments):
+        state = tmp_path / str(number)
         scene(begin(state))
-        running = subprocess.Popen(
-            [sys.executable, "-c", _FORGETTING, str(state)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
-        assert running.stdout is not None
-        assert running.stdout.readline() == "open\n"
-        time.sleep(attempt * 0.0012)
-        running.send_signal(signal.SIGKILL)
-        told = running.stdout.read().split()
-        running.wait()
-        running.stdout.close()
-        result: list[bool] = []
-
-        async def look(state: Path = state, told: list[str] = told, result: list[bool] = result) -> None:
-            result.append(await end(state, told))
-
-        scene(look())
-        gone_on_with += result[0]
-    assert gone_on_with, "no kill came in between"
+        scene(end(state, killed(_FORGETTING, state, seconds), seconds))
+    assert moments.met, "no kill came in between"
 
 
 def test_who_is_remembered_is_learned_from_again_and_what_was_forgotten_is_not_back(tmp_path: Path) -> None:

@@ -3,10 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +21,10 @@ from tests.chat.keeping import (
     OWN,
     TENANT,
     USER,
+    Moments,
     bot_on,
     chains,
+    killed,
     on_disk,
     said_by,
     scene,
@@ -306,30 +304,20 @@ def test_a_kill_while_a_guild_is_deleted_is_made_up_for(tmp_path: Path) -> None:
             await settle(bot)
             await bot.book.left(GUILD, 1)
 
-    async def end(state: Path, was_there: list[bool]) -> None:
+    async def end(state: Path, seconds: float) -> None:
         async with bot_on(state) as bot:
-            was_there.append(GUILD in bot.book.guilds() and len(chains(state)) < 6)
+            is_there, are_there = GUILD in bot.book.guilds(), len(chains(state)) == 6
+            moments.came(seconds, "after" if not is_there else "before" if are_there else "between")
             await Keeper(bot.book, bot.tenants, bot.settings, bot.measures).keep()
             check_deleted(bot, state)
 
-    in_between: list[bool] = []
-    for attempt in range(12):
-        state = tmp_path / str(attempt)
+    moments = Moments(0.0015, 12)
+    for number, seconds in enumerate(moments):
+        state = tmp_path / str(number)
         scene(begin(state))
-        running = subprocess.Popen(
-            [sys.executable, "-c", _DELETING, str(state)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
-        assert running.stdout is not None
-        assert running.stdout.readline() == "open\n"
-        time.sleep(attempt * 0.0015)
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-        running.stdout.close()
-        scene(end(state, in_between))
-    assert any(in_between), "no kill came in between"
+        killed(_DELETING, state, seconds)
+        scene(end(state, seconds))
+    assert moments.met, "no kill came in between"
 
 
 def test_it_looks_until_it_is_to_stop_and_ends_what_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
