@@ -93,9 +93,9 @@ def test_a_mention_after_closed_code_is_one(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["`" * 4000, "` `` " * 800, "\\" * 4000, "<@17>`" * 600, "<@17> " * 600])
 def test_what_strangers_write_is_read_in_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     without_mention(text + "<@17>", BOT)
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2
 
 
 @pytest.mark.parametrize(
