@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chaffinch.chat.content import is_command, mentions_bot, said_length, without_mention
+from chaffinch.chat.content import mentions_bot, said_length, without_mention
 from chaffinch.chat.seen import Seen
 
 BOT = 17
@@ -96,18 +96,6 @@ def test_what_strangers_write_is_read_in_linear_time(text: str) -> None:
     started = time.thread_time()
     without_mention(text + "<@17>", BOT)
     assert time.thread_time() - started < 0.2
-
-
-@pytest.mark.parametrize(
-    "text", ["!mark", "!MARK", " !mark ", "!mark train", "!mark\nx", "!mark  debug", "!mark nothing"]
-)
-def test_what_begins_with_the_prefix_is_a_command(text: str) -> None:
-    assert is_command(text, "!mark")
-
-
-@pytest.mark.parametrize("text", ["", "!", "!marks", "!markov chains", "a !mark", "mark", "!mar k"])
-def test_all_else_is_none(text: str) -> None:
-    assert not is_command(text, "!mark")
 
 
 @given(st.text())

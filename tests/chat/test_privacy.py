@@ -13,7 +13,7 @@ from chaffinch.chain import Chain, LockedError, Message, Tenants
 from chaffinch.chat import privacy
 from chaffinch.chat.book.book import Book, Training
 from chaffinch.chat.commands import privacy as commands
-from chaffinch.chat.commands.table import Table
+from chaffinch.chat.commands.table import Table, table
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.payloads import body_of
 from chaffinch.chat.retention import Keeper
@@ -118,7 +118,7 @@ def test_pages_of_a_training_that_are_on_their_way_bring_nothing_back(tmp_path: 
         for attempt in range(8):
             state = tmp_path / str(attempt)
             async with bot_on(state) as bot:
-                learner = Learner(bot.book, bot.tenants, bot.measures)
+                learner = Learner(bot.book, bot.tenants, bot.measures, bot.settings, table(bot.settings))
                 await bot.book.set_channels(GUILD, [Channel(CHANNEL, listens=True)])
                 await bot.book.set_own(GUILD, USER, True)
                 began = asyncio.Event()
@@ -147,7 +147,7 @@ def test_what_was_looked_at_before_the_mark_is_not_learned_after_the_forgetting(
     async def run() -> None:
         async with bot_on(tmp_path) as bot:
             await bot.book.set_channels(GUILD, [Channel(CHANNEL, listens=True)])
-            learner = Learner(bot.book, bot.tenants, bot.measures)
+            learner = Learner(bot.book, bot.tenants, bot.measures, bot.settings, table(bot.settings))
             real, looked = Tenants.add, asyncio.Event()
 
             async def slow(self: Tenants, *args: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the text of a message says to the bot: mentions of it, commands, and how long it is. Pure.
+"""What the text of a message says to the bot: mentions of it, and how long it is. Pure.
 
 Discord writes a mention of a user as `<@17>` or, as older clients do, `<@!17>`. Inside of code it is no mention, and
 after a backslash neither.
@@ -43,12 +43,6 @@ def without_mention(text: str, bot_id: int) -> str:
             part = part[1:]  # noqa: PLW2901 - one space goes with the mention between two
         kept += part
     return kept.strip()
-
-
-def is_command(text: str, prefix: str) -> bool:
-    """Whether a message is a command by prefix, or would like to be: the prefix is all of its first word."""
-    word = text.lstrip()[: len(prefix) + 1]
-    return word[: len(prefix)].lower() == prefix.lower() and (len(word) <= len(prefix) or word[-1].isspace())
 
 
 def said_length(text: str) -> int:

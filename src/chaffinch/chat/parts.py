@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from chaffinch.chat.bot import Bot
 from chaffinch.chat.commands.table import table
-from chaffinch.chat.commands.words import is_command
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.posting import DiscordPoster, attachment_origins
 from chaffinch.chat.retention import Keeper
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 def assemble(client: "Client", book: "Book", tenants: "Tenants", settings: "BotSettings", measures: "Measures") -> Bot:
     """Make each part, and give it those that it needs."""
     commands = table(settings)
-    learner = Learner(
-        book, tenants, measures, settings, is_command=lambda text: is_command(text, settings.prefix, commands)
-    )
+    learner = Learner(book, tenants, measures, settings, commands)
     poster = DiscordPoster(client)
     origins = attachment_origins()
     pictures = Pictures(poster.refreshed, settings, measures, origins=origins)

@@ -13,6 +13,7 @@ import pytest
 from chaffinch.chain import Chain, Message, Pool, Tenants, directory_of
 from chaffinch.chain.errors import LockedError, UnknownTenantError
 from chaffinch.chat.book.book import Book, Training
+from chaffinch.chat.commands.table import table
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.learning.learner import Learner, message_of
 from chaffinch.chat.measures import Measures
@@ -37,7 +38,7 @@ class Parts:
         self.settings = settings
         self.registry = Registry()
         self.measures = Measures(self.registry, settings)
-        self.learner = Learner(book, tenants, self.measures, settings, bot_id=BOT)
+        self.learner = Learner(book, tenants, self.measures, settings, table(settings), bot_id=BOT)
         self._ids = 0
 
     def seen(self, text: str, **more: object) -> Seen:
@@ -114,7 +115,7 @@ def test_people_are_learned_from_where_the_bot_listens(tmp_path: Path) -> None:
         await one.say(song("in a thread"), channel=77, parent=LISTENED)
         await one.say(song("elsewhere"), channel=OTHER)
         await one.say(song("as a bot"), is_human=False)
-        await one.say("!mark " + song("by prefix"))
+        await one.say(f'!mark seed:"{song("by prefix")}"')
         await one.say("!MARK")
         await one.say("<@17>")
         await one.say("  ")
@@ -226,7 +227,7 @@ def test_an_edit_of_a_message_that_was_never_learned_teaches_it_where_the_bot_li
     play(tmp_path, act)
 
 
-@pytest.mark.parametrize("text", ["!mark " + song("now"), "", "<@17>"])
+@pytest.mark.parametrize("text", [f'!mark seed:"{song("now")}"', "", "<@17>"])
 def test_an_edit_into_what_is_not_learned_unlearns(tmp_path: Path, text: str) -> None:
     async def act(one: Parts) -> None:
         seen = await one.say(song("at dawn"))

@@ -15,6 +15,7 @@ import msgspec
 from chaffinch.chain import Pool, Tenants
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.calls.call import Posted, Reply
+from chaffinch.chat.commands.table import table
 from chaffinch.chat.guild import Channel
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.measures import Measures
@@ -226,7 +227,7 @@ async def stage(state: Path, discord: Discord, **settings: Any) -> AsyncIterator
     measures = Measures(Registry(), bot)
     wall = Wall()
     async with Pool(4) as pool, Tenants(state, pool, ChainSettings()) as tenants, await Book.open(state) as book:
-        learner = Learner(book, tenants, measures, bot)
+        learner = Learner(book, tenants, measures, bot, table(bot))
         trainer = Trainer(book, tenants, learner, discord, wall, bot, measures, origins=("http:/",))
         try:
             yield Stage(state, book, tenants, learner, trainer, discord, wall)

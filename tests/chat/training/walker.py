@@ -14,6 +14,7 @@ import discord
 
 from chaffinch.chain import Pool, Tenants
 from chaffinch.chat.book.book import Book
+from chaffinch.chat.commands.table import table
 from chaffinch.chat.guild import Channel
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.measures import Measures
@@ -39,7 +40,7 @@ async def train(state: Path, token: str, guild: int, channels: list[int]) -> dic
         await Book.open(state) as book,
     ):
         await client.login(token)
-        learner = Learner(book, tenants, measures, settings)
+        learner = Learner(book, tenants, measures, settings, table(settings))
         poster = DiscordPoster(client)
         history, origins = DiscordHistory(client), attachment_origins()
         trainer = Trainer(book, tenants, learner, history, poster, settings, measures, origins=origins)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from chaffinch.chat.calls.call import Call
     from chaffinch.chat.talking.talker import Spoken
 
-SOURCES_SHOWN = 5
-"""Source messages that `debug` shows."""
-
 
 async def talk(call: "Call", bot: "Bot") -> None:
     """Say something, and with `debug` tell a moderator where it is from."""
@@ -46,7 +43,7 @@ def told(spoken: "Spoken", guild: int, *, shows_text: bool) -> Embed:
     fields = [Field("Score", str(spoken.score), inline=True), Field("Tries", str(spoken.tries), inline=True)]
     if spoken.seed_dropped:
         fields.append(Field("Seed", "Nothing fitted it, so it was left out.", inline=True))
-    for number, source in enumerate(spoken.sources[:SOURCES_SHOWN], 1):
+    for number, source in enumerate(spoken.sources, 1):
         fields.append(Field(f"Source {number}", _source(source, guild, shows_text=shows_text)))
     return Embed(
         "Where that is from", "" if spoken.sources else "No source shares a run of words with it.", tuple(fields)

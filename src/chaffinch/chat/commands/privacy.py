@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from chaffinch.chat import privacy
 from chaffinch.chat.calls.call import Embed, Field, Reply
+from chaffinch.chat.calls.dispatch import sentence
 from chaffinch.chat.commands.table import Command
 from chaffinch.errors import InputError, RunError
 
@@ -47,7 +48,7 @@ async def forget(call: "Call", bot: "Bot") -> None:
     try:
         forgotten = await _told(privacy.forget_user(bot.book, bot.tenants, call.guild, call.member.id))
     except privacy.PutOffError as error:
-        said = f"{_sentence(error)} Nothing that you write is learned any more."
+        said = f"{sentence(str(error))} Nothing that you write is learned any more."
     else:
         bot.measures.forgotten(call.guild, forgotten)
         said = (
@@ -148,11 +149,6 @@ def _ways_out(call: "Call", bot: "Bot", kept: privacy.Kept) -> str:
 
 def _messages(number: int) -> str:
     return f"{number:,} message{'' if number == 1 else 's'}"
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[0].upper()}{text[1:]}."
 
 
 COMMANDS: Final = (

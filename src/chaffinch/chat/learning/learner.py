@@ -21,6 +21,8 @@ from chaffinch.chain.results import Added, Message, Options
 from chaffinch.chain.tenants import Tenants
 from chaffinch.chat import content
 from chaffinch.chat.book.book import Book
+from chaffinch.chat.commands import words
+from chaffinch.chat.commands.table import Table
 from chaffinch.chat.learning.flights import Flight, Flights
 from chaffinch.chat.learning.postponed import Postponed
 from chaffinch.chat.measures import Measures
@@ -65,16 +67,15 @@ class Learner:
         book: Book,
         tenants: Tenants,
         measures: Measures,
-        settings: BotSettings | None = None,
+        settings: BotSettings,
+        table: Table,
         *,
-        is_command: Callable[[str], bool] | None = None,
         bot_id: int = 0,
     ) -> None:
-        """`is_command` says what is none to be learned; by default what begins with the prefix."""
+        """Commands of `table` are not learned."""
         self.bot_id = bot_id
         """Of whom mentions are not learned. Known once the bot is ready, before it sees a message."""
-        settings = settings or BotSettings()
-        self.is_command = is_command or (lambda text: content.is_command(text, settings.prefix))
+        self._prefix, self._table = settings.prefix, table
         self._book = book
         self._tenants = tenants
         self._measures = measures
@@ -85,6 +86,10 @@ class Learner:
     async def close(self) -> None:
         """Try once more what waits; what still cannot be written is counted and logged as lost."""
         await self.postponed.close()
+
+    def is_command(self, text: str) -> bool:
+        """Whether a message is a command by prefix, also one that is wrong."""
+        return words.is_command(text, self._prefix, self._table)
 
     # What comes as it happens ---------------------------------------------------------------------------------------
 
