@@ -77,7 +77,7 @@ def test_somebody_is_told_forgotten_and_remembered(tmp_path: Path) -> None:
             await until(one, "member", 1)
             assert files_with(tmp_path, "brontosaurus") == []
             assert one.counted("bot_commands", outcome="failed") == 0
-            assert one.counted("bot_forgotten") == 6
+            await one.fake.wait_for(lambda: one.counted("bot_forgotten") == 6)
 
     run(test)
 
@@ -175,6 +175,6 @@ def test_what_is_known_of_a_guild_goes_some_time_after_the_bot_has_left(
             await one.fake.wait_for(lambda: guild.id not in one.book.guilds())
             assert tenant_of(guild.id) not in await one.tenants.list()
             assert files_with(tmp_path, "brontosaurus") == []
-            assert one.counted("bot_guilds_deleted") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_guilds_deleted") == 1)
 
     run(test)
