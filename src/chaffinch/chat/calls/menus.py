@@ -3,29 +3,17 @@
 from typing import TYPE_CHECKING
 
 from chaffinch.chat.calls.call import Posted, Reply
-from chaffinch.chat.calls.slash import DEFERRED_MESSAGE, DEFERRED_UPDATE, MESSAGE, UPDATE, Answers
+from chaffinch.chat.calls.slash import DEFERRED_MESSAGE, DEFERRED_UPDATE, MESSAGE, UPDATE, Answers, InteractionCall
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaffinch.chat.calls.interactions import Interaction
 
 
-class MenuCall:
+class MenuCall(InteractionCall):
     """A component that was used. The message that it stands in stays until it is updated."""
 
-    hides = True
-
     def __init__(self, asked: "Interaction", answers: Answers) -> None:
-        self.guild = asked.guild
-        self.channel = asked.channel
-        self.parent = asked.parent
-        self.member = asked.member
-        self.options = asked.options
-        self.chosen: Sequence[str] = asked.chosen
-        self.shown: Sequence[str] = asked.shown
-        self._answers = answers
-        self._is_answered = False
+        super().__init__(asked, answers)
         self._announced = False
         """Whether a hidden answer is announced, which is what the next one takes the place of."""
 

@@ -72,8 +72,8 @@ class Answers:
         return Posted(int(message.get("channel_id", self._asked.channel)), int(message["id"]))
 
 
-class SlashCall:
-    """A slash command. What `think` announced is public or hidden, and stays so: for the other it has to go."""
+class InteractionCall:
+    """What calls by an interaction have in common."""
 
     hides = True
 
@@ -83,10 +83,17 @@ class SlashCall:
         self.parent = asked.parent
         self.member = asked.member
         self.options = asked.options
-        self.chosen: Sequence[str] = ()
-        self.shown: Sequence[str] = ()
+        self.chosen: Sequence[str] = asked.chosen
+        self.shown: Sequence[str] = asked.shown
         self._answers = answers
         self._is_answered = False
+
+
+class SlashCall(InteractionCall):
+    """A slash command. What `think` announced is public or hidden, and stays so: for the other it has to go."""
+
+    def __init__(self, asked: Interaction, answers: Answers) -> None:
+        super().__init__(asked, answers)
         self._announced: bool | None = None
         """Whether what `think` announced is hidden; None: nothing is announced."""
 
