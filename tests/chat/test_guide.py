@@ -9,7 +9,8 @@ from chaffinch.chat.commands.table import table
 from chaffinch.config import BotSettings
 from chaffinch.metrics.catalogue import METRICS
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "bot.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "bot.md").read_text(encoding="utf-8")
 
 OF_ALL = "| anybody |"
 OF_MODERATORS = "| moderators |"
@@ -46,3 +47,14 @@ def test_each_metric_that_it_names_exists() -> None:
     named = set(re.findall(r"`(chaffinch_bot_[a-z_]+)`", GUIDE))
     assert named
     assert named <= known
+
+
+def test_each_bound_is_where_the_page_of_limits_says() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").partition("\n## Of the bot\n")[2]
+    named = re.findall(r"\| `(\w+)\.(\w+)`(?:, `\w+\.\w+`)? \|$", page.partition("\n## ")[0], re.MULTILINE)
+    assert len(named) > 10
+    for module, name in named:
+        files = [*(ROOT / "src" / "chaffinch" / "chat").rglob(f"{module}.py")]
+        folders = (ROOT / "src" / "chaffinch" / "chat" / module / f"{name}.py").exists()
+        has = rf"^(?:class |(?:async )?def )?{name}\b"
+        assert folders or any(re.search(has, one.read_text(), re.MULTILINE) for one in files), f"{module}.{name}"
