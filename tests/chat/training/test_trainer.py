@@ -41,6 +41,18 @@ def two_channels() -> Discord:
     return discord
 
 
+def held(discord: Discord) -> asyncio.Event:
+    """Pages below the 600th message are not given before this is set."""
+    go = asyncio.Event()
+
+    async def hold(channel: int, before: int) -> None:
+        if before < id_at(600):
+            await go.wait()
+
+    discord.before_page = hold
+    return go
+
+
 def test_the_whole_history_is_learned_with_every_thread(tmp_path: Path) -> None:
     discord = Discord()
     discord.add(10, range(0, 1050, 3))
@@ -244,13 +256,7 @@ def test_a_guild_that_listens_nowhere_is_told_so(tmp_path: Path) -> None:
 
 def test_a_second_training_is_refused_with_the_progress_of_the_first(tmp_path: Path) -> None:
     discord = two_channels()
-    go = asyncio.Event()
-
-    async def hold(channel: int, before: int) -> None:
-        if before < id_at(600):
-            await go.wait()
-
-    discord.before_page = hold
+    go = held(discord)
 
     async def scene(on: Stage) -> None:
         await on.listen(10, 11)
@@ -295,12 +301,7 @@ def test_guilds_beyond_the_bound_wait_and_are_told_their_place(tmp_path: Path) -
 @pytest.mark.parametrize("clean", [True, False])
 def test_stop_throws_away_what_a_clean_one_learned_and_says_so(tmp_path: Path, clean: bool) -> None:
     discord = two_channels()
-
-    async def hold(channel: int, before: int) -> None:
-        if before < id_at(600):
-            await asyncio.sleep(60)
-
-    discord.before_page = hold
+    held(discord)
 
     async def scene(on: Stage) -> None:
         await on.listen(10, 11)
@@ -414,13 +415,7 @@ def test_a_deleted_progress_message_is_posted_anew_and_answered(
 ) -> None:
     monkeypatch.setattr(run, "SHOWN_SECONDS", 0.01)
     discord = two_channels()
-    go = asyncio.Event()
-
-    async def hold(channel: int, before: int) -> None:
-        if before < id_at(600):
-            await go.wait()
-
-    discord.before_page = hold
+    go = held(discord)
 
     async def scene(on: Stage) -> None:
         await on.listen(10, 11)
@@ -591,12 +586,7 @@ def test_a_channel_that_can_have_no_threads_is_none_that_is_passed_over(tmp_path
 
 def test_a_chain_anew_that_was_removed_meanwhile_is_made_from_the_start(tmp_path: Path) -> None:
     discord = two_channels()
-
-    async def hold(channel: int, before: int) -> None:
-        if before < id_at(600):
-            await asyncio.sleep(60)
-
-    discord.before_page = hold
+    held(discord)
 
     async def scene(on: Stage) -> None:
         await on.listen(10, 11)
