@@ -23,6 +23,7 @@ from chaffinch.chat.calls.slash import Answers, SlashCall
 from chaffinch.chat.commands import words
 from chaffinch.chat.deploying import deploy
 from chaffinch.chat.faults import log_fault
+from chaffinch.chat.parents import Parents
 from chaffinch.chat.parts import assemble
 from chaffinch.chat.payloads import attached_of, author_of, seen_of
 from chaffinch.chat.seen import Place, Seen
@@ -80,6 +81,7 @@ class Client(discord.Client):
         self.bot = assemble(self, book, tenants, settings, measures)
         self._settings = settings
         self._measures = measures
+        self._parents = Parents(self, book, self.http.get_channel, lambda: measures.event_failed("parent"))
         self._events: set[asyncio.Task[None]] = set()
         self._adapter = AsyncWebhookAdapter()  # type: ignore[no-untyped-call]
         self._session: aiohttp.ClientSession | None = None
@@ -227,7 +229,7 @@ class Client(discord.Client):
 
     async def on_told(self, data: Json) -> None:
         """A message: it is answered and learned, or carried out."""
-        if (seen := self._seen(data)) is None:
+        if (seen := await self._seen(data)) is None:
             return
         given = words.parse(seen.text, self._settings.prefix, self.bot.table) if seen.is_human else None
         if given is not None:
@@ -236,16 +238,18 @@ class Client(discord.Client):
 
     async def on_edited(self, data: Json) -> None:
         """A message changed."""
-        if (seen := self._seen(data)) is not None:
+        if (seen := await self._seen(data)) is not None:
             await self.bot.learner.edited(seen)
 
     async def on_deleted(self, data: Json, ids: list[int]) -> None:
         """Messages are gone."""
         if guild := _guild(data):
+            await self._parents.settled(int(data["channel_id"]))
             await self.bot.learner.deleted(guild, ids)
 
     async def on_thread_gone(self, data: Json) -> None:
         """A thread is gone."""
+        await self._parents.settled(int(data["id"]))
         await self.bot.learner.thread_deleted(_guild(data), int(data["id"]))
 
     async def on_channel_gone(self, data: Json) -> None:
@@ -315,25 +319,24 @@ class Client(discord.Client):
             return ~0
         return place.permissions_for(found.me).value
 
-    def _seen(self, data: Json) -> Seen | None:
+    async def _seen(self, data: Json) -> Seen | None:
         guild = _guild(data)
         if not guild:
             return None
-        channel = int(data["channel_id"])
-        found = self.get_guild(guild)
-        thread = None if found is None else found.get_thread(channel)
-        return seen_of(data, guild=guild, parent=channel if thread is None else thread.parent_id)
+        return seen_of(data, guild=guild, parent=await self._parents.of(guild, int(data["channel_id"])))
 
     def _permissions(self, data: Json, seen: Seen) -> int:
         """Of who wrote a message, in its channel; 0 where they cannot be worked out."""
         guild = self.get_guild(seen.guild)
-        channel = None if guild is None else guild.get_channel_or_thread(seen.channel)
+        channel: Any = None if guild is None else guild.get_channel_or_thread(seen.channel)
+        if guild is not None and channel is None:  # a thread that is not known yet has those of its channel
+            channel = guild.get_channel(seen.parent)
         if guild is None or channel is None or "member" not in data:
             return 0
         told: Any = {**data["member"], "user": data["author"]}
         member = discord.Member(data=told, guild=guild, state=self._connection)
         try:
-            return channel.permissions_for(member).value
+            return int(channel.permissions_for(member).value)
         except discord.ClientException:  # a thread whose channel is gone
             return 0
 
