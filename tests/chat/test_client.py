@@ -20,6 +20,7 @@ from tests.chat.discord.intents import Intent
 from tests.chat.discord.world import World
 
 PUT_COMMANDS = "POST /applications/{application_id}/commands"
+PUT_GUILD_COMMANDS = "POST /applications/{application_id}/guilds/{guild_id}/commands"
 CALLBACK = "POST /interactions/{interaction_id}/{token}/callback"
 
 
@@ -355,6 +356,11 @@ def test_a_guild_for_development_has_them_alone(tmp_path: Path) -> None:
                 assert fake.commands.by_guild[0] == []
                 assert len(fake.commands.by_guild[guild]) == len(one.bot.table.commands)
                 assert (await one.asked("member", "help")).embeds
+                asked = len(fake.requested(PUT_GUILD_COMMANDS))
+                await deploy(one.client.http, one.bot.application_id, one.bot.table, [], guild)
+                assert len(fake.requested(PUT_GUILD_COMMANDS)) == asked == len(one.bot.table.commands), (
+                    "nothing changed"
+                )
 
     run(test)
 
