@@ -148,6 +148,15 @@ def form_of(reply: Reply, body: Json) -> list[Json]:
     return parts
 
 
+def plain(reply: Reply) -> Reply:
+    """The reply with its embed as text: where the bot may not embed links Discord takes no embed at all."""
+    if reply.embed is None:
+        return reply
+    lines = [reply.text, f"**{reply.embed.title}**" if reply.embed.title else "", reply.embed.text]
+    lines += [f"**{one.name}**\n{one.value}" for one in reply.embed.fields]
+    return msgspec.structs.replace(reply, text="\n".join(filter(None, lines)), embed=None)
+
+
 def fitted(text: str, most: int) -> str:
     """The text, with an ellipsis at its end where it has more characters than `most`.
 
