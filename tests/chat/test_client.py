@@ -474,10 +474,21 @@ def test_an_application_that_may_not_read_messages(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_bot_in_more_servers_than_one_connection_is_given(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake, connected(tmp_path, fake=fake) as one:
+            fake.gateway.close(4011)
+            await one.serving
+
+    with pytest.raises(ChaffinchError, match="2,500"):
+        run(test)
+
+
 def test_until_discord_can_be_reached_it_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with Fake(World.small()) as fake:
-            fake.faults.add("GET /users/@me", resets=True, times=2)
+            fake.faults.add("GET /users/@me", resets=True, times=1)
+            fake.faults.refuse("GET /users/@me", 429, times=1)  # without `Via`: an address that is shut out
             async with connected(tmp_path, fake=fake) as one:
                 assert (await one.asked("member", "help")).embeds
 
