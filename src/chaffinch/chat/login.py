@@ -78,8 +78,8 @@ def unread(client: discord.Client) -> InputError:
     """The bot sees messages without their text: what to do about it."""
     return InputError(
         "the bot may not read messages: switch on Message Content Intent under Privileged Gateway Intents at"
-        f" https://discord.com/developers/applications/{client.application_id}/bot and start again (a bot in 100 servers"
-        " or more has to ask Discord for it there)"
+        f" https://discord.com/developers/applications/{client.application_id}/bot and start again (a bot in 100"
+        " servers or more has to ask Discord for it there)"
     )
 
 
