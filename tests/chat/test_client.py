@@ -268,7 +268,7 @@ def test_a_fault_of_ours_is_told_with_the_id_that_it_has_in_the_log(
             assert "error=KeyError" in caplog.text
             assert "in say" in caplog.text
             assert "what somebody wrote" not in caplog.text
-            assert one.counted("bot_commands", command="mark", outcome="failed") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="mark", outcome="failed") == 1)
             assert (await one.asked("member", "help")).embeds
 
     run(test)
