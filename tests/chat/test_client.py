@@ -401,6 +401,36 @@ def test_guilds_come_and_go(tmp_path: Path) -> None:
     run(test)
 
 
+def test_guilds_that_come_and_go_while_those_there_are_noted(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = World.many(3)
+        first, second, third = world.guilds.values()
+        async with Fake(world) as fake, connected(tmp_path, fake=fake) as one:
+            fake.kick_bot(third)
+            await fake.wait_for(lambda: one.book.left_at(third.id) is not None)
+            joined, waits, goes_on = one.book.joined, asyncio.Event(), asyncio.Event()
+
+            async def slow(guild: int, now_ms: int) -> None:
+                if not waits.is_set() and guild == first.id:
+                    waits.set()
+                    await goes_on.wait()
+                await joined(guild, now_ms)
+
+            one.book.joined = slow  # type: ignore[method-assign]
+            ready = asyncio.create_task(one.client.on_ready())
+            await waits.wait()
+            fake.kick_bot(second)
+            await fake.wait_for(lambda: one.book.left_at(second.id) is not None)
+            fake.invite_bot(third)
+            await fake.wait_for(lambda: one.book.left_at(third.id) is None)
+            goes_on.set()
+            await ready
+            assert one.book.left_at(second.id) is not None
+            assert one.book.left_at(third.id) is None
+
+    run(test)
+
+
 # The connection -------------------------------------------------------------------------------------------------------
 
 

@@ -200,11 +200,13 @@ class Client(discord.Client):
     async def on_ready(self) -> None:
         """Every session begins so; that the connection was lost for a while does not."""
         now_ms, book = int(time.time() * 1000), self.bot.book
-        here = {guild.id for guild in self.guilds}
+        here = [guild.id for guild in self.guilds]
+        # Guilds come and go meanwhile, each by an event of its own.
         for guild in here:
-            await book.joined(guild, now_ms)
+            if self.get_guild(guild) is not None:
+                await book.joined(guild, now_ms)
         for guild in book.guilds():
-            if guild not in here and book.left_at(guild) is None:
+            if self.get_guild(guild) is None and book.left_at(guild) is None:
                 await book.left(guild, now_ms)
         if self._is_begun:
             return
