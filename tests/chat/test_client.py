@@ -17,6 +17,7 @@ from chaffinch.errors import ChaffinchError, InputError
 from tests.chat.connected import Connected, connected, run
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.intents import Intent
+from tests.chat.discord.permissions import Permission
 from tests.chat.discord.world import World
 
 PUT_COMMANDS = "POST /applications/{application_id}/commands"
@@ -213,6 +214,27 @@ def test_permissions_count_in_the_channel_where_they_are_used(tmp_path: Path) ->
             assert "moderators" in (await one.said(talk, before)).content
             owner = await one.told("owner", f"!mark listen remove <#{talk.id}>")
             assert "no longer learn" in owner.content
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "one_of_four",
+    [Permission.ADMINISTRATOR, Permission.MANAGE_CHANNELS, Permission.KICK_MEMBERS, Permission.MOVE_MEMBERS],
+)
+def test_any_one_of_the_four_permissions_makes_a_moderator_wherever_they_write(
+    tmp_path: Path, one_of_four: Permission
+) -> None:
+    async def test() -> None:
+        world = World.small()
+        role = world.add_role(world.guild, "helpers", int(one_of_four))
+        helper = world.add_member(world.guild, "helper", [role])
+        async with Fake(world) as fake, connected(tmp_path, fake=fake) as one:
+            for name in ("general", "plans", "question", "voice"):
+                place = one.channel(name)
+                before = len(fake.posted(place))
+                fake.say(helper, place, f"!mark listen add <#{one.channel('talk').id}>")
+                assert "I learn from" in (await one.said(place, before)).content, name
 
     run(test)
 

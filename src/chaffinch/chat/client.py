@@ -328,19 +328,18 @@ class Client(discord.Client):
         return seen_of(data, guild=guild, parent=await self._parents.of(guild, int(data["channel_id"])))
 
     def _permissions(self, data: Json, seen: Seen) -> int:
-        """Of who wrote a message, in its channel; 0 where they cannot be worked out."""
+        """Of who wrote a message, in its channel, and in a thread in that of it; 0 where they cannot be worked out.
+
+        As Discord tells those of a command: a channel of discord.py's takes out what has no use in it, such as moving
+        members, which makes a moderator.
+        """
         guild = self.get_guild(seen.guild)
-        channel: Any = None if guild is None else guild.get_channel_or_thread(seen.channel)
-        if guild is not None and channel is None:  # a thread that is not known yet has those of its channel
-            channel = guild.get_channel(seen.parent)
+        channel = None if guild is None else guild.get_channel(seen.parent)
         if guild is None or channel is None or "member" not in data:
             return 0
         told: Any = {**data["member"], "user": data["author"]}
         member = discord.Member(data=told, guild=guild, state=self._connection)
-        try:
-            return int(channel.permissions_for(member).value)
-        except discord.ClientException:  # a thread whose channel is gone
-            return 0
+        return discord.abc.GuildChannel.permissions_for(channel, member).value
 
 
 def _guild(data: Json) -> int:
