@@ -549,6 +549,21 @@ def test_until_discord_can_be_reached_it_is_tried_again(tmp_path: Path, caplog: 
     assert "bot.not_connected" in caplog.text
 
 
+def test_until_the_gateway_can_be_reached_for_the_first_time_it_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake:
+            fake.gateway.refuses = 1
+            async with connected(tmp_path, fake=fake) as one:
+                assert (await one.asked("member", "help")).embeds
+            assert not fake.gateway.refuses
+
+    caplog.set_level(logging.WARNING)
+    run(test)
+    assert "bot.not_connected" in caplog.text
+
+
 def test_past_a_bound_messages_are_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "MOST_EVENTS", 5)
 

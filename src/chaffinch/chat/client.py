@@ -122,10 +122,19 @@ class Client(discord.Client):
                     raise error
 
     async def _stay_connected(self) -> None:
-        try:
-            await self.connect()
-        except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
-            raise login.refusal(self, error) from None
+        """discord.py connects again whatever happens, unless no connection was ever made: then it trips over that."""
+        pause = 0.0
+        while True:
+            try:
+                return await self.connect()
+            except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
+                raise login.refusal(self, error) from None
+            except AttributeError:
+                if self._has_connected():
+                    raise
+                log.warning("bot.not_connected reason=gateway again_in_s=%.1f", pause)  # and it has waited as well
+                await asyncio.sleep(pause)
+                pause = min(2 * pause + 1, AGAIN_SECONDS)
 
     async def _keep(self, stopping: asyncio.Event) -> None:
         """The keeper, once it is known which guilds the bot has left; a fault of it costs a minute."""
@@ -166,9 +175,12 @@ class Client(discord.Client):
         await self.bot.learner.close()
         await self.bot.pictures.close()
 
-    def _is_connected(self) -> bool:
+    def _has_connected(self) -> bool:
         ws: Any = self.ws  # None before the first connection, whatever its type says
-        return ws is not None and bool(ws.open)
+        return ws is not None
+
+    def _is_connected(self) -> bool:
+        return self._has_connected() and bool(self.ws.open)
 
     # Events ---------------------------------------------------------------------------------------------------------
 
