@@ -118,7 +118,7 @@ async def delete(fake: Fake, received: Received) -> Any:
 
 async def typing(fake: Fake, received: Received) -> Any:
     channel = _seen(fake, received)
-    if not _allows(channel, Permission.SEND_MESSAGES):
+    if not _allows(channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES):
         raise missing_permissions()
 
 
