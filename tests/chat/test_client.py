@@ -17,9 +17,11 @@ from chaffinch.errors import ChaffinchError, InputError
 from tests.chat.connected import Connected, connected, run
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.intents import Intent
+from tests.chat.discord.permissions import Permission
 from tests.chat.discord.world import World
 
 PUT_COMMANDS = "POST /applications/{application_id}/commands"
+PUT_GUILD_COMMANDS = "POST /applications/{application_id}/guilds/{guild_id}/commands"
 CALLBACK = "POST /interactions/{interaction_id}/{token}/callback"
 
 
@@ -216,6 +218,27 @@ def test_permissions_count_in_the_channel_where_they_are_used(tmp_path: Path) ->
     run(test)
 
 
+@pytest.mark.parametrize(
+    "one_of_four",
+    [Permission.ADMINISTRATOR, Permission.MANAGE_CHANNELS, Permission.KICK_MEMBERS, Permission.MOVE_MEMBERS],
+)
+def test_any_one_of_the_four_permissions_makes_a_moderator_wherever_they_write(
+    tmp_path: Path, one_of_four: Permission
+) -> None:
+    async def test() -> None:
+        world = World.small()
+        role = world.add_role(world.guild, "helpers", int(one_of_four))
+        helper = world.add_member(world.guild, "helper", [role])
+        async with Fake(world) as fake, connected(tmp_path, fake=fake) as one:
+            for name in ("general", "plans", "question", "voice"):
+                place = one.channel(name)
+                before = len(fake.posted(place))
+                fake.say(helper, place, f"!mark listen add <#{one.channel('talk').id}>")
+                assert "I learn from" in (await one.said(place, before)).content, name
+
+    run(test)
+
+
 def test_where_the_bot_may_not_write_a_command_ends_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -355,6 +378,11 @@ def test_a_guild_for_development_has_them_alone(tmp_path: Path) -> None:
                 assert fake.commands.by_guild[0] == []
                 assert len(fake.commands.by_guild[guild]) == len(one.bot.table.commands)
                 assert (await one.asked("member", "help")).embeds
+                asked = len(fake.requested(PUT_GUILD_COMMANDS))
+                await deploy(one.client.http, one.bot.application_id, one.bot.table, [], guild)
+                assert len(fake.requested(PUT_GUILD_COMMANDS)) == asked == len(one.bot.table.commands), (
+                    "nothing changed"
+                )
 
     run(test)
 
@@ -391,6 +419,36 @@ def test_guilds_come_and_go(tmp_path: Path) -> None:
             async with connected(tmp_path, fake=fake) as one:
                 assert one.book.left_at(third.id) is not None, "it left while it was off"
                 assert one.book.left_at(second.id) is None
+
+    run(test)
+
+
+def test_guilds_that_come_and_go_while_those_there_are_noted(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = World.many(3)
+        first, second, third = world.guilds.values()
+        async with Fake(world) as fake, connected(tmp_path, fake=fake) as one:
+            fake.kick_bot(third)
+            await fake.wait_for(lambda: one.book.left_at(third.id) is not None)
+            joined, waits, goes_on = one.book.joined, asyncio.Event(), asyncio.Event()
+
+            async def slow(guild: int, now_ms: int) -> None:
+                if not waits.is_set() and guild == first.id:
+                    waits.set()
+                    await goes_on.wait()
+                await joined(guild, now_ms)
+
+            one.book.joined = slow  # type: ignore[method-assign]
+            ready = asyncio.create_task(one.client.on_ready())
+            await waits.wait()
+            fake.kick_bot(second)
+            await fake.wait_for(lambda: one.book.left_at(second.id) is not None)
+            fake.invite_bot(third)
+            await fake.wait_for(lambda: one.book.left_at(third.id) is None)
+            goes_on.set()
+            await ready
+            assert one.book.left_at(second.id) is not None
+            assert one.book.left_at(third.id) is None
 
     run(test)
 
@@ -468,12 +526,38 @@ def test_an_application_that_may_not_read_messages(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_bot_in_more_servers_than_one_connection_is_given(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake, connected(tmp_path, fake=fake) as one:
+            fake.gateway.close(4011)
+            await one.serving
+
+    with pytest.raises(ChaffinchError, match="2,500"):
+        run(test)
+
+
 def test_until_discord_can_be_reached_it_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with Fake(World.small()) as fake:
-            fake.faults.add("GET /users/@me", resets=True, times=2)
+            fake.faults.add("GET /users/@me", resets=True, times=1)
+            fake.faults.refuse("GET /users/@me", 429, times=1)  # without `Via`: an address that is shut out
             async with connected(tmp_path, fake=fake) as one:
                 assert (await one.asked("member", "help")).embeds
+
+    caplog.set_level(logging.WARNING)
+    run(test)
+    assert "bot.not_connected" in caplog.text
+
+
+def test_until_the_gateway_can_be_reached_for_the_first_time_it_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake:
+            fake.gateway.refuses = 1
+            async with connected(tmp_path, fake=fake) as one:
+                assert (await one.asked("member", "help")).embeds
+            assert not fake.gateway.refuses
 
     caplog.set_level(logging.WARNING)
     run(test)

@@ -67,6 +67,7 @@ def test_bots_webhooks_and_discord_itself_are_no_humans() -> None:
     assert not is_human(type=7)
     assert not is_human(webhook_id="5")
     assert not is_human(author={"id": "30", "username": "b", "bot": True})
+    assert not is_human(author={"id": "30", "username": "d", "system": True})
 
 
 def test_a_page_of_history_tells_no_roles() -> None:

@@ -139,6 +139,23 @@ def test_who_may_only_write_only_writes(lacking: Permission) -> None:
     play(act)
 
 
+def test_where_no_links_may_be_embedded_an_embed_comes_as_text() -> None:
+    async def act(fake: Fake, poster: Poster) -> None:
+        general = fake.world.guild.channel("general")
+        asked = fake.say(fake.world.guild.member("member"), general, "hello")
+        take(fake, Permission.EMBED_LINKS)
+        reply = Reply("look", Embed("Title", "Text", (Field("Name", "Value"),)), buttons=(Button("go", "Go"),))
+        text = "look\n**Title**\nText\n**Name**\nValue"
+        posted = await poster.post(general.id, reply, Posted(general.id, asked.id))
+        (message,) = fake.posted(general)
+        assert (message.content, message.embeds, len(message.components)) == (text, [], 1)
+        await poster.edit(posted, Reply(embed=Embed("Other", "x" * 4000)))
+        assert message.content.startswith("**Other**\nxxx")
+        assert (len(message.content), message.embeds) == (2000, [])
+
+    play(act)
+
+
 def test_what_discord_refuses_is_an_error_without_what_was_to_be_said() -> None:
     async def act(fake: Fake, poster: Poster) -> None:
         general = fake.world.guild.channel("general")

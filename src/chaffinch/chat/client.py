@@ -23,6 +23,7 @@ from chaffinch.chat.calls.slash import Answers, SlashCall
 from chaffinch.chat.commands import words
 from chaffinch.chat.deploying import deploy
 from chaffinch.chat.faults import log_fault
+from chaffinch.chat.parents import Parents
 from chaffinch.chat.parts import assemble
 from chaffinch.chat.payloads import attached_of, author_of, seen_of
 from chaffinch.chat.seen import Place, Seen
@@ -80,6 +81,7 @@ class Client(discord.Client):
         self.bot = assemble(self, book, tenants, settings, measures)
         self._settings = settings
         self._measures = measures
+        self._parents = Parents(self, book, self.http.get_channel, lambda: measures.event_failed("parent"))
         self._events: set[asyncio.Task[None]] = set()
         self._adapter = AsyncWebhookAdapter()  # type: ignore[no-untyped-call]
         self._session: aiohttp.ClientSession | None = None
@@ -120,10 +122,19 @@ class Client(discord.Client):
                     raise error
 
     async def _stay_connected(self) -> None:
-        try:
-            await self.connect()
-        except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
-            raise login.refusal(self, error) from None
+        """discord.py connects again whatever happens, unless no connection was ever made: then it trips over that."""
+        pause = 0.0
+        while True:
+            try:
+                return await self.connect()
+            except (discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
+                raise login.refusal(self, error) from None
+            except AttributeError:
+                if self._has_connected():
+                    raise
+                log.warning("bot.not_connected reason=gateway again_in_s=%.1f", pause)  # and it has waited as well
+                await asyncio.sleep(pause)
+                pause = min(2 * pause + 1, AGAIN_SECONDS)
 
     async def _keep(self, stopping: asyncio.Event) -> None:
         """The keeper, once it is known which guilds the bot has left; a fault of it costs a minute."""
@@ -164,9 +175,12 @@ class Client(discord.Client):
         await self.bot.learner.close()
         await self.bot.pictures.close()
 
-    def _is_connected(self) -> bool:
+    def _has_connected(self) -> bool:
         ws: Any = self.ws  # None before the first connection, whatever its type says
-        return ws is not None and bool(ws.open)
+        return ws is not None
+
+    def _is_connected(self) -> bool:
+        return self._has_connected() and bool(self.ws.open)
 
     # Events ---------------------------------------------------------------------------------------------------------
 
@@ -198,11 +212,13 @@ class Client(discord.Client):
     async def on_ready(self) -> None:
         """Every session begins so; that the connection was lost for a while does not."""
         now_ms, book = int(time.time() * 1000), self.bot.book
-        here = {guild.id for guild in self.guilds}
+        here = [guild.id for guild in self.guilds]
+        # Guilds come and go meanwhile, each by an event of its own.
         for guild in here:
-            await book.joined(guild)
+            if self.get_guild(guild) is not None:
+                await book.joined(guild)
         for guild in book.guilds():
-            if guild not in here and book.left_at(guild) is None:
+            if self.get_guild(guild) is None and book.left_at(guild) is None:
                 await book.left(guild, now_ms)
         if self._is_begun:
             return
@@ -227,7 +243,7 @@ class Client(discord.Client):
 
     async def on_told(self, data: Json) -> None:
         """A message: it is answered and learned, or carried out."""
-        if (seen := self._seen(data)) is None:
+        if (seen := await self._seen(data)) is None:
             return
         given = words.parse(seen.text, self._settings.prefix, self.bot.table) if seen.is_human else None
         if given is not None:
@@ -236,16 +252,18 @@ class Client(discord.Client):
 
     async def on_edited(self, data: Json) -> None:
         """A message changed."""
-        if (seen := self._seen(data)) is not None:
+        if (seen := await self._seen(data)) is not None:
             await self.bot.learner.edited(seen)
 
     async def on_deleted(self, data: Json, ids: list[int]) -> None:
         """Messages are gone."""
         if guild := _guild(data):
+            await self._parents.settled(int(data["channel_id"]))
             await self.bot.learner.deleted(guild, ids)
 
     async def on_thread_gone(self, data: Json) -> None:
         """A thread is gone."""
+        await self._parents.settled(int(data["id"]))
         await self.bot.learner.thread_deleted(_guild(data), int(data["id"]))
 
     async def on_channel_gone(self, data: Json) -> None:
@@ -315,27 +333,25 @@ class Client(discord.Client):
             return ~0
         return place.permissions_for(found.me).value
 
-    def _seen(self, data: Json) -> Seen | None:
+    async def _seen(self, data: Json) -> Seen | None:
         guild = _guild(data)
         if not guild:
             return None
-        channel = int(data["channel_id"])
-        found = self.get_guild(guild)
-        thread = None if found is None else found.get_thread(channel)
-        return seen_of(data, guild=guild, parent=channel if thread is None else thread.parent_id)
+        return seen_of(data, guild=guild, parent=await self._parents.of(guild, int(data["channel_id"])))
 
     def _permissions(self, data: Json, seen: Seen) -> int:
-        """Of who wrote a message, in its channel; 0 where they cannot be worked out."""
+        """Of who wrote a message, in its channel, and in a thread in that of it; 0 where they cannot be worked out.
+
+        As Discord tells those of a command: a channel of discord.py's takes out what has no use in it, such as moving
+        members, which makes a moderator.
+        """
         guild = self.get_guild(seen.guild)
-        channel = None if guild is None else guild.get_channel_or_thread(seen.channel)
+        channel = None if guild is None else guild.get_channel(seen.parent)
         if guild is None or channel is None or "member" not in data:
             return 0
         told: Any = {**data["member"], "user": data["author"]}
         member = discord.Member(data=told, guild=guild, state=self._connection)
-        try:
-            return channel.permissions_for(member).value
-        except discord.ClientException:  # a thread whose channel is gone
-            return 0
+        return discord.abc.GuildChannel.permissions_for(channel, member).value
 
 
 def _guild(data: Json) -> int:

@@ -15,7 +15,7 @@ log = logging.getLogger("chaffinch.bot")
 
 async def deploy(http: HTTPClient, application: int, table: Table, guilds: Iterable[int], dev_guild: int) -> None:
     """Everybody gets the commands, or `dev_guild` alone, where they are at once; no guild is left with them twice."""
-    wanted = payload(table)
+    wanted = payload(table, of_guild=bool(dev_guild))
     if dev_guild:
         changed, deleted = await _make_equal(http, application, dev_guild, wanted)
         deleted += (await _make_equal(http, application, 0, []))[1]
@@ -55,6 +55,6 @@ async def _clear(http: HTTPClient, application: int, guilds: Iterable[int]) -> i
             if await http.get_guild_commands(application, guild):
                 await http.bulk_upsert_guild_commands(application, guild, [])
                 cleared += 1
-        except discord.Forbidden:  # the bot was added without commands, so it has none there
+        except (discord.Forbidden, discord.NotFound):  # added without commands, or gone meanwhile: it has none there
             continue
     return cleared

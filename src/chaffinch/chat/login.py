@@ -16,6 +16,12 @@ from chaffinch.errors import ChaffinchError, InputError, RunError
 AUTHENTICATION_FAILED: Final = 4004
 """The gateway's code for a token that it refuses."""
 
+SHARDING_REQUIRED: Final = 4011
+"""The gateway's code for a bot in more servers than one connection is given, which are about 2,500."""
+
+BUSY: Final = frozenset((408, 429))
+"""HTTP's: not now. 429 is what an address gets that Discord shuts out for up to an hour."""
+
 REFUSED: Final = (
     f"Discord refuses the token: copy it anew from the page Bot of your application ({PORTAL}); Reset Token there"
     " gives another one"
@@ -38,7 +44,7 @@ async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) ->
             raise InputError(REFUSED) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = f"status {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
-            if isinstance(error, discord.HTTPException) and error.status < 500:
+            if isinstance(error, discord.HTTPException) and error.status < 500 and error.status not in BUSY:
                 raise RunError(f"Discord does not let the bot in ({reason}): see https://discordstatus.com") from None
             await _begin_anew(client)
             pause = pauses.delay()
@@ -61,6 +67,11 @@ def refusal(client: discord.Client, error: discord.DiscordException) -> Chaffinc
     code = error.code if isinstance(error, discord.ConnectionClosed) else 0
     if code == AUTHENTICATION_FAILED:
         return InputError(REFUSED)
+    if code == SHARDING_REQUIRED:
+        return RunError(
+            "the bot is in more servers than Discord serves over one connection (about 2,500), and it has only one:"
+            " take it out of some, or run a second application for them"
+        )
     return RunError(f"Discord closed the connection for good (code {code}): see https://discordstatus.com")
 
 
@@ -68,7 +79,8 @@ def unread(client: discord.Client) -> InputError:
     """The bot sees messages without their text: what to do about it."""
     return InputError(
         "the bot may not read messages: switch on Message Content Intent under Privileged Gateway Intents at"
-        f" {PORTAL}/{client.application_id}/bot and start again"
+        f" {PORTAL}/{client.application_id}/bot and start again (a bot in 100"
+        " servers or more has to ask Discord for it there)"
     )
 
 

@@ -39,6 +39,8 @@ class _User(msgspec.Struct, frozen=True, gc=False):
     id: int
     username: str = ""
     bot: bool = False
+    system: bool = False
+    """Discord itself, by its official account."""
 
 
 class _Member(msgspec.Struct, frozen=True):
@@ -81,7 +83,8 @@ def seen_of(data: Json, *, guild: int, parent: int) -> Seen | None:
         text=message.content,
         time_ms=created_ms(message.id),
         attachments=tuple(one.url for one in message.attachments),
-        is_human=not message.author.bot and message.webhook_id is None and message.type in WRITTEN,
+        is_human=not (message.author.bot or message.author.system or message.webhook_id is not None)
+        and message.type in WRITTEN,
         mentions=frozenset(one.id for one in message.mentions),
         roles=None if message.member is None else message.member.roles,
     )
@@ -146,6 +149,15 @@ def form_of(reply: Reply, body: Json) -> list[Json]:
         part = {"name": f"files[{number}]", "value": file.content, "filename": file.name, "content_type": kind}
         parts.append(part)
     return parts
+
+
+def plain(reply: Reply) -> Reply:
+    """The reply with its embed as text: where the bot may not embed links Discord takes no embed at all."""
+    if reply.embed is None:
+        return reply
+    lines = [reply.text, f"**{reply.embed.title}**" if reply.embed.title else "", reply.embed.text]
+    lines += [f"**{one.name}**\n{one.value}" for one in reply.embed.fields]
+    return msgspec.structs.replace(reply, text="\n".join(filter(None, lines)), embed=None)
 
 
 def fitted(text: str, most: int) -> str:

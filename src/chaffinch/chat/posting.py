@@ -15,7 +15,7 @@ from discord.http import Route
 from yarl import URL
 
 from chaffinch.chat.calls.call import Posted, Reply
-from chaffinch.chat.payloads import Json, body_of, edit_of, form_of
+from chaffinch.chat.payloads import Json, body_of, edit_of, form_of, plain
 from chaffinch.chat.poster import PostingError
 
 NO_HISTORY: Final = 160002
@@ -23,6 +23,8 @@ NO_HISTORY: Final = 160002
 
 MISSING_PERMISSIONS: Final = 50013
 """For who sees a channel and may not do all of what was asked; who does not see it gets another one."""
+
+LACKS: Final = frozenset((MISSING_PERMISSIONS, NO_HISTORY))
 
 MEDIA: Final = "https://media.discordapp.net"
 """Discord's CDN by the name by which it makes smaller pictures."""
@@ -47,14 +49,15 @@ class DiscordPoster:
         self._client = client
 
     async def post(self, channel: int, reply: Reply, reply_to: Posted | None = None) -> Posted:
-        """See `Poster`. Where the bot may write and not all else: unspoken, without files, and as no reply."""
-        try:
-            return await self._post(channel, reply, reply_to)
-        except PostingError as error:
-            is_lack = error.code in {MISSING_PERMISSIONS, NO_HISTORY}
-            if not (is_lack and (reply.text or reply.embed) and (reply.files or reply_to or reply.is_spoken)):
-                raise
-        return await self._post(channel, msgspec.structs.replace(reply, files=(), is_spoken=False), None)
+        """See `Poster`. Where the bot may write and not all else it says ever less."""
+        *tries, last = _ever_less(reply, reply_to)
+        for attempt, to in tries:
+            try:
+                return await self._post(channel, attempt, to)
+            except PostingError as error:
+                if error.code not in LACKS:
+                    raise
+        return await self._post(channel, *last)
 
     async def edit(self, posted: Posted, reply: Reply) -> None:
         """See `Poster`."""
@@ -65,7 +68,12 @@ class DiscordPoster:
             message_id=posted.message,
         )
         with _told("edit", posted.channel):
-            await self._send(route, reply, edit_of(reply))
+            try:
+                await self._send(route, reply, edit_of(reply))
+            except discord.Forbidden as error:
+                if error.code != MISSING_PERMISSIONS or reply.embed is None:
+                    raise
+                await self._send(route, reply, edit_of(plain(reply)))
 
     async def typing(self, channel: int) -> None:
         """See `Poster`."""
@@ -117,6 +125,15 @@ class DiscordPoster:
 def attachment_origins() -> tuple[str, ...]:
     """Where Discord keeps attachments: what discord.py has for its CDN, and the other name of the same."""
     return str(URL(discord.asset.Asset.BASE).origin()), MEDIA
+
+
+def _ever_less(reply: Reply, reply_to: Posted | None) -> list[tuple[Reply, Posted | None]]:
+    """What to try to say, one after the other: all of it; unspoken, without files and as no reply; without an embed."""
+    tries = [(reply, reply_to)]
+    if reply.text or reply.embed:
+        lesser = msgspec.structs.replace(reply, files=(), is_spoken=False)
+        tries += [(lesser, None), (plain(lesser), None)]
+    return [one for number, one in enumerate(tries) if not number or one != tries[number - 1]]
 
 
 @contextmanager

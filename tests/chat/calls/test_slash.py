@@ -118,6 +118,35 @@ def test_files_go_along(tmp_path: Path, announced: bool | None) -> None:
     run(test)
 
 
+CALLBACK = "POST /interactions/{interaction_id}/{token}/callback"
+ORIGINAL = "/webhooks/{webhook_id}/{token}/messages/{message_id}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "how"),
+    [
+        (CALLBACK, "resets"),
+        (CALLBACK, "cuts"),
+        (f"PATCH {ORIGINAL}", "resets"),
+        (f"PATCH {ORIGINAL}", "cuts"),
+        (f"DELETE {ORIGINAL}", "resets"),
+    ],
+)
+def test_a_connection_that_is_closed_at_that_moment_is_no_matter(tmp_path: Path, request_: str, how: str) -> None:
+    async def steps(call: Call) -> None:
+        await call.think()
+        await call.answer(Reply("words", is_spoken="DELETE" in request_))
+
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            fault = one.fake.faults.add(request_, times=1, **{how: True})
+            (answer,) = one.fake.answers(await give(one, steps))
+            assert (answer.content, fault.met) == ("words", 1)
+            assert one.counted("bot_commands", command="help", outcome="done") == 1
+
+    run(test)
+
+
 def test_a_slash_command_has_nothing_to_update(tmp_path: Path) -> None:
     async def steps(call: Call) -> None:
         await call.update(Reply("x"))

@@ -82,3 +82,11 @@ def test_commands_are_there_in_guilds_alone_and_hidden_from_nobody() -> None:
         assert command["contexts"] == [0]
         assert command["integration_types"] == [0]
         assert "default_member_permissions" not in command
+
+
+def test_of_a_guilds_own_commands_no_contexts_are_asked_for_or_looked_at() -> None:
+    wanted = payload(table(BotSettings()), of_guild=True)
+    assert all("contexts" not in command and "integration_types" not in command for command in wanted)
+    for contexts in (None, [0], []):
+        told = [one | {"contexts": contexts, "integration_types": [0]} for one in as_discord_tells(wanted)]
+        assert Difference(told, wanted).upsert == []

@@ -32,6 +32,8 @@ class Acting:
     commands: Commands
     interactions: dict[str, Asked]
     """By token; the last ones."""
+    tells_of_waking = True
+    """Off: the bot is not told that a thread woke, as when that comes late or gets lost."""
 
     # Telling the bot.
 
@@ -90,8 +92,9 @@ class Acting:
     def place(self, message: Message) -> None:
         """A message stands in its channel from now on, and the bot is told; it wakes an archived thread."""
         channel = message.channel
-        if channel.archived_ms is not None:
+        if channel.archived_ms is not None and self.tells_of_waking:
             self.archive_thread(channel, archived=False)
+        channel.archived_ms = None
         channel.history.keep(message)
 
         def note(at_ns: int) -> None:

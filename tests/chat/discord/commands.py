@@ -113,6 +113,8 @@ class Commands:
                 "integration_types": [0],
             }
             | command
+            # Of a guild's own commands Discord keeps no contexts.
+            | ({"contexts": None, "integration_types": [0]} if guild else {})
             | {
                 "id": old.get(command["name"], str(fake.world.new_id())),
                 "application_id": str(fake.world.bot.id),

@@ -96,6 +96,8 @@ class Gateway:
         self.resumes = True
         """Off: no session can be resumed."""
         self.frame_bytes: int | None = None
+        self.refuses = 0
+        """So many connections get a 503 and none."""
         self.starts_left = 1000
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
@@ -160,6 +162,9 @@ class Gateway:
     # What clients send.
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        if self.refuses:
+            self.refuses -= 1
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=1 << 20)
         await socket.prepare(request)
         connection = Connection(request, socket)

@@ -100,6 +100,8 @@ async def change(fake: Fake, received: Received) -> Any:
     message = _message(received, channel)
     if message.author is not fake.world.bot:
         raise Refused(403, 50005, "Cannot edit a message authored by another user")
+    if received.body.get("embeds") and not _allows(channel, Permission.EMBED_LINKS):
+        raise missing_permissions()
     checks.contents(received.body)
     posting.write(fake, message, received.body, received.files)
     posting.edited(fake, message)
@@ -116,7 +118,7 @@ async def delete(fake: Fake, received: Received) -> Any:
 
 async def typing(fake: Fake, received: Received) -> Any:
     channel = _seen(fake, received)
-    if not _allows(channel, Permission.SEND_MESSAGES):
+    if not _allows(channel, Permission.SEND_MESSAGES_IN_THREADS if channel.is_thread else Permission.SEND_MESSAGES):
         raise missing_permissions()
 
 

@@ -93,6 +93,21 @@ def test_a_training_from_its_command_to_its_result(tmp_path: Path) -> None:
     run(test)
 
 
+def test_channels_whose_history_is_closed_are_named_though_discord_gives_empty_pages(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await listen(one)
+            closed = [one.channel(name) for name in ("general", "forum")]
+            for channel in closed:
+                channel.overwrites[one.world.bot.id] = (0, int(Permission.READ_MESSAGE_HISTORY))
+            await one.asked("moderator", "train")
+            said = await result(one)
+            for channel in closed:
+                assert f"<#{channel.id}>: 403, the bot may not read its history" in text_of(said)
+
+    run(test)
+
+
 def test_it_outlives_the_token_of_its_command(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:

@@ -219,6 +219,11 @@ class Book:
         rows = self._read("SELECT thread FROM threads WHERE guild = ? AND parent = ?", (guild, channel))
         return [thread for (thread,) in rows]
 
+    def parent_of(self, guild: int, thread: int) -> int | None:
+        """The channel of a thread of which something was learned; from the file, as the others."""
+        rows = self._read("SELECT parent FROM threads WHERE guild = ? AND thread = ?", (guild, thread))
+        return int(rows[0][0]) if rows else None
+
     # Members --------------------------------------------------------------------------------------------------------
 
     def is_out(self, guild: int, user: int) -> bool:

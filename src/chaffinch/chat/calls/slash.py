@@ -5,6 +5,8 @@ Answers go over the interaction's own token, without the bot's: such requests ha
 
 from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
+import discord
 from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter
 
@@ -15,12 +17,13 @@ from chaffinch.chat.payloads import HIDDEN, body_of, edit_of, form_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import aiohttp
-
 Json = dict[str, Any]
 
 MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE = 4, 5, 6, 7
 """Ways to answer an interaction: with a message, with one that follows, with no change yet, with a changed message."""
+
+DONE: Final = frozenset((40060, 10008))
+"""Discord's codes for a first answer that it has, and for a message that is gone: what was asked twice was done."""
 
 CALLBACK: Final = "/interactions/{webhook_id}/{webhook_token}/callback"
 ANSWERS: Final = "/webhooks/{webhook_id}/{webhook_token}"
@@ -30,7 +33,7 @@ ORIGINAL: Final = ANSWERS + "/messages/@original"
 class Answers:
     """The requests that answer one interaction."""
 
-    def __init__(self, session: "aiohttp.ClientSession", adapter: AsyncWebhookAdapter, asked: Interaction) -> None:
+    def __init__(self, session: aiohttp.ClientSession, adapter: AsyncWebhookAdapter, asked: Interaction) -> None:
         self._session = session
         self._adapter = adapter
         self._asked = asked
@@ -57,16 +60,30 @@ class Answers:
 
     async def delete(self) -> None:
         """Take the first answer away."""
-        await self._adapter.request(self._route("DELETE", ORIGINAL), self._session)
+        await self._send(self._route("DELETE", ORIGINAL), None, None)
 
     def _route(self, method: str, path: str) -> Route:
         return Route(method, path, webhook_id=self._asked.application, webhook_token=self._asked.token)
 
-    async def _send(self, route: Route, body: Json, reply: Reply | None, **params: str) -> Any:
-        if reply is not None and reply.files:
-            form = form_of(reply, body)
-            return await self._adapter.request(route, self._session, multipart=form, params=params)
-        return await self._adapter.request(route, self._session, payload=body, params=params)
+    async def _send(self, route: Route, body: Json | None, reply: Reply | None, **params: str) -> Any:
+        has_files = reply is not None and bool(reply.files)
+        form = form_of(reply, body) if reply is not None and body is not None and has_files else None
+        payload = None if has_files else body
+
+        async def ask() -> Any:
+            return await self._adapter.request(route, self._session, payload=payload, multipart=form, params=params)
+
+        try:
+            return await ask()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError):
+            if route.path == ANSWERS:  # it would be said twice, if Discord had it
+                raise
+        try:  # the connection was closed at that moment: discord.py gives up at once
+            return await ask()
+        except discord.HTTPException as error:
+            if error.code not in DONE:
+                raise
+            return None
 
     def _posted(self, message: Json) -> Posted:
         return Posted(int(message.get("channel_id", self._asked.channel)), int(message["id"]))

@@ -26,21 +26,20 @@ TEXT_CHANNELS: Final = (0, 5, 15, 16)
 """Types of the channels that can be listened to: text, announcements, and forums with and without media (whose messages
 are all in threads)."""
 
+CONTEXTS: Final = ("contexts", "integration_types")
 IN_GUILDS: Final = (0,)
-"""`contexts` and `integration_types`: commands are there in guilds, where the bot was added to them."""
+"""What both are: commands are there in guilds, where the bot was added to them."""
 
 
-def payload(table: Table) -> list[Json]:
-    """What Discord is to have.
+def payload(table: Table, *, of_guild: bool = False) -> list[Json]:
+    """What Discord is to have; `of_guild`: of a guild, whose own commands have no contexts.
 
     Nothing is hidden by `default_member_permissions`: Discord shows a command to members who have all permissions that
     stand there, and any one of four makes a moderator (`moderators.MODERATING`). A guild's own rules for who sees which
     command stay as they are.
     """
-    return [
-        {"type": 1, "contexts": list(IN_GUILDS), "integration_types": list(IN_GUILDS), **_command(command)}
-        for command in table.commands
-    ]
+    names = () if of_guild else CONTEXTS
+    return [{"type": 1, **{name: list(IN_GUILDS) for name in names}, **_command(command)} for command in table.commands]
 
 
 class Difference:
@@ -49,7 +48,7 @@ class Difference:
     def __init__(self, deployed: Iterable[Json], wanted: Iterable[Json]) -> None:
         has = {(one.get("type", 1), one["name"]): one for one in deployed}
         wants = {(one["type"], one["name"]): one for one in wanted}
-        self.upsert = [one for key, one in wants.items() if key not in has or _known(has[key]) != _known(one)]
+        self.upsert = [one for key, one in wants.items() if key not in has or _differ(has[key], one)]
         """New ones, and those that are not as they should be."""
         self.delete = [int(one["id"]) for key, one in has.items() if key not in wants]
         """The ids of those that are no more."""
@@ -82,6 +81,13 @@ def _option(option: Option) -> Json:
     return json
 
 
+def _differ(has: Json, wants: Json) -> bool:
+    """Contexts count where they are asked for: of a guild's own commands Discord says one thing or nothing of them."""
+    return _known(has) != _known(wants) or any(
+        name in wants and sorted(has.get(name) or ()) != sorted(wants[name]) for name in CONTEXTS
+    )
+
+
 def _known(json: Json) -> Json:
     """The fields that we set, as if all were there: Discord adds some, and leaves out those that are empty or false."""
     known: Json = {
@@ -92,8 +98,7 @@ def _known(json: Json) -> Json:
         "options": [_known(one) for one in json.get("options") or ()],
         "choices": [(one["name"], one["value"]) for one in json.get("choices") or ()],
     }
-    for name in ("contexts", "integration_types", "channel_types"):
-        known[name] = sorted(json.get(name) or ())
+    known["channel_types"] = sorted(json.get("channel_types") or ())
     for name in ("min_length", "max_length", "min_value", "max_value"):
         known[name] = json.get(name)
     return known

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -120,6 +120,9 @@ class Job:
             await patiently(lambda: self._note_thread(place), self._told(0))  # noqa: B023 - awaited here
         await patiently(lambda: self._note([cursor_of(place, newest) for place in threads]), self._told(0))
         self._unlisted = finding.refused
+        forums = [one for one in self.cursors.values() if one.channel in self._unlisted and _is_forum(rooms, one)]
+        told = [msgspec.structs.replace(one, failed=self._unlisted[one.channel]) for one in forums]
+        await patiently(lambda: self._note(told), self._told(0))
 
     async def _note(self, cursors: list[Cursor]) -> None:
         """On the disk first. Not of a guild that was left and deleted meanwhile: nothing of it may be written again."""
@@ -168,7 +171,11 @@ class Job:
         refused = self._unlisted.get(cursor.channel)
         if refused is None or not read.cursor.done:
             return read
-        failed = msgspec.structs.replace(read.cursor, failed=f"{refused} for its archived threads")
+        # Of a history that the bot may not read Discord gives empty pages.
+        is_closed = not raw and cursor.before == self.training.newest
+        failed = msgspec.structs.replace(
+            read.cursor, failed=refused if is_closed else f"{refused} for its archived threads"
+        )
         return msgspec.structs.replace(read, cursor=failed)
 
     # Learning -------------------------------------------------------------------------------------------------------
@@ -214,3 +221,7 @@ class Job:
             added = await self._learner.learn_page(self.training.guild, flight, seens, self.training.clean)
         self._measures.trained(self.training.guild, added.learned)
         return added
+
+
+def _is_forum(rooms: Mapping[int, Room], cursor: Cursor) -> bool:
+    return cursor.channel in rooms and rooms[cursor.channel].is_forum
