@@ -162,12 +162,38 @@ def test_a_worker_that_begins_anew_hides_its_token_once() -> None:
     logging.getLogger().addHandler(handler)
     try:
         for text in (TEXT, TEXT, OTHER):
-            quieten(Token(text, "a file"))
+            quieten(Token(text, "a file"), BotSettings())
         assert len(handler.filters) == 2
     finally:
         for each in logging.getLogger().handlers:
             each.filters = [one for one in each.filters if not isinstance(one, Hiding)]
         logging.getLogger().removeHandler(handler)
+
+
+def test_it_logs_what_its_setting_says_beside_workers_that_log_more() -> None:
+    from chaffinch.chat.run import quieten
+
+    bot, before = logging.getLogger("chaffinch.bot"), logging.getLogger().level
+    logging.getLogger().setLevel(logging.INFO)
+    try:
+        for said, ours, libraries in (("error", 40, 40), ("debug", 10, 20), ("info", 20, 20)):
+            quieten(Token(TEXT, "a file"), BotSettings(log_level=said))  # type: ignore[arg-type]
+            assert bot.getEffectiveLevel() == ours
+            assert logging.getLogger("discord").getEffectiveLevel() == libraries
+            assert logging.getLogger("chaffinch.fleet").getEffectiveLevel() == logging.INFO
+    finally:
+        logging.getLogger().setLevel(before)
+        for name in ("chaffinch.bot", "discord", "aiohttp"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        for each in logging.getLogger().handlers:
+            each.filters = [one for one in each.filters if not isinstance(one, Hiding)]
+
+
+def test_a_zone_that_is_none_is_refused_before_a_fleet_starts(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    stored(state / "discord-token")
+    with pytest.raises(InputError, match=r"bot\.timezone cannot be used"):
+        bot_worker.refuse_unready(Config(bot=BotSettings(enabled=True, timezone="Nowhere")), state)
 
 
 def test_doctor_says_whether_it_could_run(state: Path) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import discord
@@ -14,6 +15,11 @@ from chaffinch.errors import ChaffinchError, InputError, RunError
 
 AUTHENTICATION_FAILED: Final = 4004
 """The gateway's code for a token that it refuses."""
+
+TOO_MANY: Final = 429
+"""What Discord answers to an address of which it got too many requests, for minutes to an hour: it passes, and who ends
+because of it and is started again by a service manager makes it last longer.
+"""
 
 REFUSED: Final = (
     "Discord refuses the token: copy it anew from the page Bot of your application"
@@ -32,12 +38,13 @@ async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) ->
     pauses = ExponentialBackoff[bool]()
     while not stopping.is_set():
         try:
-            await client.login(token)
+            if not await _unless(stopping, client.login(token)):
+                return False
         except discord.LoginFailure:
             raise InputError(REFUSED) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = f"status {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
-            if isinstance(error, discord.HTTPException) and error.status < 500:
+            if isinstance(error, discord.HTTPException) and error.status < 500 and error.status != TOO_MANY:
                 raise RunError(f"Discord does not let the bot in ({reason}): see https://discordstatus.com") from None
             await _begin_anew(client)
             pause = pauses.delay()
@@ -69,6 +76,21 @@ def unread(client: discord.Client) -> InputError:
         "the bot may not read messages: switch on Message Content Intent under Privileged Gateway Intents at"
         f" https://discord.com/developers/applications/{client.application_id}/bot and start again"
     )
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Await it; whether it was done before it was to stop, which does not wait for a network that swallows all."""
+    task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        waiting.cancel()
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 async def _begin_anew(client: discord.Client) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaffinch.chat import token as tokens
+from chaffinch.chat.talking.quiet import refuse_unknown_zone
 from chaffinch.config import Config, environment
 from chaffinch.errors import InputError
 
@@ -26,6 +27,7 @@ def refuse_unready(config: Config, state: Path) -> None:
             f"attackers: take it out, and put the token into {state / tokens.FILE} (chmod 600)"
         )
     tokens.refuse_missing(config.bot, state)
+    refuse_unknown_zone(config.bot)
 
 
 def prepare(config: Config, state: Path) -> tokens.Token:
@@ -43,5 +45,5 @@ async def run(context: "Context") -> None:
     assert isinstance(token, tokens.Token)
     from chaffinch.chat.run import quieten, serve
 
-    quieten(token)
+    quieten(token, context.config.bot)
     await serve(context.config, context.state, token, context.metrics, context.stopping)
