@@ -339,6 +339,17 @@ def test_a_lost_connection_is_made_again(tmp_path: Path, fault: str) -> None:
         assert one.end() == 0
 
 
+def test_while_discord_is_gone_the_log_has_a_line_for_each_try(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with discord("--small") as fake:
+            one = stack.enter_context(bot(fake, tmp_path / "state"))
+            one.ready()
+        until(lambda: one.said.count("Attempting a reconnect") >= 2)
+        assert one.end() == 0
+    assert "Traceback" not in one.said
+    assert re.search(r"WARNING discord\.client Attempting a reconnect in [\d.]+s \(ClientConnectorError\)", one.said)
+
+
 def test_the_book_is_whole_after_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with discord("--small") as fake, bot(fake, state) as one:

@@ -29,6 +29,21 @@ REFUSED: Final = (
 log = logging.getLogger("chaffinch.bot")
 
 
+class OneLine(logging.Filter):
+    """On discord.py's log: a network that is down is no fault of anybody here, and needs no traceback each time that it
+    is tried again.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass the record, with the kind of the error in the place of its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError | TimeoutError | aiohttp.ClientError | discord.ConnectionClosed):
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__})", None
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) -> bool:
     """Log in, trying again while Discord cannot be reached; whether that was done before it was to stop.
 

@@ -15,6 +15,7 @@ from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.client import Client
+from chaffinch.chat.login import OneLine
 from chaffinch.chat.measures import Measures
 from chaffinch.chat.talking.quiet import refuse_unknown_zone
 from chaffinch.chat.token import Hiding, Token
@@ -68,6 +69,9 @@ def quieten(token: Token, settings: BotSettings) -> None:
     # At `debug` they log each event and each answer whole, with the text of messages.
     for library in ("discord", "aiohttp"):
         logging.getLogger(library).setLevel(max(logging.INFO, level))
+    client = logging.getLogger("discord.client")
+    if not any(isinstance(one, OneLine) for one in client.filters):
+        client.addFilter(OneLine())
 
 
 async def _run(config: Config, state: Path, token: Token) -> None:
