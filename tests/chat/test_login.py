@@ -1,6 +1,7 @@
 """Logging in: what passes is waited for, and who is to stop does not wait."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def test_who_is_to_stop_does_not_wait_for_a_network_that_swallows_all(tmp_path: 
                 await writer.wait_closed()
 
     run(test)
+
+
+def test_a_service_manager_does_not_end_a_start_that_waits_for_the_network(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        with bot(Discord("http://127.0.0.1:9"), tmp_path / "state", NOTIFY_SOCKET=str(tmp_path / "notify")) as one:
+            for _ in range(3):
+                told = manager.recv(4096).decode()
+                assert told == "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=not connected with Discord yet"
+            assert one.end() == 0
 
 
 def test_a_network_that_is_down_is_waited_for_in_one_line_a_time(tmp_path: Path) -> None:

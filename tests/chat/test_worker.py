@@ -215,6 +215,8 @@ def test_doctor_says_whether_it_could_run(state: Path) -> None:
     stored(state / "discord-token")
     may = os.getuid() == 0 and becoming("nobody", state)[1]
     assert ("read before its group gives root up" if may else "all groups are one user") in finding()
+    fleet.environment["CHAFFINCH_FLEET_GROUPS"] = "one"
+    assert "it shares a process with decoys" in finding()
 
 
 def test_a_training_has_room_in_the_least_budget(tmp_path: Path, state: Path) -> None:

@@ -156,6 +156,8 @@ async def _watch(client: Client, notifier: Notifier | None) -> None:
         while True:
             if client.is_ready():
                 notifier.ready(f"in {len(client.guilds)} guilds")
+            else:
+                notifier.waiting("not connected with Discord yet")
             notifier.alive()
             if rest.is_due(time.monotonic(), time.process_time(), memory.read().private_bytes):
                 memory.give_back()
