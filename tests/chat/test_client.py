@@ -432,11 +432,11 @@ def test_guilds_that_come_and_go_while_those_there_are_noted(tmp_path: Path) -> 
             await fake.wait_for(lambda: one.book.left_at(third.id) is not None)
             joined, waits, goes_on = one.book.joined, asyncio.Event(), asyncio.Event()
 
-            async def slow(guild: int, now_ms: int) -> None:
+            async def slow(guild: int) -> None:
                 if not waits.is_set() and guild == first.id:
                     waits.set()
                     await goes_on.wait()
-                await joined(guild, now_ms)
+                await joined(guild)
 
             one.book.joined = slow  # type: ignore[method-assign]
             ready = asyncio.create_task(one.client.on_ready())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import signal
@@ -9,6 +10,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,14 @@ import pytest
 
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.names import directory_of
+from chaffinch.chat import run as bot_run
 from chaffinch.chat.book.book import Book
+from chaffinch.chat.client import Client
+from chaffinch.chat.token import Token
+from chaffinch.config import Config
+from chaffinch.metrics.registry import Registry
+from tests.chat.discord.fake import Fake
+from tests.chat.discord.world import World
 from tests.chat.running import Discord, bot, discord, until
 from tests.chat.test_token import OTHER, TEXT
 
@@ -278,6 +287,47 @@ def test_what_an_import_brought_is_spoken_from(tmp_path: Path) -> None:
             assert one.end() == 0
 
 
+def test_a_zone_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+    with discord("--small") as fake, bot(fake, tmp_path / "state", CHAFFINCH_BOT_TIMEZONE="Nowhere/At-All") as one:
+        assert one.ended() == 2
+    assert "bot.timezone cannot be used: 'Nowhere/At-All' is no time zone" in one.said
+
+
+def test_what_ended_in_this_process_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a worker that its owner lets begin anew again and again."""
+    made: list[weakref.ref[Client]] = []
+
+    class Noted(Client):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, guild_ready_timeout=0.05)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(bot_run, "Client", Noted)
+    monkeypatch.setattr(bot_run, "LOOK_SECONDS", 0.01)
+
+    async def once(fake: Fake) -> None:
+        stopping = asyncio.Event()
+        serving = asyncio.create_task(
+            bot_run.serve(Config(), tmp_path, Token(TEXT, "a test"), Registry(), stopping, None)
+        )
+        await fake.wait_for(lambda: serving.done() or (made and (one := made[-1]()) and one.is_deployed))
+        await fake.wait_for(lambda: serving.done() or gc.get_freeze_count())
+        stopping.set()
+        await serving
+
+    async def test() -> None:
+        world = World.small()
+        world.token = TEXT
+        async with Fake(world) as fake:
+            with fake.redirect():
+                for _ in range(3):
+                    await once(fake)
+
+    asyncio.run(test())
+    gc.collect()
+    assert [one() for one in made] == [None] * 3
+
+
 @pytest.mark.parametrize("fault", ["drop", "reconnect"])
 def test_a_lost_connection_is_made_again(tmp_path: Path, fault: str) -> None:
     with discord("--small") as fake, bot(fake, tmp_path / "state", **FREELY) as one:
@@ -287,6 +337,17 @@ def test_a_lost_connection_is_made_again(tmp_path: Path, fault: str) -> None:
         until(lambda: fake.ask("/counts")["sessions"] == 1)
         assert slash(fake, "help", "talker")
         assert one.end() == 0
+
+
+def test_while_discord_is_gone_the_log_has_a_line_for_each_try(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with discord("--small") as fake:
+            one = stack.enter_context(bot(fake, tmp_path / "state"))
+            one.ready()
+        until(lambda: one.said.count("Attempting a reconnect") >= 2)
+        assert one.end() == 0
+    assert "Traceback" not in one.said
+    assert re.search(r"WARNING discord\.client Attempting a reconnect in [\d.]+s \(ClientConnectorError\)", one.said)
 
 
 def test_the_book_is_whole_after_a_kill(tmp_path: Path) -> None:

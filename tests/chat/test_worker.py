@@ -10,8 +10,9 @@ import pytest
 from chaffinch.chat import worker as bot_worker
 from chaffinch.chat.token import Hiding, Token
 from chaffinch.config import BotSettings, Config
+from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.errors import InputError
-from chaffinch.fleet import workers
+from chaffinch.fleet import budget, workers
 from chaffinch.fleet.privileges import becoming, make_own
 from tests.chat.running import ROOT, discord, until
 from tests.chat.test_token import OTHER, TEXT, stored
@@ -162,12 +163,46 @@ def test_a_worker_that_begins_anew_hides_its_token_once() -> None:
     logging.getLogger().addHandler(handler)
     try:
         for text in (TEXT, TEXT, OTHER):
-            quieten(Token(text, "a file"))
+            quieten(Token(text, "a file"), BotSettings())
         assert len(handler.filters) == 2
     finally:
         for each in logging.getLogger().handlers:
             each.filters = [one for one in each.filters if not isinstance(one, Hiding)]
         logging.getLogger().removeHandler(handler)
+
+
+def test_no_more_trainings_at_once_than_its_share_holds() -> None:
+    def at_once(share_mb: int, *given: str) -> int:
+        return bot_worker.within(Config(given=given), share_mb * workers.MB).bot.trainings_at_once
+
+    assert [at_once(share) for share in (0, 60, 140, 250, 340, 5000)] == [4, 1, 1, 2, 3, 4]
+    assert at_once(140, "bot.trainings_at_once") == 4, "what somebody said holds"
+
+
+def test_it_logs_what_its_setting_says_beside_workers_that_log_more() -> None:
+    from chaffinch.chat.run import quieten
+
+    bot, before = logging.getLogger("chaffinch.bot"), logging.getLogger().level
+    logging.getLogger().setLevel(logging.INFO)
+    try:
+        for said, ours, libraries in (("error", 40, 40), ("debug", 10, 20), ("info", 20, 20)):
+            quieten(Token(TEXT, "a file"), BotSettings(log_level=said))  # type: ignore[arg-type]
+            assert bot.getEffectiveLevel() == ours
+            assert logging.getLogger("discord").getEffectiveLevel() == libraries
+            assert logging.getLogger("chaffinch.fleet").getEffectiveLevel() == logging.INFO
+    finally:
+        logging.getLogger().setLevel(before)
+        for name in ("chaffinch.bot", "discord", "aiohttp"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+        for each in logging.getLogger().handlers:
+            each.filters = [one for one in each.filters if not isinstance(one, Hiding)]
+
+
+def test_a_zone_that_is_none_is_refused_before_a_fleet_starts(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    stored(state / "discord-token")
+    with pytest.raises(InputError, match=r"bot\.timezone cannot be used"):
+        bot_worker.refuse_unready(Config(bot=BotSettings(enabled=True, timezone="Nowhere")), state)
 
 
 def test_doctor_says_whether_it_could_run(state: Path) -> None:
@@ -180,3 +215,30 @@ def test_doctor_says_whether_it_could_run(state: Path) -> None:
     stored(state / "discord-token")
     may = os.getuid() == 0 and becoming("nobody", state)[1]
     assert ("read before its group gives root up" if may else "all groups are one user") in finding()
+    fleet.environment["CHAFFINCH_FLEET_GROUPS"] = "one"
+    assert "it shares a process with decoys" in finding()
+
+
+def test_a_training_has_room_in_the_least_budget(tmp_path: Path, state: Path) -> None:
+    """Its native code would end with the group where it got no memory, again and again."""
+    stored(state / "discord-token")
+    with discord("--messages", "120000", "--channels", "3") as fake:
+        rows = workers.table(BUILT_IN, opted=(workers.BOT,))
+        least = budget.divide(0, workers.arrange(rows, "default")).least_bytes
+        environment = ENABLED | pointed(tmp_path, fake.url)
+        with running(state, "--memory", str(least), environment=environment) as fleet:
+            until(lambda: "bot.commands_deployed" in fleet.call("logs").stdout)
+            channels = [name for name in fake.ask("")["guilds"][0]["channels"] if name.startswith("channel")]
+            options = {f"channel-{at}": {"channel": name} for at, name in enumerate(channels, 1)}
+            for command, given in (("listen add", options), ("train", {})):
+                body = {"member": "moderator", "channel": channels[0], "command": command, "options": given}
+                asked = fake.ask("/slash", body)["interaction"]
+                until(lambda asked=asked: fake.ask(f"/interactions/{asked}")["answers"])
+
+            def ended() -> bool:
+                replies = [one for one in fake.ask(f"/posted?channel={channels[0]}&after=0") if one["reply_to"]]
+                return bool(replies) or bool(fleet.group("out")["restarts"])
+
+            until(ended, 90)
+            assert fleet.group("out")["restarts"] == 0, fleet.group("out")["error"]
+            assert fleet.worker("bot")["state"] == "running"

@@ -38,6 +38,18 @@ def test_shares_and_the_common_part_are_the_budget(how: str, given_bytes: int) -
         assert part.share_bytes >= part.least_bytes > part.idle_bytes
 
 
+@pytest.mark.parametrize("how", ARRANGEMENTS)
+def test_the_least_share_holds_the_bots_work(how: str) -> None:
+    """Native code ends its process where it gets no memory, so a training has to have it."""
+    opted = workers.arrange(workers.table(BUILT_IN, opted=(workers.BOT,)), how)
+    least = budget.divide(0, opted).least_bytes
+    division = budget.divide(least, opted)
+    part = next(one for one in division.parts if workers.BOT in opted[one.name])
+    assert part.share_bytes >= budget.idle_bytes(opted[part.name]) + 100 * workers.MB
+    with pytest.raises(InputError, match="cannot hold this fleet"):
+        budget.divide(least - MIB, opted)
+
+
 def test_weights_divide_what_is_left() -> None:
     small, large = (budget.divide(size * MIB, groups_of("default")) for size in (128, 1152))
     more = {part.name: part.share_bytes - small.share_of(part.name) for part in large.parts}

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import discord
@@ -20,7 +21,9 @@ SHARDING_REQUIRED: Final = 4011
 """The gateway's code for a bot in more servers than one connection is given, which are about 2,500."""
 
 BUSY: Final = frozenset((408, 429))
-"""HTTP's: not now. 429 is what an address gets that Discord shuts out for up to an hour."""
+"""HTTP's: not now. 429 is what an address gets that Discord shuts out for minutes to an hour: it passes, and who ends because
+of it and is started again by a service manager makes it last longer.
+"""
 
 REFUSED: Final = (
     f"Discord refuses the token: copy it anew from the page Bot of your application ({PORTAL}); Reset Token there"
@@ -28,6 +31,21 @@ REFUSED: Final = (
 )
 
 log = logging.getLogger("chaffinch.bot")
+
+
+class OneLine(logging.Filter):
+    """On discord.py's log: a network that is down is no fault of anybody here, and needs no traceback each time that it
+    is tried again.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass the record, with the kind of the error in the place of its traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError | TimeoutError | aiohttp.ClientError | discord.ConnectionClosed):
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__})", None
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
 
 
 async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) -> bool:
@@ -39,7 +57,8 @@ async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) ->
     pauses = ExponentialBackoff[bool]()
     while not stopping.is_set():
         try:
-            await client.login(token)
+            if not await _unless(stopping, client.login(token)):
+                return False
         except discord.LoginFailure:
             raise InputError(REFUSED) from None
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -82,6 +101,21 @@ def unread(client: discord.Client) -> InputError:
         f" {PORTAL}/{client.application_id}/bot and start again (a bot in 100"
         " servers or more has to ask Discord for it there)"
     )
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Await it; whether it was done before it was to stop, which does not wait for a network that swallows all."""
+    task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        waiting.cancel()
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 async def _begin_anew(client: discord.Client) -> None:

@@ -15,7 +15,9 @@ from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.client import Client
+from chaffinch.chat.login import OneLine
 from chaffinch.chat.measures import Measures
+from chaffinch.chat.talking.quiet import refuse_unknown_zone
 from chaffinch.chat.token import Hiding, Token
 from chaffinch.config import LOG_FORMAT, BotSettings, Config, environment
 from chaffinch.fleet.notify import Notifier
@@ -52,18 +54,24 @@ def _log_to_stderr(settings: BotSettings, token: Token) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    quieten(token)
+    quieten(token, settings)
 
 
-def quieten(token: Token) -> None:
-    """Have every handler of this process hide the token, and libraries keep what people write to themselves."""
+def quieten(token: Token, settings: BotSettings) -> None:
+    """Have every handler of this process hide the token, the bot log what `bot.log_level` says, also beside workers
+    that log more or less, and libraries keep what people write to themselves.
+    """
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    log.setLevel(level)
     for handler in logging.getLogger().handlers:
         if not any(isinstance(one, Hiding) and one.hides(token) for one in handler.filters):
             handler.addFilter(Hiding(token))
     # At `debug` they log each event and each answer whole, with the text of messages.
     for library in ("discord", "aiohttp"):
-        one = logging.getLogger(library)
-        one.setLevel(max(logging.INFO, logging.getLogger().level))
+        logging.getLogger(library).setLevel(max(logging.INFO, level))
+    client = logging.getLogger("discord.client")
+    if not any(isinstance(one, OneLine) for one in client.filters):
+        client.addFilter(OneLine())
 
 
 async def _run(config: Config, state: Path, token: Token) -> None:
@@ -93,6 +101,7 @@ async def serve(
     notifier: Notifier | None = None,
 ) -> None:
     """Be the bot until `stopping` is set, and for as long after as it takes to end in order. Raises as `run` does."""
+    refuse_unknown_zone(config.bot)
     measures = Measures(registry, config.bot)
     async with (
         await Book.open(state) as book,
@@ -130,6 +139,10 @@ async def _settle(client: Client) -> None:
         await asyncio.sleep(LOOK_SECONDS)
     gc.collect()
     gc.freeze()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        gc.unfreeze()  # a worker that begins anew in the same process makes all of it again
 
 
 async def _watch(client: Client, notifier: Notifier | None) -> None:
@@ -143,6 +156,8 @@ async def _watch(client: Client, notifier: Notifier | None) -> None:
         while True:
             if client.is_ready():
                 notifier.ready(f"in {len(client.guilds)} guilds")
+            else:
+                notifier.waiting("not connected with Discord yet")
             notifier.alive()
             if rest.is_due(time.monotonic(), time.process_time(), memory.read().private_bytes):
                 memory.give_back()

@@ -8,7 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chaffinch.chat import token as tokens
+from chaffinch.chat.talking.quiet import refuse_unknown_zone
 from chaffinch.config import Config, environment
 from chaffinch.errors import InputError
 
@@ -26,6 +29,7 @@ def refuse_unready(config: Config, state: Path) -> None:
             f"attackers: take it out, and put the token into {state / tokens.FILE} (chmod 600)"
         )
     tokens.refuse_missing(config.bot, state)
+    refuse_unknown_zone(config.bot)
 
 
 def prepare(config: Config, state: Path) -> tokens.Token:
@@ -37,11 +41,24 @@ def prepare(config: Config, state: Path) -> tokens.Token:
     return found
 
 
+def within(config: Config, share_bytes: int) -> Config:
+    """With as many trainings at once as a group's share holds, unless somebody said how many; 0 bytes bound nothing."""
+    if not share_bytes or "bot.trainings_at_once" in config.given:
+        return config
+    from chaffinch.fleet.budget import idle_bytes
+    from chaffinch.fleet.workers import BOT
+
+    most = max(1, (share_bytes - idle_bytes((BOT,))) // BOT.working_bytes)
+    bot = msgspec.structs.replace(config.bot, trainings_at_once=min(most, config.bot.trainings_at_once))
+    return msgspec.structs.replace(config, bot=bot)
+
+
 async def run(context: "Context") -> None:
     """Be the bot until the context is stopping."""
     token = context.prepared
     assert isinstance(token, tokens.Token)
     from chaffinch.chat.run import quieten, serve
 
-    quieten(token)
-    await serve(context.config, context.state, token, context.metrics, context.stopping)
+    quieten(token, context.config.bot)
+    config = within(context.config, context.budget_bytes)
+    await serve(config, context.state, token, context.metrics, context.stopping)

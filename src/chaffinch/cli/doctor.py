@@ -16,7 +16,7 @@ from chaffinch.errors import ChaffinchError
 from chaffinch.fleet import assemble
 from chaffinch.fleet.parts import Draft
 from chaffinch.fleet.state import is_running, prepare, seed
-from chaffinch.fleet.workers import allowed
+from chaffinch.fleet.workers import BOT, allowed
 from chaffinch.metrics import memory
 from chaffinch.network import listeners, stacks
 from chaffinch.network.listeners import Listener
@@ -93,7 +93,7 @@ def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
         yield Finding("capture", "ok", f"a packet socket can be opened on {plan.device}")
 
 
-def _bot(settings: Config, state: Path) -> Iterator[Finding]:
+def _bot(settings: Config, state: Path, draft: Draft) -> Iterator[Finding]:
     if not settings.bot.enabled:
         return
     from chaffinch.chat.worker import refuse_unready
@@ -104,7 +104,13 @@ def _bot(settings: Config, state: Path) -> Iterator[Finding]:
     except ChaffinchError as error:
         yield Finding("bot", "bad", str(error))
         return
-    if os.getuid() == 0 and becoming(settings.fleet.user, state)[1]:
+    beside = next((members for members in draft.groups.values() if BOT in members), ())
+    if any(worker.faces_attackers for worker in beside):
+        yield Finding(
+            "bot", "note", "it shares a process with decoys, so who breaks one of them has its token and may connect: "
+            "leave it to the group `out`, or run it as a service of its own"
+        )  # fmt: skip
+    elif os.getuid() == 0 and becoming(settings.fleet.user, state)[1]:
         yield Finding("bot", "ok", "its token is root's, and read before its group gives root up")
     else:
         yield Finding(
@@ -123,7 +129,7 @@ def _fleet(source: options.Source, state: Path) -> Iterator[Finding]:
         yield Finding("state", "bad", str(error))
         return
     yield from _groups(draft)
-    yield from _bot(settings, state)
+    yield from _bot(settings, state, draft)
     plan = draft.plan
     yield Finding("plan", "ok", f"{plan.hosts} decoy hosts on {', '.join(map(str, plan.prefixes))}")
     yield from _namespace(settings, state, draft)

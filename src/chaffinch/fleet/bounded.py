@@ -27,7 +27,7 @@ class Bounded:
         if not share_bytes or not any(worker.faces_attackers for worker in workers):
             return config
         services = [worker.name.removeprefix(PREFIX) for worker in workers if worker.name.startswith(PREFIX)]
-        captures, idle = CAPTURE in workers, budget.idle_bytes(workers)
+        captures, idle = CAPTURE in workers, budget.idle_bytes(workers) + budget.working_bytes(workers)
         lowered = fitted(config, share_bytes - idle, services, captures=captures)
         self._say(lowered, share_bytes, idle, bounds.left(lowered, services, captures=captures))
         return lowered

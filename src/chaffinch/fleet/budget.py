@@ -99,9 +99,15 @@ def idle_bytes(workers: Iterable[Worker]) -> int:
     return GROUP_BYTES + sum(worker.idle_bytes for worker in workers)
 
 
+def working_bytes(workers: Iterable[Worker]) -> int:
+    """What the work of these takes for a while beyond that, which is not to be had for anything else."""
+    return sum(worker.working_bytes for worker in workers)
+
+
 def _part(name: str, workers: tuple[Worker, ...]) -> Part:
     idle = idle_bytes(workers)
-    return Part(name, idle, math.ceil(idle / CALM), sum(worker.weight for worker in workers))
+    least = max(math.ceil(idle / CALM), idle + working_bytes(workers))
+    return Part(name, idle, least, sum(worker.weight for worker in workers))
 
 
 def _refusal(division: Division) -> str:

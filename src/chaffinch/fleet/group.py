@@ -70,7 +70,8 @@ class Group:
         self.parts = msgspec.structs.replace(parts, config=self._bounded.under(parts.config, workers, budget_bytes))
         self._journal: SqliteJournal | None = None
         self.metrics = Registry(name)
-        self.holdings = Holdings(budget_bytes, self.metrics)
+        native = any(worker.native for worker in workers)
+        self.holdings = Holdings(budget_bytes, self.metrics, native=native)
         self._channel = channel
         self._confined = confined
         self._prepared = prepared

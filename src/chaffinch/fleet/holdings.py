@@ -56,11 +56,16 @@ class Holdings:
 
     Private memory is what the kernel would have back if the process ended. Its exact number costs a walk over all
     pages, which each beat takes; in between, RSS less what was shared then stands for it.
+
+    `native`: native code works here, on files that it maps, of any size. Their pages are the page cache's, which the
+    kernel takes back when it wants memory: they count as shared. And an allocation that fails ends native code with
+    its process, so there is no brake: the supervisor and the cgroup bound it.
     """
 
-    def __init__(self, share_bytes: int, registry: Registry) -> None:
+    def __init__(self, share_bytes: int, registry: Registry, *, native: bool = False) -> None:
         self.share_bytes = share_bytes
-        self.last = memory.read()
+        self._native = native
+        self.last = self.measure()
         """As `measure` found it last."""
         memory.export(registry, lambda: self.last)
         self._offers: dict[Stage, list[Offer]] = {"shrink_caches": [], "collapse_earlier": [], "refuse_sessions": []}
@@ -76,6 +81,9 @@ class Holdings:
     def measure(self) -> Memory:
         """The exact numbers, for everybody."""
         self.last = memory.read()
+        if self._native:
+            alone = max(0, self.last.private_bytes - self.last.file_bytes)
+            self.last = msgspec.structs.replace(self.last, private_bytes=alone)
         return self.last
 
     def private_bytes(self) -> int:
@@ -87,6 +95,8 @@ class Holdings:
         self.share_bytes = share_bytes
         if self._watch is None and share_bytes:
             self._watch = self._begin()
+        if self._native:
+            return
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         room = max(0, share_bytes - self.private_bytes()) + BEYOND_BYTES
         brake = memory.writable_bytes() + room if share_bytes else hard

@@ -14,6 +14,10 @@ SHARE: Final = 0.5
 """Of the watchdog's time after which it is fed, as sd_watchdog_enabled(3) advises."""
 
 
+EXTENSION_SECONDS: Final = 30.0
+"""By how much a start that waits is extended each time that it says so."""
+
+
 class Notifier:
     """Speaks to the service manager that started this process, if one did."""
 
@@ -37,6 +41,11 @@ class Notifier:
         if not self._is_ready:
             self._is_ready = True
             self._say(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
+
+    def waiting(self, status: str) -> None:
+        """The start takes longer, for a reason that is none of ours: the manager is not to end it for that."""
+        if not self._is_ready:
+            self._say(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_SECONDS * 1e6)}\nSTATUS={status}")
 
     def reloading(self) -> None:
         """The fleet takes over another configuration; `ready` is said anew when that is done."""

@@ -53,6 +53,12 @@ class Worker(msgspec.Struct, frozen=True):
     """Whether its module has `prepare(config, state)`, which is called in its process while that has all rights, and
     whose result is the context's `prepared`.
     """
+    working_bytes: int = 0
+    """What it takes beyond that for a while, whatever the guard gives up (measured): a share holds that, too."""
+    native: bool = False
+    """Whether native code does its work: files of any size are mapped, and memory that is not there ends the process
+    (`fleet.holdings`).
+    """
 
     @property
     def faces_attackers(self) -> bool:
@@ -80,7 +86,7 @@ CAPTURE: Final = Worker(
 
 BOT: Final = Worker(
     "bot", "chaffinch.chat.worker", OUT, "the Discord bot (with `bot.enabled`)", ("outbound",), 32 * MB, 2,
-    ("bot", "chains"), prepares=True,
+    ("bot", "chains"), prepares=True, working_bytes=100 * MB, native=True,
 )  # fmt: skip
 """With `bot.enabled`. It reads its token before it gives up the right to."""
 

@@ -34,6 +34,8 @@ class Memory(msgspec.Struct, frozen=True, gc=False):
     pss_bytes: int
     private_bytes: int
     swap_bytes: int = 0
+    file_bytes: int = 0
+    """Of `pss_bytes`, pages of mapped files, the page cache's; 0 where the kernel (before 5.4) does not say."""
 
 
 class Limit(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +139,7 @@ def parse_rollup(text: str) -> Memory:
         pss_bytes=parse_kib(text, "Pss"),
         private_bytes=parse_kib(text, "Private_Clean") + parse_kib(text, "Private_Dirty"),
         swap_bytes=parse_kib(text, "Swap"),
+        file_bytes=parse_kib(text, "Pss_File"),
     )
 
 

@@ -141,6 +141,12 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path, value: Any
     assert "some.json" in str(refused.value)
 
 
+def test_messages_of_another_guild_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "some.json", VERSION_4)
+    with pytest.raises(InputError, match=f"its messages are of the guild {GUILD}, not of 5"):
+        list(messages_of(path, "version 4", 5))
+
+
 NAMES = st.sampled_from(["messages", "inputData", "corpus", "startWords", "token", "id", "string", "guild"]) | st.text()
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 

@@ -156,3 +156,14 @@ def learned_in(directory: Path) -> int:
             return chain.stats().messages
     except ChaffinchError:
         return 0
+
+
+def test_exports_of_another_guild_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    exported = written(tmp_path / "exports" / "one.json", EXPORTER)
+    said = run(tmp_path / "exports", "--guild", TWO, "--state", state, code=2).stderr
+    assert f"chaffinch: {exported} is of the guild {ONE}, not of {TWO}: name the right one" in said
+    assert said.count("\n") == 1
+    direct = written(tmp_path / "direct.json", EXPORTER | {"guild": {"id": "0", "name": "Direct Messages"}})
+    assert "is of direct messages" in run(direct, "--guild", TWO, "--state", state, code=2).stderr
+    assert not directory_of(state, f"guild-{TWO}").exists()

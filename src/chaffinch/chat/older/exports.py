@@ -85,6 +85,24 @@ def kind_of(path: Path) -> Kind | None:
     return "settings" if keys & {key for one in SETTINGS for key in one.keys} else None
 
 
+def guild_of(path: Path) -> int | None:
+    """The guild that a file of DiscordChatExporter says it is of; 0 for direct messages, None where it does not say."""
+    import re
+
+    found = re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"guild"\s*:\s*\{\s*"id"\s*:\s*"([0-9]{1,19})"', _read(path, 4096))
+    return None if found is None else int(found[1])
+
+
+def refuse_other(path: Path, guild: int) -> None:
+    """Raises `InputError` for a file that says it is of another guild: text of one is not to be heard in another."""
+    of = guild_of(path)
+    if of not in (None, guild):
+        whose = f"the guild {of}" if of else "direct messages"
+        raise InputError(
+            f"{path} is of {whose}, not of {guild}: name the right one with --guild, or leave the file out"
+        )
+
+
 def messages_of(path: Path, kind: Kind, guild: int) -> Iterator[Message]:
     """The messages of such a file. Raises `InputError` for one that is damaged, or that has no messages."""
     if kind == "chains":
@@ -111,6 +129,10 @@ def messages_of(path: Path, kind: Kind, guild: int) -> Iterator[Message]:
 
 
 def _fourth(found: _Fourth, guild: int) -> Iterator[Message]:
+    """Raises `ValueError` for messages that all have the tags of another guild."""
+    last = {row.tags[-1] for row in found.inputData if row.tags and len(row.tags) >= 3}
+    if last and str(guild) not in last:
+        raise ValueError(f"its messages are of the guild {min(last)}, not of {guild}")
     for row in found.inputData:
         yield message_of(row.string, places_of(row.tags or (), guild), row.id, addresses(row.custom))
 

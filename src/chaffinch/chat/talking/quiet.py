@@ -2,10 +2,13 @@
 
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chaffinch.errors import InputError
+from chaffinch.errors import InputError, SettingError
+
+if TYPE_CHECKING:
+    from chaffinch.config import BotSettings
 
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
@@ -29,6 +32,14 @@ def zone_of(name: str) -> tzinfo:
             f"{name!r} is no time zone that this machine knows: write one such as Europe/Berlin "
             "(where none is known, install the system's tzdata)"
         ) from None
+
+
+def refuse_unknown_zone(settings: "BotSettings") -> None:
+    """Raises `SettingError` for a `bot.timezone` that is none: found out at the start, not at night."""
+    try:
+        zone_of(settings.timezone)
+    except InputError as error:
+        raise SettingError("bot.timezone", f"bot.timezone cannot be used: {error}") from None
 
 
 def is_quiet(now: datetime, begin: str, end: str, zone: str) -> bool:

@@ -84,6 +84,8 @@ async def bring(
     for path in found.databases:
         with closing(Database(path)) as database:
             database.count(guild)  # refused before anything is made
+    for path in found.files:
+        exports.refuse_other(path, guild)
     async with await Book.open(state) as book:
         with opening.writing(state, tenant_of(guild), create=made, names=names) as chain:
             one = Bringing(chain, guild, found, skip_bad=skip_bad)
