@@ -106,6 +106,7 @@ class Client(discord.Client):
             self.bot.application_id = self.application_id or 0
             async with aiohttp.ClientSession(connector=self.http.connector, connector_owner=False) as session:
                 self._session = session
+                await self.bot.learner.begin()
                 gateway = asyncio.create_task(self._stay_connected(), name="bot gateway")
                 waiting = asyncio.create_task(stopping.wait(), name="bot stopping")
                 beside = [

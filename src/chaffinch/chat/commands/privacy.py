@@ -80,7 +80,8 @@ async def allow(call: "Call", bot: "Bot") -> None:
     await _told(privacy.allow_own(bot.book, bot.tenants, call.guild, call.member.id, most))
     said = (
         "What you write from now on in channels that are learned from is learned in a chain of your own as well, "
-        "which can speak like you alone. `/mychain deny` removes it."
+        "and so is what you wrote there before when a moderator has it read by `/train`. It can speak like you alone. "
+        "`/mychain deny` removes it."
     )
     await call.answer(Reply(said), hidden=True)
 
@@ -132,8 +133,9 @@ def _how_long(call: "Call", bot: "Bot") -> str:
     until = f"{days} days, and until" if days else "Until"
     left = bot.settings.leave_days
     return (
-        f"{until} you delete it or ask to be forgotten; an edited one is learned anew. What is forgotten is out of "
-        f"every answer at once, and off the disk after the next merge. {left:g} days after the bot has left, all of "
+        f"{until} you delete it or ask to be forgotten; an edited one is learned anew. What is deleted while I am "
+        "offline I am not told of: a new training by a moderator, or `/forgetme`, forgets it. What is forgotten is out "
+        f"of every answer at once, and off the disk after the next merge. {left:g} days after the bot has left, all of "
         "this server is deleted."
     )
 
@@ -163,7 +165,7 @@ COMMANDS: Final = (
         "mychain",
         "A chain that learns from you alone, if you allow it.",
         commands=(
-            Command("allow", "Allow a chain of your own, from what you write from now on.", allow),
+            Command("allow", "Allow a chain of your own, from what you write here.", allow),
             Command("deny", "Remove your own chain, and make none.", deny),
         ),
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -93,7 +94,19 @@ class Import:
                     forgotten += await forget(self._tenant, channel=str(channel), anew=anew, wait=True)
                 for user in book.opted_out(guild):
                     forgotten += await forget(self._tenant, author=str(user), anew=anew, wait=True)
+                forgotten += await self._forget_older(guild)
+                # What was deleted before a kill, or while this waited for its turn.
+                self._parts.learner.files_read[guild] = self.training.started_ms
+                await self._parts.learner.redo(guild)
         return forgotten
+
+    async def _forget_older(self, guild: int) -> int:
+        """What is older than the guild keeps."""
+        days = self._parts.book.settings(guild).retention_days
+        if not days:
+            return 0
+        before = datetime.now(UTC) - timedelta(days=days)
+        return await self._parts.tenants.forget(self._tenant, before=before, anew=self.training.clean, wait=True)
 
 
 def _without(sentence: str, path: Path, name: str) -> str:
