@@ -69,6 +69,24 @@ def test_messages_of_channels_and_their_threads_are_learned(tmp_path: Path) -> N
     run(test)
 
 
+def test_a_flood_of_commands_is_not_answered_for_hours(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path, settings=BotSettings(min_score=0, answers_at_once=3)) as one:
+            await one.teach()
+            held = one.fake.faults.add("POST /channels/{channel_id}/messages", times=3, delay=1.0)
+            before = len(one.fake.posted(one.channel("general")))
+            for number in range(40):
+                one.fake.say(one.member("member"), one.channel("general"), ("!mark", "!mark help")[number % 2])
+            await one.fake.wait_for(lambda: held.met == 3)
+            await one.settled()
+            assert len(one.fake.posted(one.channel("general"))) - before == 3
+            assert one.counted("bot_commands", outcome="refused") == 37
+            assert one.client._under_way == {}
+            assert (await one.told("member", "!mark help")).embeds
+
+    run(test)
+
+
 def test_what_is_taken_back_is_unlearned(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:

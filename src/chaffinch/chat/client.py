@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,6 +82,8 @@ class Client(discord.Client):
         self._settings = settings
         self._measures = measures
         self._events: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[int] = Counter()
+        """Commands by prefix that are being carried out, by guild."""
         self._adapter = AsyncWebhookAdapter()  # type: ignore[no-untyped-call]
         self._session: aiohttp.ClientSession | None = None
         self._is_begun = False
@@ -232,7 +235,7 @@ class Client(discord.Client):
             return
         given = words.parse(seen.text, self._settings.prefix, self.bot.table) if seen.is_human else None
         if given is not None:
-            await self._carry_out(data, seen)
+            await self._take_up(data, seen, given.path)
         await self.bot.answerer.on_message(seen, self.bot.bot_id)
 
     async def on_edited(self, data: Json) -> None:
@@ -282,6 +285,22 @@ class Client(discord.Client):
             await dispatch.refuse(call, self.bot, "unknown", dispatch.UNKNOWN)
         else:
             await dispatch.component(call, self.bot, *found)
+
+    async def _take_up(self, data: Json, seen: Seen, path: str) -> None:
+        """Carry a command by prefix out. Past so many of a guild the next ones are left out, without a word: Discord
+        takes one answer a second in a channel, so that who floods one would have the bot answer for hours.
+        """
+        under_way = self._under_way[seen.guild]
+        if under_way >= self._settings.answers_at_once:
+            self._measures.command(path, "refused")
+            self._measures.unanswered("busy")
+            return
+        self._under_way[seen.guild] = under_way + 1
+        try:
+            await self._carry_out(data, seen)
+        finally:
+            self._under_way[seen.guild] -= 1
+            self._under_way += Counter()  # guilds with none go
 
     async def _carry_out(self, data: Json, seen: Seen) -> None:
         given = words.parse(seen.text, self._settings.prefix, self.bot.table, attached_of(data))

@@ -43,6 +43,7 @@ async def show(call: "Call", bot: "Bot") -> None:
 
 async def forget(call: "Call", bot: "Bot") -> None:
     """`/forgetme`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     try:
         forgotten = await _told(privacy.forget_user(bot.book, bot.tenants, call.guild, call.member.id))
@@ -59,6 +60,7 @@ async def forget(call: "Call", bot: "Bot") -> None:
 
 async def remember(call: "Call", bot: "Bot") -> None:
     """`/rememberme`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     was_out = await _told(privacy.remember_user(bot.book, bot.tenants, call.guild, call.member.id))
     if bot.book.is_out(call.guild, call.member.id):
@@ -75,6 +77,7 @@ async def remember(call: "Call", bot: "Bot") -> None:
 
 async def allow(call: "Call", bot: "Bot") -> None:
     """`/mychain allow`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     most = bot.settings.own_chains
     await _told(privacy.allow_own(bot.book, bot.tenants, call.guild, call.member.id, most))
@@ -88,10 +91,19 @@ async def allow(call: "Call", bot: "Bot") -> None:
 
 async def deny(call: "Call", bot: "Bot") -> None:
     """`/mychain deny`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     had = await _told(privacy.deny_own(bot.book, bot.tenants, call.guild, call.member.id))
     said = "Your own chain is removed, and none is made any more." if had else "You have no chain of your own."
     await call.answer(Reply(said), hidden=True)
+
+
+def _refuse_twice(call: "Call", bot: "Bot") -> None:
+    """Raises `InputError` where something that they asked for before is under way: each of these may have the whole
+    chain merged, and who gives it again and again would keep others waiting.
+    """
+    if bot.book.turn(call.guild, call.member.id).locked():
+        raise InputError("what is kept of you is being changed just now: wait a moment, then ask again")
 
 
 async def _told(call: Awaitable[T]) -> T:
