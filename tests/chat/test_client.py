@@ -87,6 +87,31 @@ def test_a_flood_of_commands_is_not_answered_for_hours(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_channel_that_went_while_the_bot_was_away_is_unlearned_and_one_that_is_hidden_not(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake:
+            async with connected(tmp_path, fake=fake) as one:
+                member = one.member("member")
+                rooms = [fake.create_channel(one.world.guild, name) for name in ("gone", "hidden", "kept")]
+                for room in rooms:
+                    await one.book.set_channels(one.world.guild.id, [Channel(room.id, listens=True)])
+                    thread = fake.create_thread(member, room, f"thread of {room.name}")
+                    fake.say(member, room, f"something said in {room.name} today")
+                    fake.say(member, thread, f"something said in the thread of {room.name}")
+                await until_learned(one, 6)
+            fake.delete_channel(rooms[0])
+            fake.hide(rooms[1])
+            async with connected(tmp_path, fake=fake) as one:
+                await until_learned(one, 4)
+                assert [channel.id for channel in one.book.channels(one.world.guild.id)] == [
+                    room.id for room in rooms[1:]
+                ]
+                await one.settled()
+                assert await learned(one) == 4
+
+    run(test)
+
+
 def test_what_is_taken_back_is_unlearned(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:

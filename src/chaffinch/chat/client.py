@@ -48,6 +48,9 @@ MOST_AGAIN_SECONDS: Final = 3600.0
 END_SECONDS: Final = 5.0
 """How long an end waits for answers that are on their way."""
 
+UNKNOWN_CHANNEL: Final = 10003
+"""Discord's code for a channel that is not there."""
+
 TEXT_CHANNELS: Final = (discord.TextChannel, discord.ForumChannel)
 """Announcements are of the first kind, channels for media of the second."""
 
@@ -213,9 +216,28 @@ class Client(discord.Client):
         self._is_begun = True
         log.info("bot.ready guilds=%d", len(here))
         try:
+            await self._unlearn_gone()
             await self.bot.trainer.go_on()
         finally:
             self._begun.set()
+
+    async def _unlearn_gone(self) -> None:
+        """Channels that were deleted while the bot did not run: of these Discord tells by not having them any more."""
+        for guild in [guild for guild in self.guilds if not guild.unavailable]:
+            for channel in self.bot.book.channels(guild.id):
+                if guild.get_channel(channel.id) is None and await self._is_gone(channel.id):
+                    log.info("bot.channel_gone guild=%d channel=%d", guild.id, channel.id)
+                    await self.bot.learner.channel_deleted(guild.id, channel.id)
+
+    async def _is_gone(self, channel: int) -> bool:
+        """Whether Discord says so; one that the bot may not see is another matter."""
+        try:
+            await self.http.get_channel(channel)
+        except discord.NotFound as error:
+            return error.code == UNKNOWN_CHANNEL
+        except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log_fault(log, "bot.channel_not_looked_up", error, channel=channel)
+        return False
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was added to a guild."""
