@@ -241,20 +241,26 @@ def test_a_wrong_command_is_explained(tmp_path: Path) -> None:
     run(test)
 
 
-def test_permissions_count_in_the_channel_where_they_are_used(tmp_path: Path) -> None:
+def test_permissions_of_one_channel_give_no_say_in_the_guild(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:
-            talk = one.channel("talk")
-            manage_channels = 1 << 4
-            one.channel("general").overwrites[one.member("member").id] = (manage_channels, 0)
+            talk, member = one.channel("talk"), one.member("member")
+            # As bots give it to who opens a voice channel of their own.
+            one.channel("general").overwrites[member.id] = (1 << 4 | 1 << 24, 0)
             one.fake.rename_channel(one.channel("general"), "general")
-            added = await one.told("member", f"!mark listen add <#{talk.id}>")
-            assert "I learn from" in added.content
-            before = len(one.fake.posted(talk))
-            one.fake.say(one.member("member"), talk, f"!mark listen remove <#{talk.id}>")
-            assert "moderators" in (await one.said(talk, before)).content
+            said = await one.told("member", f"!mark listen add <#{talk.id}>")
+            assert "moderators" in said.content
+            asked = await one.asked("member", "listen add", {"channel-1": talk})
+            assert asked.is_ephemeral
+            assert "moderators" in asked.content
+            assert "for moderators" in (await one.asked("member", "mark", {"debug": True})).content
+            assert one.book.channels(one.world.guild.id) == []
+            assert "I learn from" in (await one.told("moderator", f"!mark listen add <#{talk.id}>")).content
             owner = await one.told("owner", f"!mark listen remove <#{talk.id}>")
             assert "no longer learn" in owner.content
+            one.channel("general").overwrites[one.member("moderator").id] = (0, 1 << 4 | 1 << 1 | 1 << 24)
+            one.fake.rename_channel(one.channel("general"), "general")
+            assert "I learn from" in (await one.told("moderator", f"!mark listen add <#{talk.id}>")).content
 
     run(test)
 

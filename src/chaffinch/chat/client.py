@@ -8,11 +8,14 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import discord
+import msgspec
 from discord.webhook.async_ import AsyncWebhookAdapter
 
 from chaffinch.chat import login
@@ -286,6 +289,7 @@ class Client(discord.Client):
             self._measures.event_failed("unreadable")
             return
         assert self._session is not None
+        asked = self._moderating(asked)
         answers = Answers(self._session, self._adapter, asked)
         if asked.kind == "command":
             await self._command(asked, SlashCall(asked, answers))
@@ -326,7 +330,7 @@ class Client(discord.Client):
 
     async def _carry_out(self, data: Json, seen: Seen) -> None:
         given = words.parse(seen.text, self._settings.prefix, self.bot.table, attached_of(data))
-        member = author_of(data, self._permissions(data, seen))
+        member = author_of(data, self._permissions(seen.guild, seen.author, seen.roles or ()))
         if given is None or member is None:
             return
         call = PrefixCall(seen, member, given.options, self.bot.poster, self.http.send_typing)
@@ -366,18 +370,24 @@ class Client(discord.Client):
         thread = None if found is None else found.get_thread(channel)
         return seen_of(data, guild=guild, parent=channel if thread is None else thread.parent_id)
 
-    def _permissions(self, data: Json, seen: Seen) -> int:
-        """Of who wrote a message, in its channel; 0 where they cannot be worked out."""
-        guild = self.get_guild(seen.guild)
-        channel = None if guild is None else guild.get_channel_or_thread(seen.channel)
-        if guild is None or channel is None or "member" not in data:
+    def _permissions(self, guild: int, user: int, roles: Iterable[int]) -> int:
+        """Of a member in a guild, as their roles say; 0 where that cannot be worked out.
+
+        Not what a channel adds: who has Manage Channels in a channel of their own has nothing to say in the others.
+        """
+        found = self.get_guild(guild)
+        if found is None:
             return 0
-        told: Any = {**data["member"], "user": data["author"]}
-        member = discord.Member(data=told, guild=guild, state=self._connection)
-        try:
-            return channel.permissions_for(member).value
-        except discord.ClientException:  # a thread whose channel is gone
-            return 0
+        if found.owner_id == user:
+            return discord.Permissions.all().value
+        held = (found.get_role(role) for role in (guild, *roles))  # that of everybody has the guild's id
+        return reduce(or_, (role.permissions.value for role in held if role is not None), 0)
+
+    def _moderating(self, asked: Interaction) -> Interaction:
+        """The interaction, with the permissions that its member has in the guild in place of those in the channel."""
+        member = asked.member
+        held = self._permissions(asked.guild, member.id, member.roles)
+        return msgspec.structs.replace(asked, member=msgspec.structs.replace(member, permissions=held))
 
 
 def _guild(data: Json) -> int:
