@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.chain import Message
-from chaffinch.chat.guild import GuildSettings
+from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.names import tenant_of
-from chaffinch.chat.seen import Attached
+from chaffinch.chat.seen import Attached, Seen
 from chaffinch.chat.training.files import fetch, of_discord
 from chaffinch.errors import InputError, RunError
 from tests.chat.training.guilds import GUILD, Discord, Stage
@@ -237,12 +237,17 @@ def test_what_was_deleted_before_a_file_is_read_stays_forgotten_over_a_restart(t
         assert on.book.training(GUILD) is not None
         await on.learner.deleted(GUILD, [4])
         await on.learner.deleted(GUILD, [5, 7])
+        await on.book.set_channels(GUILD, [Channel(800, listens=True)])
+        await on.learner.edited(Seen(GUILD, 800, 800, 6, 50, "roses that were edited", 0))
+        await on.learner.edited(Seen(GUILD, 800, 800, 8, 50, "", 0))
 
     async def go_on(on: Stage) -> None:
         await on.learner.begin()
         await on.trainer.go_on()
         await on.over()
-        assert {one[0] for one in await on.rows()} == {"0", "1", "2", "3", "6", "8"}
+        assert {one[0] for one in await on.rows()} == {"0", "1", "2", "3", "6"}
+        assert "roses that were edited" in {one[3] for one in await on.rows()}
+        assert "Learned: 4 messages" in on.told()
         assert on.book.unlearnings.guilds() == []
 
     play(scene, tmp_path, Discord())

@@ -257,7 +257,9 @@ class Learner:
             try:
                 await change()
                 if takes and self._reads_file(guild):
-                    await self._book.unlearnings.owe(guild, takes)
+                    # What was learned anew the file cannot bring back: it is known by its id.
+                    kept = [one for one in takes if not teaches or one.kind == "author"]
+                    await self._book.unlearnings.owe(guild, kept)
             except RunError as error:
                 log.warning("changes of a chain wait until it can be written: guild=%d error=%s", guild, error)
                 await self._postpone(guild, change, takes, teaches)
@@ -279,7 +281,7 @@ class Learner:
 
         async def made() -> None:
             await change()
-            if is_owed and not self._reads_file(guild):
+            if is_owed and (teaches or not self._reads_file(guild)):
                 await self._book.unlearnings.end(guild, takes)
 
         self.postponed.put(guild, made, unlearns=bool(takes), is_kept=is_owed and not teaches)
