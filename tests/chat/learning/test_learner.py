@@ -668,6 +668,29 @@ def test_what_an_earlier_start_left_waits_where_it_cannot_be_unlearned_yet(tmp_p
     play(tmp_path, act)
 
 
+def test_what_can_never_be_unlearned_keeps_no_bot_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(one: Parts) -> None:
+        first = await one.say(song("first"))
+        await one.book.unlearnings.owe(GUILD, [Unlearning("message", first.id)])
+        with monkeypatch.context() as patch:
+
+            async def fails(*_: object, **__: object) -> int:
+                raise ValueError(song("quoted"))
+
+            patch.setattr(one.tenants, "forget", fails)
+            await one.learner.begin()
+        assert GUILD not in one.learner.postponed
+        assert one.book.unlearnings.guilds() == [GUILD], "the next start tries again"
+        await one.learner.begin()
+        assert await one.texts() == {}
+
+    play(tmp_path, act)
+    assert "refused: guild=1 error=ValueError" in caplog.text
+    assert "chaffinch sings" not in caplog.text
+
+
 def test_nothing_is_learned_of_a_guild_that_was_deleted_since_the_message_came(tmp_path: Path) -> None:
     async def act(one: Parts) -> None:
         async with one.book.turn(GUILD):

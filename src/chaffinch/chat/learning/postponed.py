@@ -13,7 +13,7 @@ from typing import Final
 
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.measures import Measures
-from chaffinch.errors import ChaffinchError, RunError
+from chaffinch.errors import RunError
 
 log = logging.getLogger("chaffinch.bot")
 
@@ -146,7 +146,7 @@ class Postponed:
             except RunError as error:
                 log.debug("what is to be unlearned still waits: guild=%d error=%s", guild, error)
                 return
-            except ChaffinchError as error:
+            except Exception as error:  # noqa: BLE001 - the book keeps it, and nothing else is to wait for it
                 log.warning("what is to be unlearned was refused: guild=%d error=%s", guild, type(error).__name__)
             del self._of[guild]
         lost = self._lost.pop(guild, 0)
