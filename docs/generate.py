@@ -373,7 +373,7 @@ servers only.
   with an option of the one that talks. `!mark my words` is a message as all others. Channels, members, roles and numbers stand there as they are; all
   else is `name:value`, with quotes around what has spaces (`seed:"to be"`), and the name of a switch alone switches it on. A file is attached to the
   message. Answers are replies, which all of the channel see.
-- **Moderators** have one of the permissions Manage Channels, Kick Members, Move Members and Administrator in the channel where they give the command,
+- **Moderators** have one of the permissions Manage Channels, Kick Members, Move Members and Administrator by a role, not only in one channel,
   or are an owner of the bot (`bot.owners`). Other bots and webhooks never are.
 - **To have it talk** takes one of the roles of `bot.user_roles` where that is set: moderators and owners need it as all others do.
 - A refusal is seen by the caller alone, and so is what tells something about one person. Nothing that the bot says pings anybody.

@@ -71,6 +71,49 @@ def test_messages_of_channels_and_their_threads_are_learned(tmp_path: Path) -> N
     run(test)
 
 
+def test_a_flood_of_commands_is_not_answered_for_hours(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path, settings=BotSettings(min_score=0, answers_at_once=3)) as one:
+            await one.teach()
+            held = one.fake.faults.add("POST /channels/{channel_id}/messages", times=3, delay=1.0)
+            before = len(one.fake.posted(one.channel("general")))
+            for number in range(40):
+                one.fake.say(one.member("member"), one.channel("general"), ("!mark", "!mark help")[number % 2])
+            await one.fake.wait_for(lambda: held.met == 3)
+            await one.settled()
+            assert len(one.fake.posted(one.channel("general"))) - before == 3
+            assert one.counted("bot_commands", outcome="refused") == 37
+            assert one.client._under_way == {}
+            assert (await one.told("member", "!mark help")).embeds
+
+    run(test)
+
+
+def test_a_channel_that_went_while_the_bot_was_away_is_unlearned_and_one_that_is_hidden_not(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with Fake(World.small()) as fake:
+            async with connected(tmp_path, fake=fake) as one:
+                member = one.member("member")
+                rooms = [fake.create_channel(one.world.guild, name) for name in ("gone", "hidden", "kept")]
+                for room in rooms:
+                    await one.book.set_channels(one.world.guild.id, [Channel(room.id, listens=True)])
+                    thread = fake.create_thread(member, room, f"thread of {room.name}")
+                    fake.say(member, room, f"something said in {room.name} today")
+                    fake.say(member, thread, f"something said in the thread of {room.name}")
+                await until_learned(one, 6)
+            fake.delete_channel(rooms[0])
+            fake.hide(rooms[1])
+            async with connected(tmp_path, fake=fake) as one:
+                await until_learned(one, 4)
+                assert [channel.id for channel in one.book.channels(one.world.guild.id)] == [
+                    room.id for room in rooms[1:]
+                ]
+                await one.settled()
+                assert await learned(one) == 4
+
+    run(test)
+
+
 def test_what_is_taken_back_is_unlearned(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:
@@ -200,20 +243,26 @@ def test_a_wrong_command_is_explained(tmp_path: Path) -> None:
     run(test)
 
 
-def test_permissions_count_in_the_channel_where_they_are_used(tmp_path: Path) -> None:
+def test_permissions_of_one_channel_give_no_say_in_the_guild(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:
-            talk = one.channel("talk")
-            manage_channels = 1 << 4
-            one.channel("general").overwrites[one.member("member").id] = (manage_channels, 0)
+            talk, member = one.channel("talk"), one.member("member")
+            # As bots give it to who opens a voice channel of their own.
+            one.channel("general").overwrites[member.id] = (1 << 4 | 1 << 24, 0)
             one.fake.rename_channel(one.channel("general"), "general")
-            added = await one.told("member", f"!mark listen add <#{talk.id}>")
-            assert "I learn from" in added.content
-            before = len(one.fake.posted(talk))
-            one.fake.say(one.member("member"), talk, f"!mark listen remove <#{talk.id}>")
-            assert "moderators" in (await one.said(talk, before)).content
+            said = await one.told("member", f"!mark listen add <#{talk.id}>")
+            assert "moderators" in said.content
+            asked = await one.asked("member", "listen add", {"channel-1": talk})
+            assert asked.is_ephemeral
+            assert "moderators" in asked.content
+            assert "for moderators" in (await one.asked("member", "mark", {"debug": True})).content
+            assert one.book.channels(one.world.guild.id) == []
+            assert "I learn from" in (await one.told("moderator", f"!mark listen add <#{talk.id}>")).content
             owner = await one.told("owner", f"!mark listen remove <#{talk.id}>")
             assert "no longer learn" in owner.content
+            one.channel("general").overwrites[one.member("moderator").id] = (0, 1 << 4 | 1 << 1 | 1 << 24)
+            one.fake.rename_channel(one.channel("general"), "general")
+            assert "I learn from" in (await one.told("moderator", f"!mark listen add <#{talk.id}>")).content
 
     run(test)
 

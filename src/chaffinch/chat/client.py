@@ -7,11 +7,15 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import discord
+import msgspec
 from discord.webhook.async_ import AsyncWebhookAdapter
 
 from chaffinch.chat import login
@@ -48,6 +52,9 @@ MOST_AGAIN_SECONDS: Final = 3600.0
 END_SECONDS: Final = 5.0
 """How long an end waits for answers that are on their way."""
 
+UNKNOWN_CHANNEL: Final = 10003
+"""Discord's code for a channel that is not there."""
+
 TEXT_CHANNELS: Final = (discord.TextChannel, discord.ForumChannel)
 """Announcements are of the first kind, channels for media of the second."""
 
@@ -83,6 +90,8 @@ class Client(discord.Client):
         self._measures = measures
         self._parents = Parents(self, book, self.http.get_channel, lambda: measures.event_failed("parent"))
         self._events: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[int] = Counter()
+        """Commands by prefix that are being carried out, by guild."""
         self._adapter = AsyncWebhookAdapter()  # type: ignore[no-untyped-call]
         self._session: aiohttp.ClientSession | None = None
         self._is_begun = False
@@ -108,6 +117,7 @@ class Client(discord.Client):
             self.bot.application_id = self.application_id or 0
             async with aiohttp.ClientSession(connector=self.http.connector, connector_owner=False) as session:
                 self._session = session
+                await self.bot.learner.begin()
                 gateway = asyncio.create_task(self._stay_connected(), name="bot gateway")
                 waiting = asyncio.create_task(stopping.wait(), name="bot stopping")
                 beside = [
@@ -225,9 +235,28 @@ class Client(discord.Client):
         self._is_begun = True
         log.info("bot.ready guilds=%d", len(here))
         try:
+            await self._unlearn_gone()
             await self.bot.trainer.go_on()
         finally:
             self._begun.set()
+
+    async def _unlearn_gone(self) -> None:
+        """Channels that were deleted while the bot did not run: of these Discord tells by not having them any more."""
+        for guild in [guild for guild in self.guilds if not guild.unavailable]:
+            for channel in self.bot.book.channels(guild.id):
+                if guild.get_channel(channel.id) is None and await self._is_gone(channel.id):
+                    log.info("bot.channel_gone guild=%d channel=%d", guild.id, channel.id)
+                    await self.bot.learner.channel_deleted(guild.id, channel.id)
+
+    async def _is_gone(self, channel: int) -> bool:
+        """Whether Discord says so; one that the bot may not see is another matter."""
+        try:
+            await self.http.get_channel(channel)
+        except discord.NotFound as error:
+            return error.code == UNKNOWN_CHANNEL
+        except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log_fault(log, "bot.channel_not_looked_up", error, channel=channel)
+        return False
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was added to a guild."""
@@ -247,7 +276,7 @@ class Client(discord.Client):
             return
         given = words.parse(seen.text, self._settings.prefix, self.bot.table) if seen.is_human else None
         if given is not None:
-            await self._carry_out(data, seen)
+            await self._take_up(data, seen, given.path)
         await self.bot.answerer.on_message(seen, self.bot.bot_id)
 
     async def on_edited(self, data: Json) -> None:
@@ -278,6 +307,7 @@ class Client(discord.Client):
             self._measures.event_failed("unreadable")
             return
         assert self._session is not None
+        asked = self._moderating(asked)
         answers = Answers(self._session, self._adapter, asked)
         if asked.kind == "command":
             await self._command(asked, SlashCall(asked, answers))
@@ -300,9 +330,25 @@ class Client(discord.Client):
         else:
             await dispatch.component(call, self.bot, *found)
 
+    async def _take_up(self, data: Json, seen: Seen, path: str) -> None:
+        """Carry a command by prefix out. Past so many of a guild the next ones are left out, without a word: Discord
+        takes one answer a second in a channel, so that who floods one would have the bot answer for hours.
+        """
+        under_way = self._under_way[seen.guild]
+        if under_way >= self._settings.answers_at_once:
+            self._measures.command(path, "refused")
+            self._measures.unanswered("busy")
+            return
+        self._under_way[seen.guild] = under_way + 1
+        try:
+            await self._carry_out(data, seen)
+        finally:
+            self._under_way[seen.guild] -= 1
+            self._under_way += Counter()  # guilds with none go
+
     async def _carry_out(self, data: Json, seen: Seen) -> None:
         given = words.parse(seen.text, self._settings.prefix, self.bot.table, attached_of(data))
-        member = author_of(data, self._permissions(data, seen))
+        member = author_of(data, self._permissions(seen.guild, seen.author, seen.roles or ()))
         if given is None or member is None:
             return
         call = PrefixCall(seen, member, given.options, self.bot.poster, self.http.send_typing)
@@ -339,19 +385,24 @@ class Client(discord.Client):
             return None
         return seen_of(data, guild=guild, parent=await self._parents.of(guild, int(data["channel_id"])))
 
-    def _permissions(self, data: Json, seen: Seen) -> int:
-        """Of who wrote a message, in its channel, and in a thread in that of it; 0 where they cannot be worked out.
+    def _permissions(self, guild: int, user: int, roles: Iterable[int]) -> int:
+        """Of a member in a guild, as their roles say; 0 where that cannot be worked out.
 
-        As Discord tells those of a command: a channel of discord.py's takes out what has no use in it, such as moving
-        members, which makes a moderator.
+        Not what a channel adds: who has Manage Channels in a channel of their own has nothing to say in the others.
         """
-        guild = self.get_guild(seen.guild)
-        channel = None if guild is None else guild.get_channel(seen.parent)
-        if guild is None or channel is None or "member" not in data:
+        found = self.get_guild(guild)
+        if found is None:
             return 0
-        told: Any = {**data["member"], "user": data["author"]}
-        member = discord.Member(data=told, guild=guild, state=self._connection)
-        return discord.abc.GuildChannel.permissions_for(channel, member).value
+        if found.owner_id == user:
+            return discord.Permissions.all().value
+        held = (found.get_role(role) for role in (guild, *roles))  # that of everybody has the guild's id
+        return reduce(or_, (role.permissions.value for role in held if role is not None), 0)
+
+    def _moderating(self, asked: Interaction) -> Interaction:
+        """The interaction, with the permissions that its member has in the guild in place of those in the channel."""
+        member = asked.member
+        held = self._permissions(asked.guild, member.id, member.roles)
+        return msgspec.structs.replace(asked, member=msgspec.structs.replace(member, permissions=held))
 
 
 def _guild(data: Json) -> int:

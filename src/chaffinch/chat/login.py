@@ -21,8 +21,8 @@ SHARDING_REQUIRED: Final = 4011
 """The gateway's code for a bot in more servers than one connection is given, which are about 2,500."""
 
 BUSY: Final = frozenset((408, 429))
-"""HTTP's: not now. 429 is what an address gets that Discord shuts out for minutes to an hour: it passes, and who ends because
-of it and is started again by a service manager makes it last longer.
+"""HTTP's: not now. 429 is what an address gets that Discord shuts out for minutes to an hour: it passes, and who ends
+because of it and is started again by a service manager makes it last longer.
 """
 
 REFUSED: Final = (

@@ -103,7 +103,7 @@ def attachment_of(data: Any) -> Attached | None:
 
 
 def author_of(data: Json, permissions: int) -> Member | None:
-    """Who wrote a message, with the permissions worked out for its channel; None for a webhook, which is no member."""
+    """Who wrote a message, with the permissions worked out; None for a webhook, which is no member."""
     message = _read(data, _Message)
     if message is None or message.webhook_id is not None or message.member is None:
         return None
@@ -112,7 +112,7 @@ def author_of(data: Json, permissions: int) -> Member | None:
 
 
 def member_of(data: Any) -> Member | None:
-    """Who used a command, menu or button, with the permissions that Discord worked out for the channel."""
+    """Who used a command, menu or button, with the permissions that Discord worked out for that channel."""
     member = _read(data, _Member)
     if member is None or member.user is None:
         return None

@@ -84,7 +84,7 @@ async def remember_user(book: Book, tenants: Tenants, guild: int, user: int) -> 
 
 
 async def allow_own(book: Book, tenants: Tenants, guild: int, user: int, most: int) -> None:
-    """Begin a chain of somebody's own with what they write from now on; `most` is how many a guild may have.
+    """Begin a chain of somebody's own with what is learned from them from now on; `most` is how many a guild may have.
 
     Raises `InputError` for somebody who is out or one too many, `PutOffError` if their last one is not gone yet.
     """

@@ -15,6 +15,7 @@ from chaffinch.chain.pool import Pool
 from chaffinch.chain.tenants import Tenants
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.client import Client
+from chaffinch.chat.faults import Terse
 from chaffinch.chat.login import OneLine
 from chaffinch.chat.measures import Measures
 from chaffinch.chat.talking.quiet import refuse_unknown_zone
@@ -66,6 +67,9 @@ def quieten(token: Token, settings: BotSettings) -> None:
     for handler in logging.getLogger().handlers:
         if not any(isinstance(one, Hiding) and one.hides(token) for one in handler.filters):
             handler.addFilter(Hiding(token))
+    tasks = logging.getLogger("asyncio")
+    if not any(isinstance(one, Terse) for one in tasks.filters):
+        tasks.addFilter(Terse())
     # At `debug` they log each event and each answer whole, with the text of messages.
     for library in ("discord", "aiohttp"):
         logging.getLogger(library).setLevel(max(logging.INFO, level))

@@ -10,7 +10,7 @@ class Member(msgspec.Struct, frozen=True):
     name: str = ""
     roles: frozenset[int] = frozenset()
     permissions: int = 0
-    """Discord's bits, in the channel where they speak."""
+    """Discord's bits, in the guild: as their roles say, without what a channel adds or takes."""
     is_bot: bool = False
 
 

@@ -106,7 +106,11 @@ def _run(arguments: list[str] | None) -> int:
         result = cli.main(arguments, prog_name="chaffinch", standalone_mode=False)
         sys.stdout.flush()
     except ChaffinchError as error:
-        click.echo(f"chaffinch: {error}", err=True)
+        from chaffinch.cli.chain.shown import line
+
+        # It may quote a file that a stranger wrote, or its name.
+        said = "\n".join(line(one) for one in str(error).split("\n"))
+        click.echo(f"chaffinch: {said}", err=True)
         return error.exit_code
     except click.exceptions.Exit as left:
         return left.exit_code

@@ -9,6 +9,7 @@ import pytest
 
 from chaffinch.chat.book import schema
 from chaffinch.chat.book.book import Book, Forgetting
+from chaffinch.chat.book.unlearnings import Unlearning
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.errors import InputError
 from tests.chat.booked import CURSOR, TRAINING, file_of, play
@@ -166,12 +167,36 @@ def test_forgettings_are_due_until_they_are_done(tmp_path: Path) -> None:
     play(tmp_path, write, read)
 
 
+def test_what_is_to_be_unlearned_is_due_until_it_was(tmp_path: Path) -> None:
+    things = sorted(Unlearning(kind, one) for kind in ("author", "channel", "message") for one in (5, 60, 700))
+
+    async def write(book: Book) -> None:
+        await book.unlearnings.owe(1, things[3:])
+        await book.unlearnings.owe(1, things[:6])
+        await book.unlearnings.owe(2, things[:1])
+        await book.unlearnings.end(2, things)
+        await book.unlearnings.end(3, things)
+        assert book.guilds() == [1, 2], "nothing is noted of a guild that nothing is due of"
+        await read(book)
+
+    async def read(book: Book) -> None:
+        assert book.unlearnings.guilds() == [1]
+        assert book.unlearnings.due(1) == things
+        found: list[Unlearning] = []
+        while some := book.unlearnings.due(1, found[-1] if found else None, most=2):
+            found += some
+        assert found == things
+
+    play(tmp_path, write, read)
+
+
 def test_nothing_of_a_dropped_guild_is_left_in_the_files(tmp_path: Path) -> None:
     async def write(book: Book) -> None:
         for guild in (1, 2):
             await book.set_settings(guild, GuildSettings(timezone=f"Zone/Number{guild}"))
             await book.set_channels(guild, [Channel(7, listens=True)])
             await book.owe_forgetting(guild, 50)
+            await book.unlearnings.owe(guild, [Unlearning("message", 8)])
             await book.note_thread(guild, 100, 7)
             await book.set_training(msgspec.structs.replace(TRAINING, guild=guild, file=f"file{guild}"))
             await book.set_cursors(guild, [msgspec.structs.replace(CURSOR, name=f"name{guild}")])

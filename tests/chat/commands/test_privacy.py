@@ -178,3 +178,17 @@ def test_what_is_known_of_a_guild_goes_some_time_after_the_bot_has_left(
             await one.fake.wait_for(lambda: one.counted("bot_guilds_deleted") == 1)
 
     run(test)
+
+
+def test_who_asks_again_while_it_is_being_done_is_told_so(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            async with one.book.turn(one.world.guild.id, one.member("member").id):
+                for command in ("forgetme", "rememberme", "mychain allow", "mychain deny"):
+                    answer = await one.asked("member", command)
+                    assert answer.is_ephemeral
+                    assert "is being changed just now" in answer.content
+                assert "0 messages" in (await asked(one, "other", "forgetme")).content
+            assert "0 messages" in (await asked(one, "member", "forgetme")).content
+
+    run(test)

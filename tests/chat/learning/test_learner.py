@@ -13,6 +13,7 @@ import pytest
 from chaffinch.chain import Chain, Message, Pool, Tenants, directory_of
 from chaffinch.chain.errors import LockedError, UnknownTenantError
 from chaffinch.chat.book.book import Book, Training
+from chaffinch.chat.book.unlearnings import Unlearning
 from chaffinch.chat.commands.table import table
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.learning.learner import Learner, message_of
@@ -579,10 +580,11 @@ def test_past_the_bound_what_was_to_be_learned_goes_first_and_all_of_it_is_count
                     await one.learner.deleted(GUILD, [number])
                 assert one.count("bot_changes_lost") == 17
                 await one.learner.deleted(GUILD, [17])
-                assert one.count("bot_changes_lost") == 18
+                assert one.count("bot_changes_lost") == 17, "the book has what is to be unlearned"
                 assert len(one.learner.postponed) == 16
             await one.learner.postponed.close()
-            assert set(await one.texts()) == {"1", "18", "19", "20"}
+            assert set(await one.texts()) == {"18", "19", "20"}
+            assert one.book.unlearnings.guilds() == []
 
     with caplog.at_level(logging.INFO, "chaffinch.bot"):
         play(tmp_path, act, waiting_changes=16)
@@ -600,11 +602,107 @@ def test_what_still_waits_at_the_end_is_counted_and_logged(tmp_path: Path, caplo
                 await one.say(song("second"))
                 await one.learner.deleted(GUILD, [1])
                 await one.learner.close()
-        assert one.count("bot_changes_lost") == 2
+        assert one.count("bot_changes_lost") == 1
         assert one.count("bot_changes_waiting") == 0
 
     play(tmp_path, act)
-    assert "bot.changes_lost guild=1 changes=2 why=not_written" in caplog.text
+    assert "bot.changes_lost guild=1 changes=1 why=not_written" in caplog.text
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_is_to_be_unlearned_and_waits_is_unlearned_by_the_next_start(tmp_path: Path, is_killed: bool) -> None:
+    async def before(one: Parts) -> None:
+        await one.book.set_settings(GUILD, GuildSettings(opt_out_role=77))
+        await one.book.set_own(GUILD, BEN, True)
+        for number in range(4):
+            await one.say(song(f"verse {number}"))
+        old = await one.say(song("before the edit"))
+        await one.say(song("in a thread"), channel=30, parent=LISTENED)
+        await one.say(song("in another channel's thread"), channel=31, parent=LISTENED)
+        await one.say(song("of Ben"), author=BEN)
+        await one.say(song("of who has the role soon"), author=102)
+        await one.tenants.close()
+        async with Pool(1) as pool, Tenants(tmp_path, pool, ChainSettings()) as tenants:
+            one.learner._tenants = tenants
+            with Chain.open(directory_of(tmp_path, tenant_of(GUILD)), write=True):
+                await one.learner.deleted(GUILD, [1])
+                await one.learner.deleted(GUILD, [2, 3, 8])
+                await one.learner.edited(msgspec.structs.replace(old, text=song("after it")))
+                await one.learner.thread_deleted(GUILD, 30)
+                await one.say("seen with it", author=102, roles=frozenset({77}))
+                if is_killed:
+                    one.learner.postponed._of.clear()
+                else:
+                    await one.learner.close()
+
+    async def after(one: Parts) -> None:
+        await one.learner.begin()
+        assert set((await one.texts()).values()) == {song("verse 3"), song("in another channel's thread")}
+        assert await one.texts(own_of(GUILD, BEN)) == {}
+        assert one.book.out_by_role(GUILD) == {102}
+        assert one.book.unlearnings.guilds() == []
+        again = await one.say(song("later"))
+        assert again.text in (await one.texts()).values()
+
+    play(tmp_path, before)
+    play(tmp_path, after)
+
+
+def test_what_an_earlier_start_left_waits_where_it_cannot_be_unlearned_yet(tmp_path: Path) -> None:
+    async def act(one: Parts) -> None:
+        one.learner.postponed._again_seconds = 0.05
+        first = await one.say(song("first"))
+        await one.book.unlearnings.owe(GUILD, [Unlearning("message", first.id)])
+        await one.tenants.close()
+        async with Pool(1) as pool, Tenants(tmp_path, pool, ChainSettings()) as tenants:
+            one.tenants = one.learner._tenants = tenants
+            with Chain.open(directory_of(tmp_path, tenant_of(GUILD)), write=True):
+                await one.learner.begin()
+                second = await one.say(song("second"))
+                assert one.book.unlearnings.guilds() == [GUILD]
+            while GUILD in one.learner.postponed:
+                await asyncio.sleep(0.01)
+            assert await one.texts() == {str(second.id): second.text}
+            assert one.book.unlearnings.guilds() == []
+            await one.learner.close()
+
+    play(tmp_path, act)
+
+
+def test_what_can_never_be_unlearned_keeps_no_bot_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(one: Parts) -> None:
+        first = await one.say(song("first"))
+        await one.book.unlearnings.owe(GUILD, [Unlearning("message", first.id)])
+        with monkeypatch.context() as patch:
+
+            async def fails(*_: object, **__: object) -> int:
+                raise ValueError(song("quoted"))
+
+            patch.setattr(one.tenants, "forget", fails)
+            await one.learner.begin()
+        assert GUILD not in one.learner.postponed
+        assert one.book.unlearnings.guilds() == [GUILD], "the next start tries again"
+        await one.learner.begin()
+        assert await one.texts() == {}
+
+    play(tmp_path, act)
+    assert "bot.unlearning_refused guild=1 error=ValueError" in caplog.text
+    assert "chaffinch sings" not in caplog.text
+
+
+def test_nothing_is_learned_of_a_guild_that_was_deleted_since_the_message_came(tmp_path: Path) -> None:
+    async def act(one: Parts) -> None:
+        async with one.book.turn(GUILD):
+            learning = asyncio.create_task(one.say(song("late")))
+            await asyncio.sleep(0.01)
+            await one.book.drop_guild(GUILD)
+        await learning
+        assert await one.tenants.list() == []
+        assert one.book.guilds() == []
+
+    play(tmp_path, act)
 
 
 def test_what_waits_for_one_guild_holds_up_no_other(tmp_path: Path) -> None:

@@ -145,3 +145,32 @@ def everything(path: Path) -> None:
         list(found.messages(ONE))
         list(found.channels(ONE))
     raise InputError("db.sqlite3 was whole enough: what was cut off was not read")
+
+
+ENDLESS = """
+drop table markov_input_data;
+create view markov_input_data(id, string, tags, custom, "markovId") as
+  with recursive n(n) as (select 1 union all select n + 1 from n) select n, 'x', null, null, 1 from n;
+"""
+
+
+def test_a_view_without_an_end_is_no_table(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute(ENDLESS)
+    with pytest.raises(InputError, match="no table of messages"):
+        Database(path)
+
+
+def test_attachments_that_are_nested_without_end_are_damaged_and_the_message_is_there(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute("update markov_input_data set custom = ? where id = 1", ("[" * 200_000,))
+    with closing(Database(path)) as found:
+        assert next(found.messages(ONE)).text == "hello there"
+        assert found.damaged == 1
+
+
+def test_a_row_that_is_larger_than_any_message_is_refused(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute("update markov_input_data set string = cast(zeroblob(40000000) as text) where id = 1")
+    with closing(Database(path)) as found, pytest.raises(InputError, match="cannot be read"):
+        list(found.messages(ONE))

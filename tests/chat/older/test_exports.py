@@ -1,6 +1,7 @@
 """JSON of older bots that is no array of messages: what it is told apart by, and what is read of it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ def test_version_4_has_ids_and_channels(tmp_path: Path) -> None:
         ('{"inputData": [{"id": 1,', "is damaged"),
         ('{"inputData": [{"id": "one"}]}', "is damaged, or not what it seems to be: Expected `int`"),
         ('{"messages": [5]}', "is damaged"),
+        pytest.param('{"inputData": [{"id": 1, "custom": ' + "[" * 200_000, "is damaged", id="nested without end"),
         ('{"inputData": [{"id": 1, "custom": 5}]}', "attachments of a form"),
     ],
 )
@@ -195,3 +197,11 @@ def test_where_there_is_nothing_it_is_said_what_to_name(tmp_path: Path) -> None:
         look(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
         look(tmp_path / "absent")
+
+
+def test_a_text_that_is_never_closed_is_looked_through_once(tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_text('{"guild": 1, "messages": ["' + '\\"' * 500_000)
+    began = time.process_time()
+    assert kind_of(path) is None
+    assert time.process_time() - began < 5, "the square of that takes hours"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from chaffinch.chain import Message
-from chaffinch.chat.guild import GuildSettings
+from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.names import tenant_of
 from chaffinch.chat.posting import attachment_origins
-from chaffinch.chat.seen import Attached
+from chaffinch.chat.seen import Attached, Seen
 from chaffinch.chat.training.files import fetch, is_at
 from chaffinch.errors import InputError, RunError
 from tests.chat.training.guilds import GUILD, Discord, Stage
@@ -227,6 +228,53 @@ def test_who_opted_out_is_not_learned_from_a_file(tmp_path: Path, clean: bool) -
         await served(content(EXPORT), then)
         assert {one[1] for one in await on.rows()} == {"50", "52"}
         assert "Learned: 6 messages" in on.told()
+
+    play(scene, tmp_path, Discord())
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_what_was_deleted_before_a_file_is_read_stays_forgotten_over_a_restart(tmp_path: Path, clean: bool) -> None:
+    async def scene(on: Stage) -> None:
+        async def then(url: str) -> None:
+            await on.train(clean=clean, file=Attached(1, "old.json", 10, url))
+            await on.trainer.stop()
+
+        await served(content(EXPORT), then)
+        assert on.book.training(GUILD) is not None
+        await on.learner.deleted(GUILD, [4])
+        await on.learner.deleted(GUILD, [5, 7])
+        await on.book.set_channels(GUILD, [Channel(800, listens=True)])
+        await on.learner.edited(Seen(GUILD, 800, 800, 6, 50, "roses that were edited", 0))
+        await on.learner.edited(Seen(GUILD, 800, 800, 8, 50, "", 0))
+
+    async def go_on(on: Stage) -> None:
+        await on.learner.begin()
+        await on.trainer.go_on()
+        await on.over()
+        assert {one[0] for one in await on.rows()} == {"0", "1", "2", "3", "6"}
+        assert "roses that were edited" in {one[3] for one in await on.rows()}
+        assert "Learned: 4 messages" in on.told()
+        assert on.book.unlearnings.guilds() == []
+
+    play(scene, tmp_path, Discord())
+    play(go_on, tmp_path, Discord())
+
+
+def test_what_is_older_than_the_guild_keeps_is_not_learned_from_a_file(tmp_path: Path) -> None:
+    told = json.loads(EXPORT)
+    for message in told["messages"][:4]:
+        message["timestamp"] = datetime.now(UTC).isoformat()
+
+    async def scene(on: Stage) -> None:
+        await on.book.set_settings(GUILD, GuildSettings(retention_days=30))
+
+        async def then(url: str) -> None:
+            await on.train(file=Attached(1, "old.json", 10, url))
+            await on.over()
+
+        await served(content(json.dumps(told)), then)
+        assert {one[0] for one in await on.rows()} == {"0", "1", "2", "3"}
+        assert "Learned: 4 messages" in on.told()
 
     play(scene, tmp_path, Discord())
 

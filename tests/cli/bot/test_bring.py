@@ -93,6 +93,21 @@ def test_a_member_who_does_not_want_it_is_not_learned_from(tmp_path: Path) -> No
         assert chain.stats().messages == 0
 
 
+def test_nor_where_a_later_file_is_damaged(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    async def choose() -> None:
+        async with await Book.open(state) as book:
+            await book.set_out(ONE, 10, out=True)
+
+    asyncio.run(choose())
+    written(tmp_path / "exports" / "1.json", EXPORTER)
+    (tmp_path / "exports" / "2.json").write_text('[{"message": "one"},\n{"message": 3}]')
+    assert "2.json, line 2" in run(tmp_path / "exports", "--guild", ONE, "--state", state, code=2).stderr
+    with Chain.open(directory_of(state, f"guild-{ONE}")) as chain:
+        assert chain.stats().messages == 0
+
+
 def test_a_folder_of_everything(tmp_path: Path) -> None:
     left, state = tmp_path / "left", tmp_path / "state"
     database(left / "db" / "db.sqlite3", [Row(ONE, f"message number {n}", FIRST + 100 + n, ROOM) for n in range(5000)])

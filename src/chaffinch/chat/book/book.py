@@ -17,6 +17,7 @@ import msgspec
 
 from chaffinch.chat.book import schema, stored_settings
 from chaffinch.chat.book.memory import Cursor, Forgetting, Guild, Memory, Training
+from chaffinch.chat.book.unlearnings import Unlearnings
 from chaffinch.chat.book.writer import Writer
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.errors import InputError
@@ -49,6 +50,7 @@ class Book:
         self._writer = writer
         self._reader = reader
         self._memory = memory
+        self.unlearnings = Unlearnings(self._change, self._read)
         self._turns: weakref.WeakValueDictionary[tuple[int, int], asyncio.Lock] = weakref.WeakValueDictionary()
 
     @classmethod
@@ -95,6 +97,10 @@ class Book:
     def guilds(self) -> list[int]:
         """Those that anything is known of, left ones too."""
         return list(self._memory.guilds)
+
+    def is_known(self, guild: int) -> bool:
+        """Whether anything is known of a guild: not once it was left and deleted."""
+        return guild in self._memory.guilds
 
     async def joined(self, guild: int) -> None:
         """The bot is in a guild: what was due because it had left is not any more."""
@@ -373,7 +379,7 @@ class Book:
 
         await self._change(guild, lambda db: _put_member(db, guild, user, name, value), noted)
 
-    def _read(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         with schema.explained(self.path):
             return self._reader.execute(query, values).fetchall()
 

@@ -51,6 +51,12 @@ CREATE TABLE forgettings (
     own_only INTEGER NOT NULL,
     PRIMARY KEY (guild, user)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE unlearnings (
+    guild INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('author', 'channel', 'message')),
+    id INTEGER NOT NULL,
+    PRIMARY KEY (guild, kind, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE threads (
     guild INTEGER NOT NULL,
     parent INTEGER NOT NULL,
@@ -85,7 +91,7 @@ CREATE TABLE cursors (
 MIGRATIONS: tuple[str, ...] = (_FIRST,)
 """Step n brings a book of version n to n + 1; a new file is of version 0. A released step never changes."""
 
-TABLES: Final = ("guilds", "channels", "members", "forgettings", "threads", "trainings", "cursors")
+TABLES: Final = ("guilds", "channels", "members", "forgettings", "unlearnings", "threads", "trainings", "cursors")
 """What is deleted with a guild: all of it."""
 
 _DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError, apsw.FormatError)

@@ -44,6 +44,7 @@ async def show(call: "Call", bot: "Bot") -> None:
 
 async def forget(call: "Call", bot: "Bot") -> None:
     """`/forgetme`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     try:
         forgotten = await _told(privacy.forget_user(bot.book, bot.tenants, call.guild, call.member.id))
@@ -60,6 +61,7 @@ async def forget(call: "Call", bot: "Bot") -> None:
 
 async def remember(call: "Call", bot: "Bot") -> None:
     """`/rememberme`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     was_out = await _told(privacy.remember_user(bot.book, bot.tenants, call.guild, call.member.id))
     if bot.book.is_out(call.guild, call.member.id):
@@ -76,22 +78,33 @@ async def remember(call: "Call", bot: "Bot") -> None:
 
 async def allow(call: "Call", bot: "Bot") -> None:
     """`/mychain allow`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     most = bot.settings.own_chains
     await _told(privacy.allow_own(bot.book, bot.tenants, call.guild, call.member.id, most))
     said = (
         "What you write from now on in channels that are learned from is learned in a chain of your own as well, "
-        "which can speak like you alone. `/mychain deny` removes it."
+        "and so is what you wrote there before when a moderator has it read by `/train`. It can speak like you alone. "
+        "`/mychain deny` removes it."
     )
     await call.answer(Reply(said), hidden=True)
 
 
 async def deny(call: "Call", bot: "Bot") -> None:
     """`/mychain deny`."""
+    _refuse_twice(call, bot)
     await call.think(hidden=True)
     had = await _told(privacy.deny_own(bot.book, bot.tenants, call.guild, call.member.id))
     said = "Your own chain is removed, and none is made any more." if had else "You have no chain of your own."
     await call.answer(Reply(said), hidden=True)
+
+
+def _refuse_twice(call: "Call", bot: "Bot") -> None:
+    """Raises `InputError` where something that they asked for before is under way: each of these may have the whole
+    chain merged, and who gives it again and again would keep others waiting.
+    """
+    if bot.book.turn(call.guild, call.member.id).locked():
+        raise InputError("what is kept of you is being changed just now: wait a moment, then ask again")
 
 
 async def _told(call: Awaitable[T]) -> T:
@@ -133,8 +146,9 @@ def _how_long(call: "Call", bot: "Bot") -> str:
     until = f"{days} days, and until" if days else "Until"
     left = bot.settings.leave_days
     return (
-        f"{until} you delete it or ask to be forgotten; an edited one is learned anew. What is forgotten is out of "
-        f"every answer at once, and off the disk after the next merge. {left:g} days after the bot has left, all of "
+        f"{until} you delete it or ask to be forgotten; an edited one is learned anew. What is deleted while I am "
+        "offline I am not told of: a new training by a moderator, or `/forgetme`, forgets it. What is forgotten is out "
+        f"of every answer at once, and off the disk after the next merge. {left:g} days after the bot has left, all of "
         "this server is deleted."
     )
 
@@ -159,7 +173,7 @@ COMMANDS: Final = (
         "mychain",
         "A chain that learns from you alone, if you allow it.",
         commands=(
-            Command("allow", "Allow a chain of your own, from what you write from now on.", allow),
+            Command("allow", "Allow a chain of your own, from what you write here.", allow),
             Command("deny", "Remove your own chain, and make none.", deny),
         ),
     ),

@@ -21,6 +21,7 @@ from chaffinch.chain.results import Added, Message, Options
 from chaffinch.chain.tenants import Tenants
 from chaffinch.chat import content
 from chaffinch.chat.book.book import Book
+from chaffinch.chat.book.unlearnings import Unlearning
 from chaffinch.chat.commands import words
 from chaffinch.chat.commands.table import Table
 from chaffinch.chat.learning.flights import Flight, Flights
@@ -81,10 +82,20 @@ class Learner:
         self._measures = measures
         self._flights = Flights()
         self._recent: Recent[int, int] = Recent(MOST_RECENT)
-        self.postponed = Postponed(book, measures, settings.waiting_changes)
+        self.postponed = Postponed(book, measures, settings.waiting_changes, self.redo)
+        self.files_read: dict[int, int] = {}
+        """Which training of a guild, by when it began, has read all of its file: before, a file may bring back what was
+        unlearned, so that the book keeps that until then.
+        """
+
+    async def begin(self) -> None:
+        """Before anything is learned: unlearn what an earlier run could not, or have that wait."""
+        await self.postponed.begin(self._book.unlearnings.guilds())
 
     async def close(self) -> None:
-        """Try once more what waits; what still cannot be written is counted and logged as lost."""
+        """Try once more what waits. What still is to be learned is counted and logged as lost; what is to be unlearned
+        the next start does.
+        """
         await self.postponed.close()
 
     def is_command(self, text: str) -> bool:
@@ -119,12 +130,15 @@ class Learner:
             self._recent.put(seen.id, _fingerprint(seen))
 
         async def change() -> None:
+            if not self._book.is_known(seen.guild):  # it was left, and deleted meanwhile
+                return
             if await self._is_out(seen) or not wanted or (flight is not None and flight.lost(seen)):
                 return
             added = await self._add(seen)
             self._measures.learned(seen.guild, added.learned)
 
-        await self._make(seen.guild, change, unlearns=told)
+        takes = self._by_role(seen.guild, seen.author, seen.roles) if told and seen.roles is not None else ()
+        await self._make(seen.guild, change, takes=takes, teaches=wanted)
 
     async def edited(self, seen: Seen) -> None:
         """Unlearn what a message said before, and learn what it says now. Costs nothing if it says the same."""
@@ -137,7 +151,7 @@ class Learner:
         async def change() -> None:
             is_out = await self._is_out(seen)
             forgotten = await self._forget(seen.guild, messages=[str(seen.id)], of=seen.author)
-            if is_out or not wanted:
+            if is_out or not wanted or not self._book.is_known(seen.guild):
                 self._measures.forgotten(seen.guild, forgotten)
                 return
             added = await self._add(seen)
@@ -146,7 +160,9 @@ class Learner:
             else:
                 self._measures.learned(seen.guild, added.learned)
 
-        await self._make(seen.guild, change, unlearns=True)
+        by_role = () if seen.roles is None else self._by_role(seen.guild, seen.author, seen.roles)
+        takes = (Unlearning("message", seen.id), *by_role)
+        await self._make(seen.guild, change, takes=takes, teaches=wanted)
 
     async def deleted(self, guild: int, ids: Collection[int]) -> None:
         """Unlearn messages that were deleted, one or many, whether or not anything of them was learned."""
@@ -158,28 +174,16 @@ class Learner:
         async def change() -> None:
             self._measures.forgotten(guild, await self._forget(guild, messages=messages))
 
-        await self._make(guild, change, unlearns=True)
+        await self._make(guild, change, takes=[Unlearning("message", message) for message in ids])
 
     async def thread_deleted(self, guild: int, thread: int) -> None:
         """Unlearn what was said in a thread that is gone."""
-        self._flights.note_channel(guild, thread)
-
-        async def change() -> None:
-            self._measures.forgotten(guild, await self._forget(guild, channel=str(thread)))
-            await self._book.drop_channel(guild, thread)
-
-        await self._make(guild, change, unlearns=True)
+        await self.channel_deleted(guild, thread)
 
     async def channel_deleted(self, guild: int, channel: int) -> None:
         """Unlearn what was said in a channel that is gone, and in its threads, of which Discord tells nothing."""
         self._flights.note_channel(guild, channel)
-
-        async def change() -> None:
-            for gone in (channel, *self._book.threads_of(guild, channel)):
-                self._measures.forgotten(guild, await self._forget(guild, channel=str(gone)))
-            await self._book.drop_channel(guild, channel)
-
-        await self._make(guild, change, unlearns=True)
+        await self._make(guild, lambda: self._forget_channel(guild, channel), takes=(Unlearning("channel", channel),))
 
     async def roles_seen(self, guild: int, user: int, roles: frozenset[int]) -> None:
         """Somebody was seen with these roles: with the opt-out role they are forgotten, and not learned from."""
@@ -188,7 +192,7 @@ class Learner:
             await self._mark_by_role(guild, user, roles)
 
         if self._is_role_new(guild, user, roles):
-            await self._make(guild, change, unlearns=True)
+            await self._make(guild, change, takes=self._by_role(guild, user, roles))
 
     # What a training brings -----------------------------------------------------------------------------------------
 
@@ -241,20 +245,85 @@ class Learner:
             self._measures.forgotten(guild, await self._forget(guild, author=str(user), of=user))
         await self._book.set_out(guild, user, is_out, by_role=True)
 
-    async def _make(self, guild: int, change: Callable[[], Awaitable[None]], *, unlearns: bool) -> None:
-        """Make a change in its turn, or have it wait: behind those that do, or because it cannot be written now."""
+    async def _make(
+        self,
+        guild: int,
+        change: Callable[[], Awaitable[None]],
+        *,
+        takes: Collection[Unlearning] = (),
+        teaches: bool = False,
+    ) -> None:
+        """Make a change in its turn, or have it wait: behind those that do, or because it cannot be written now.
+
+        `takes` is what it unlearns, and `teaches` that something is learned by it as well.
+        """
         async with self._book.turn(guild):
             if guild in self.postponed:
-                self.postponed.put(guild, change, unlearns=unlearns)
+                await self._postpone(guild, change, takes, teaches)
                 return
             try:
                 await change()
+                if takes and self._reads_file(guild):
+                    # What was learned anew the file cannot bring back: it is known by its id.
+                    kept = [one for one in takes if not teaches or one.kind == "author"]
+                    await self._book.unlearnings.owe(guild, kept)
             except RunError as error:
                 log.warning("bot.changes_wait guild=%d error=%s", guild, error)
-                self.postponed.put(guild, change, unlearns=unlearns)
+                await self._postpone(guild, change, takes, teaches)
             except ChaffinchError as error:
                 log.warning("bot.change_refused guild=%d error=%s", guild, type(error).__name__)
                 self._measures.lost(guild, 1)
+
+    async def _postpone(
+        self, guild: int, change: Callable[[], Awaitable[None]], takes: Collection[Unlearning], teaches: bool
+    ) -> None:
+        """With what it unlearns in the book, so that no restart and no bound lets that stay learned."""
+        is_owed = False
+        if takes:
+            try:
+                await self._book.unlearnings.owe(guild, takes)
+                is_owed = True
+            except RunError as error:
+                log.warning("bot.unlearning_not_kept guild=%d error=%s", guild, error)
+
+        async def made() -> None:
+            await change()
+            if is_owed and (teaches or not self._reads_file(guild)):
+                await self._book.unlearnings.end(guild, takes)
+
+        self.postponed.put(guild, made, unlearns=bool(takes), is_kept=is_owed and not teaches)
+
+    async def redo(self, guild: int) -> None:
+        """Unlearn what the book says is still to be unlearned; with the guild's turn held. Raises `RunError`."""
+        last = None
+        while due := self._book.unlearnings.due(guild, last):
+            last = due[-1]
+            messages = [str(one.id) for one in due if one.kind == "message"]
+            if messages:
+                self._measures.forgotten(guild, await self._forget(guild, messages=messages))
+            for one in due:
+                if one.kind == "channel":
+                    await self._forget_channel(guild, one.id)
+                elif one.kind == "author":
+                    self._measures.forgotten(guild, await self._forget(guild, author=str(one.id)))
+                    if self._book.settings(guild).opt_out_role:
+                        await self._book.set_out(guild, one.id, True, by_role=True)
+            if not self._reads_file(guild):
+                await self._book.unlearnings.end(guild, due)
+
+    def _reads_file(self, guild: int) -> bool:
+        training = self._book.training(guild)
+        return training is not None and bool(training.file) and self.files_read.get(guild) != training.started_ms
+
+    async def _forget_channel(self, guild: int, channel: int) -> None:
+        for gone in (channel, *self._book.threads_of(guild, channel)):
+            self._measures.forgotten(guild, await self._forget(guild, channel=str(gone)))
+        await self._book.drop_channel(guild, channel)
+
+    def _by_role(self, guild: int, user: int, roles: frozenset[int]) -> tuple[Unlearning, ...]:
+        """Somebody who is unlearned, since they were seen with the opt-out role for the first time."""
+        is_out = self._is_role_new(guild, user, roles) and self._book.settings(guild).opt_out_role in roles
+        return (Unlearning("author", user),) if is_out else ()
 
     async def _add(self, seen: Seen) -> Added:
         """Learn one message wherever it belongs; what became of it in the guild's chain."""

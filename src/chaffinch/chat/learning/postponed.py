@@ -1,13 +1,14 @@
 """Changes of chains that cannot be made now: another process writes the chain, or the disk is full.
 
 They wait in the order in which they came, and are tried again. There is room for a bounded number; past it what was to
-be learned goes before what is to be unlearned. What goes is counted and logged.
+be learned goes before what is to be unlearned. What goes is counted and logged, unless the book has it: what is to be
+unlearned is not lost by a restart or for want of room, but done later.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from chaffinch.chat.book.book import Book
@@ -23,15 +24,22 @@ Change = Callable[[], Awaitable[None]]
 """Made under its guild's turn, and again after a `RunError`: what it did before it failed must do no harm twice."""
 
 
+Redo = Callable[[int], Awaitable[None]]
+"""Does what the book says is still to be unlearned of a guild, under its turn."""
+
+
 class Postponed:
     """What waits, of all guilds together. One task tries again, for as long as anything does."""
 
-    def __init__(self, book: Book, measures: Measures, most: int, *, again_seconds: float = AGAIN_SECONDS) -> None:
+    def __init__(
+        self, book: Book, measures: Measures, most: int, redo: Redo, *, again_seconds: float = AGAIN_SECONDS
+    ) -> None:
         self._book = book
+        self._redo = redo
         self._measures = measures
         self._most = most
         self._again_seconds = again_seconds
-        self._of: dict[int, deque[tuple[Change, bool]]] = {}
+        self._of: dict[int, deque[tuple[Change, bool, bool]]] = {}
         self._count = 0
         self._lost: dict[int, int] = {}
         """Since its changes began to wait."""
@@ -45,18 +53,30 @@ class Postponed:
     def __contains__(self, guild: int) -> bool:
         return guild in self._of
 
-    def put(self, guild: int, change: Change, *, unlearns: bool) -> None:
-        """Have a change wait behind the others of its guild."""
+    async def begin(self, guilds: Iterable[int]) -> None:
+        """Do what an earlier run left in the book, or have it wait; what comes then waits behind it."""
+        for guild in guilds:
+            self._of.setdefault(guild, deque())
+        for guild in list(self._of):
+            await self._make(guild)
+        if self._of:
+            self._begin_retrying()
+
+    def put(self, guild: int, change: Change, *, unlearns: bool, is_kept: bool = False) -> None:
+        """Have a change wait behind the others of its guild. `is_kept`: the book has all that it is to do."""
         if self._is_closed or (self._count >= self._most and not (unlearns and self._make_room())):
-            self._lose(guild, 1)
+            self._lose(guild, 0 if is_kept else 1)
             return
-        self._of.setdefault(guild, deque()).append((change, unlearns))
+        self._of.setdefault(guild, deque()).append((change, unlearns, is_kept))
         self._count += 1
+        self._begin_retrying()
+
+    def _begin_retrying(self) -> None:
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.get_running_loop().create_task(self._retry(), name="bot: changes that wait")
 
     async def close(self) -> None:
-        """Try once more; what still cannot be done is lost, and so is what is put afterwards."""
+        """Try once more; what still cannot be done is lost, and so is what is put afterwards, but for what is kept."""
         self._is_closed = True
         if self._retrying is not None:
             self._retrying.cancel()
@@ -64,8 +84,11 @@ class Postponed:
         for guild in list(self._of):
             await self._make(guild)
         for guild, left in self._of.items():
-            self._measures.lost(guild, len(left))
-            log.warning("bot.changes_lost guild=%d changes=%d why=not_written", guild, len(left))
+            lost = sum(not is_kept for _, _, is_kept in left)
+            if lost:
+                self._measures.lost(guild, lost)
+                log.warning("bot.changes_lost guild=%d changes=%d why=not_written", guild, lost)
+            log.info("bot.unlearning_kept guild=%d changes=%d", guild, len(left) - lost)
         self._of.clear()
         self._count = 0
 
@@ -73,11 +96,11 @@ class Postponed:
         """Lose the oldest of what was to be learned, or, where nothing is, the oldest of what was to be unlearned."""
         for only_learning in (True, False):
             for guild, waiting in self._of.items():
-                for number, (_, unlearns) in enumerate(waiting):
+                for number, (_, unlearns, is_kept) in enumerate(waiting):
                     if not (only_learning and unlearns):
                         del waiting[number]
                         self._count -= 1
-                        self._lose(guild, 1)
+                        self._lose(guild, 0 if is_kept else 1)
                         return True
         return False
 
@@ -101,21 +124,28 @@ class Postponed:
             waiting = self._of[guild]
             made = 0
             while waiting:
-                change, unlearns = waiting.popleft()
+                change, *_ = first = waiting.popleft()
                 try:
                     await change()
                 except RunError as error:
-                    waiting.appendleft((change, unlearns))
+                    waiting.appendleft(first)
                     log.debug("bot.changes_still_wait guild=%d error=%s", guild, error)
                     return
                 except asyncio.CancelledError:
-                    waiting.appendleft((change, unlearns))
+                    waiting.appendleft(first)
                     raise
                 except Exception as error:  # noqa: BLE001 - the boundary of a change: the others are to be made
                     log.warning("bot.change_refused guild=%d error=%s", guild, type(error).__name__)
                     self._measures.lost(guild, 1)
                 self._count -= 1
                 made += 1
+            try:
+                await self._redo(guild)
+            except RunError as error:
+                log.debug("bot.unlearning_waits guild=%d error=%s", guild, error)
+                return
+            except Exception as error:  # noqa: BLE001 - the book keeps it, and nothing else is to wait for it
+                log.warning("bot.unlearning_refused guild=%d error=%s", guild, type(error).__name__)
             del self._of[guild]
         lost = self._lost.pop(guild, 0)
         log.info("bot.changes_made guild=%d changes=%d lost=%d", guild, made, lost)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAGIC: Final = b"SQLite format 3\x00"
 """How every such file begins (sqlite.org/fileformat.html)."""
 
+MOST_BYTES: Final = 16 << 20
+"""Of a row, so that a damaged length takes no memory: a message has at most 16 KB, its attachments not many more."""
+
 MESSAGES: Final = frozenset({"id", "string", "tags", "custom", "markovId"})
 CHANNELS: Final = frozenset({"id", "listen", "guildId"})
 
@@ -111,11 +114,15 @@ class Database:
             return ()
         try:
             return addresses(msgspec.json.decode(custom))
-        except (ValueError, TypeError, msgspec.DecodeError):
+        except (ValueError, TypeError, RecursionError, msgspec.DecodeError):
             self.damaged += 1
             return ()
 
     def _columns(self, table: str) -> frozenset[str]:
+        """None of what is no plain table: what a view shows may have no end."""
+        plain = "SELECT 1 FROM sqlite_schema WHERE name = ? AND type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        if not self._connection.execute(plain, (table,)).fetchall():
+            return frozenset()
         return frozenset(row[1] for row in self._connection.execute(f"PRAGMA table_info({table})"))
 
     def _refuse_unknown(self, columns: frozenset[str]) -> None:
@@ -158,7 +165,10 @@ def _opened(path: Path) -> "apsw.Connection":
     is_still = not any(_has_bytes(path.with_name(path.name + end)) for end in ("-wal", "-journal"))
     name = f"file:{quote(str(path.absolute()))}?mode=ro" + ("&immutable=1" if is_still else "")
     try:
-        return apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        opened = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        opened.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        opened.limit(apsw.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+        return opened
     except apsw.Error as error:
         raise InputError(f"{path} cannot be opened as a database ({error}); name the older bot's db.sqlite3") from None
 

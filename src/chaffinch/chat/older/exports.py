@@ -124,7 +124,7 @@ def messages_of(path: Path, kind: Kind, guild: int) -> Iterator[Message]:
         else:
             found = msgspec.json.decode(data, type=_First).messages
             yield from _numbered(_Ref(one) if isinstance(one, str) else one for one in found)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged, or not what it seems to be: {error}") from None
 
 
@@ -164,7 +164,8 @@ def _keys(data: bytes) -> set[str]:
 
     text = data.decode("utf-8", "replace")
     keys, depth, at = set(), 0, 0
-    for found in re.finditer(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[\[{]|[\]}]', text):
+    # What is not closed goes to the end: looked for from each quote anew, that would take the square.
+    for found in re.finditer(r'"((?:[^"\\]|\\.)*+)(?:"(\s*:)?)?|[\[{]|[\]}]', text, re.DOTALL):
         at = found.start()
         if text[at] in "[{":
             depth += 1

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chaffinch.chain.errors import UnknownTenantError
 from chaffinch.chain.results import Added, Trained
 from chaffinch.chat.book.book import Training
-from chaffinch.chat.learning.flights import Flight
 from chaffinch.chat.names import tenant_of
 from chaffinch.chat.training.files import format_of
 from chaffinch.chat.training.parts import Parts
@@ -34,13 +34,12 @@ class Import:
         """Learn it, from where an earlier start was. Raises `InputError`, with the line, for what is in it."""
         if not await asyncio.to_thread(self.path.is_file):
             raise InputError(f"{self.name} is gone from the bot's state: train again with it.")
-        with self._parts.learner.in_flight(self.training.guild) as flight:
-            try:
-                trained = await patiently(self._train, self._told)
-            except asyncio.CancelledError:
-                self._ends = True  # the thread that reads it hears of that by its next report
-                raise
-            forgotten = await patiently(lambda: self._forget(flight), self._told)
+        try:
+            trained = await patiently(self._train, self._told)
+        except asyncio.CancelledError:
+            self._ends = True  # the thread that reads it hears of that by its next report
+            raise
+        forgotten = await patiently(self._forget, self._told)
         self._parts.measures.trained(self.training.guild, trained.added.learned)
         return trained.added + Added(learned=-forgotten)
 
@@ -72,20 +71,36 @@ class Import:
         self.fraction = min(1.0, read / length) if length else 0.0
         return not self._ends
 
-    async def _forget(self, flight: Flight) -> int:
-        """A file has what was forgotten since it was written: of who opted out, and what was deleted meanwhile."""
-        book, guild = self._parts.book, self.training.guild
+    async def _forget(self) -> int:
+        """A file has what was forgotten since it was written: of who opted out, and what was deleted since the command,
+        which the book has noted.
+        """
+        book, guild, learner = self._parts.book, self.training.guild, self._parts.learner
         forget, anew = self._parts.tenants.forget, self.training.clean
-        forgotten = 0
+        forgotten, last = 0, None
         with contextlib.suppress(UnknownTenantError), chain_faults():
             async with book.turn(guild):
-                messages = [str(message) for message in flight.gone]
-                forgotten += await forget(self._tenant, messages=messages, anew=anew, wait=True)
-                for channel in flight.gone_channels:
-                    forgotten += await forget(self._tenant, channel=str(channel), anew=anew, wait=True)
                 for user in book.opted_out(guild):
                     forgotten += await forget(self._tenant, author=str(user), anew=anew, wait=True)
+                forgotten += await self._forget_older(guild)
+                while due := book.unlearnings.due(guild, last):
+                    last = due[-1]
+                    messages = [str(one.id) for one in due if one.kind == "message"]
+                    forgotten += await forget(self._tenant, messages=messages, anew=anew, wait=True)
+                    for one in due:
+                        if one.kind == "channel":
+                            forgotten += await forget(self._tenant, channel=str(one.id), anew=anew, wait=True)
+                learner.files_read[guild] = self.training.started_ms
+                await learner.redo(guild)
         return forgotten
+
+    async def _forget_older(self, guild: int) -> int:
+        """What is older than the guild keeps."""
+        days = self._parts.book.settings(guild).retention_days
+        if not days:
+            return 0
+        before = datetime.now(UTC) - timedelta(days=days)
+        return await self._parts.tenants.forget(self._tenant, before=before, anew=self.training.clean, wait=True)
 
 
 def _without(sentence: str, path: Path, name: str) -> str:

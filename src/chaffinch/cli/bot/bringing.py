@@ -89,8 +89,10 @@ async def bring(
     async with await Book.open(state) as book:
         with opening.writing(state, tenant_of(guild), create=made, names=names) as chain:
             one = Bringing(chain, guild, found, skip_bad=skip_bad)
-            one.run()
-            forgotten = one.forget(book.opted_out(guild))
+            try:
+                one.run()
+            finally:  # a file that is damaged further on has taught what is before that
+                forgotten = one.forget(book.opted_out(guild))
         new = [channel for channel in one.channels if book.channel(guild, channel.id) == Channel(channel.id)]
         await book.set_channels(guild, new)
         for thread, parent in one.threads:
