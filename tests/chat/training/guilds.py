@@ -64,6 +64,8 @@ class Discord:
     """A `History` of one guild. `before_page` is awaited when a page is asked for, and may change or refuse things."""
 
     def __init__(self) -> None:
+        self.is_here = True
+        """Whether the bot is in the guild: else everything is refused."""
         self.rooms_there: dict[int, Room] = {}
         self.messages: dict[int, list[dict[str, Any]]] = {}
         """By channel, the oldest first."""
@@ -89,6 +91,8 @@ class Discord:
         return {row(one) for page in self.messages.values() for one in page if one["content"]}
 
     async def rooms(self, guild: int) -> list[Room]:
+        if not self.is_here:
+            raise RefusedError(404)
         return list(self.rooms_there.values())
 
     async def page(self, channel: int, before: int) -> Sequence[dict[str, Any]]:
@@ -96,6 +100,8 @@ class Discord:
         await asyncio.sleep(0)
         if self.before_page is not None:
             await self.before_page(channel, before)
+        if not self.is_here:
+            raise RefusedError(403)
         if channel not in self.messages:
             raise RefusedError(404)
         older = [one for one in self.messages[channel] if int(one["id"]) < before]

@@ -617,3 +617,31 @@ def test_a_chain_anew_that_was_removed_meanwhile_is_made_from_the_start(tmp_path
 
     play(scene, tmp_path, discord)
     play(go_on, tmp_path, discord)
+
+
+def test_who_is_put_out_of_the_guild_passes_nothing_over(tmp_path: Path) -> None:
+    """Every channel is refused then as one is that may not be read: half a chain would take the old one's place."""
+    discord = two_channels()
+    old = Message("the old chain", id="5", author="6", channel="7")
+
+    async def leave(channel: int, before: int) -> None:
+        discord.is_here = before >= id_at(700)
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.tenants.add(TENANT, [old])
+        discord.before_page = leave
+        await on.train()
+        await on.over()
+        assert await on.rows() == {("5", "6", "7", old.text)}
+        assert on.wall.answers == []
+        await on.book.left(GUILD, 1)
+        await on.trainer.go_on()
+        assert on.trainer.progress(GUILD) is None
+        discord.before_page, discord.is_here = None, True
+        await on.book.joined(GUILD, 2)
+        await on.trainer.go_on()
+        await on.over()
+        assert await on.rows() == discord.rows()
+
+    play(scene, tmp_path, discord)

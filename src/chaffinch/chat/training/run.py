@@ -18,7 +18,7 @@ from chaffinch.chat.names import tenant_of
 from chaffinch.chat.training import progress
 from chaffinch.chat.training.board import Board
 from chaffinch.chat.training.importing import Import
-from chaffinch.chat.training.job import Job, LeftError
+from chaffinch.chat.training.job import AwayError, Job, LeftError
 from chaffinch.chat.training.parts import Parts
 from chaffinch.chat.training.patience import chain_faults, patiently
 from chaffinch.chat.training.progress import Outcome, Progress
@@ -64,7 +64,10 @@ class Run:
         self._paces: deque[tuple[float, int]] = deque(maxlen=int(PACE_SECONDS / SHOWN_SECONDS))
 
     async def go(self) -> None:
-        """Carry the training out, show it meanwhile, and say what it came to. Cancelled, it can be gone on with."""
+        """Carry the training out, show it meanwhile, and say what it came to.
+
+        Cancelled, it can be gone on with; so it can where the bot is not in the guild any more.
+        """
         guild, over = self.training.guild, asyncio.Event()
         self._work = asyncio.create_task(self._carry_out(), name=f"train guild {guild}")
         showing = asyncio.create_task(self._show(over), name=f"show the training of guild {guild}")
@@ -75,6 +78,9 @@ class Run:
                 if not self._is_cancelled:
                     raise
                 outcome = await self._thrown_away(Outcome(self.training.clean, cancelled=True))
+            except AwayError:
+                log.warning("a training waits until the bot is in the guild again: guild=%d", self.training.guild)
+                return
             over.set()  # an edit on its way is not cancelled: that would hold back the next ones, see `history`
             await asyncio.wait((showing,), timeout=EDIT_SECONDS)
         finally:
@@ -132,6 +138,8 @@ class Run:
                 error = _first(group)
                 if isinstance(error, LeftError):
                     return self._came_to(Added())
+                if isinstance(error, AwayError):
+                    raise error from None
                 if self._is_ending:  # a task that failed at the same moment does not undo that
                     raise asyncio.CancelledError from None
                 name = log_fault(log, "bot.training_failed", error, guild=self.training.guild)

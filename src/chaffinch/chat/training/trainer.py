@@ -84,13 +84,16 @@ class Trainer:
             self._beginning.discard(guild)
 
     async def go_on(self) -> None:
-        """Go on with every training that was begun and is not over: once the client is ready, each time."""
+        """Go on with every training that was begun and is not over, of the guilds that the bot is in.
+
+        To be called once the client is ready, and when the bot comes back to a guild.
+        """
         if not self._is_tidy:
             self._is_tidy = True
             await self._tidy()
         known = [self._parts.book.training(guild) for guild in self._parts.book.guilds()]
         for training in sorted((one for one in known if one is not None), key=lambda one: one.started_ms):
-            if training.guild not in self._runs:
+            if training.guild not in self._runs and self._parts.book.left_at(training.guild) is None:
                 self._spawn(training, "")
 
     def progress(self, guild: int) -> progress.Progress | None:
