@@ -32,7 +32,8 @@ class Authors:
                 self._known.clear()
             if role and user not in self._known:
                 roles = await self._roles(user, told)
-                await self._learner.roles_seen(self._guild, user, roles)
+                if roles is not None:  # else they went, and what they had last stands
+                    await self._learner.roles_seen(self._guild, user, roles)
             self._remember(user)
 
     def _remember(self, user: int) -> None:
@@ -41,8 +42,8 @@ class Authors:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int]:
+    async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int] | None:
         try:
             return await patiently(lambda: self._history.roles(self._guild, user), told)
         except RefusedError:
-            return frozenset()
+            return None
