@@ -73,6 +73,8 @@ class Discord:
         self.public: dict[int, list[Place]] = {}
         self.private: dict[int, list[Place]] = {}
         self.members: dict[int, frozenset[int]] = {}
+        self.went: set[int] = set()
+        """Who is no member any more."""
         self.asked: list[tuple[int, int]] = []
         self.looked_up: list[int] = []
         self.threads_a_page = 2
@@ -120,9 +122,9 @@ class Discord:
         end = start + len(page)
         return Archived(page, str(end) if end < len(there) else "")
 
-    async def roles(self, guild: int, user: int) -> frozenset[int]:
+    async def roles(self, guild: int, user: int) -> frozenset[int] | None:
         self.looked_up.append(user)
-        return self.members.get(user, frozenset())
+        return None if user in self.went else self.members.get(user, frozenset())
 
 
 class Wall:
@@ -164,6 +166,8 @@ class Given:
     chosen: Sequence[str] = ()
     shown: Sequence[str] = ()
     hides: bool = True
+    answers: bool = True
+    """Whether its answer is one that the bot can edit later."""
     thought: int = 0
     refusals: list[str] = field(default_factory=list)
 
@@ -171,7 +175,7 @@ class Given:
         self.thought += 1
 
     async def answer(self, reply: Reply, *, hidden: bool = False) -> Posted | None:
-        return await self.wall.post(self.channel, reply)
+        return await self.wall.post(self.channel, reply) if self.answers else None
 
     async def refuse(self, why: str) -> None:
         self.refusals.append(why)

@@ -256,7 +256,10 @@ class Run:
 
     async def _show(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            await self._show_now()
+            try:
+                await self._show_now()
+            except Exception as error:  # noqa: BLE001 - the boundary of what is shown: a full disk, for one
+                log_fault(log, "bot.training_not_shown", error, guild=self.training.guild)
             is_old = time.time() - self.training.started_ms / 1000 > OLD_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), SHOWN_SECONDS_OLD if is_old else SHOWN_SECONDS)
@@ -268,8 +271,9 @@ class Run:
         pace = (learned - before) / (at - then) if at > then else 0.0
         stood = self.board.where
         await self.board.show(progress.shown(msgspec.structs.replace(now, rate=pace)))
-        if self.board.where != stood and self._parts.book.training(self.training.guild) is not None:
-            await self._note(channel=self.board.where.channel, message=self.board.where.message)
+        moved = self.board.where.message and self.board.where != stood
+        if moved and self._parts.book.training(self.training.guild) is not None:
+            await self._note(message=self.board.where.message)
 
     async def _tell(self, outcome: Outcome) -> None:
         last = msgspec.structs.replace(progress.shown(self.progress()), buttons=())

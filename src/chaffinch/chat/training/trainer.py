@@ -34,6 +34,11 @@ OVERLAP_MS: Final = 60_000
 was known, is missing in a chain made anew otherwise. What is learned twice is a duplicate by its id.
 """
 
+UNSEEN_MS: Final = 86_400_000
+"""The same where the command was answered by nothing that has an id of Discord's: then this machine's clock alone says
+what is newest, and it may be behind.
+"""
+
 STOP_SECONDS: Final = 0.9
 """How long a shutdown waits for what is being written."""
 
@@ -127,7 +132,7 @@ class Trainer:
         first = progress.shown(progress.Progress(clean, file=file.name if file else ""))
         try:
             posted = await call.answer(first) or await self._posted(call.channel, first)
-            now_ms = int(time.time() * 1000)
+            now_ms, overlap_ms = int(time.time() * 1000), OVERLAP_MS if posted.message else UNSEEN_MS
             training = Training(
                 guild=guild,
                 clean=clean,
@@ -135,7 +140,7 @@ class Trainer:
                 by=call.member.id,
                 channel=posted.channel,
                 message=posted.message,
-                newest=max(now_ms - EPOCH_MS << 22, posted.message) + (OVERLAP_MS << 22),
+                newest=max(now_ms - EPOCH_MS << 22, posted.message) + (overlap_ms << 22),
                 learned=0,
                 file=name,
                 state="reading",
