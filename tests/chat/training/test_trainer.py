@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.payloads import EPOCH_MS
 from chaffinch.chat.training import patience, run, trainer
 from chaffinch.chat.training.source import Archived, FaultError, RefusedError
-from chaffinch.errors import InputError
+from chaffinch.errors import InputError, RunError
 from tests.chat.training.guilds import GUILD, Discord, Given, Stage, id_at, raw, row, stage
 
 Scene = Callable[[Stage], Awaitable[None]]
@@ -726,5 +727,65 @@ def test_the_result_is_posted_where_the_bot_may_write_again(tmp_path: Path, monk
         go.set()
         await on.over()
         assert "It is done." in on.told()
+
+    play(scene, tmp_path, discord)
+
+
+def test_where_it_is_shown_is_not_noted_of_a_training_that_ends_just_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be there again, and the next start would go on with it."""
+    monkeypatch.setattr(run, "SHOWN_SECONDS", 0.001)
+    discord = two_channels()
+
+    async def wait(channel: int, before: int) -> None:
+        await asyncio.sleep(60)
+
+    async def scene(on: Stage) -> None:
+        ending, posting = asyncio.Event(), asyncio.Event()
+        end, post = on.book.end_training, on.wall.post
+
+        async def end_training(guild: int) -> None:
+            ending.set()
+            await end(guild)
+
+        async def slow_post(*given: Any) -> Any:
+            posting.set()
+            await ending.wait()
+            return await post(*given)
+
+        await on.listen(10, 11)
+        discord.before_page = wait
+        await on.train()
+        monkeypatch.setattr(on.book, "end_training", end_training)
+        monkeypatch.setattr(on.wall, "post", slow_post)
+        on.wall.gone = {1}
+        await posting.wait()
+        await on.trainer.cancel(GUILD)
+        await on.over()
+        assert on.book.training(GUILD) is None
+
+    play(scene, tmp_path, discord)
+
+
+def test_what_it_waits_for_names_no_path_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    discord = two_channels()
+
+    async def scene(on: Stage) -> None:
+        async def full(*_: object, **__: object) -> None:
+            raise RunError(f"{on.state}/chains/x cannot grow, the disk is full: free room")
+
+        await on.listen(10, 11)
+        add = on.tenants.add
+        monkeypatch.setattr(on.tenants, "add", full)
+        await on.train()
+        while not (on.trainer.progress(GUILD) or pytest.fail("it is over")).waiting:
+            await asyncio.sleep(0.001)
+        said = on.trainer.progress(GUILD)
+        assert said is not None
+        assert said.waiting == {0: "chains/x cannot grow, the disk is full: free room"}
+        monkeypatch.setattr(on.tenants, "add", add)
+        await on.over()
+        assert await on.rows() == discord.rows()
 
     play(scene, tmp_path, discord)

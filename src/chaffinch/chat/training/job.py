@@ -120,8 +120,6 @@ class Job:
             await patiently(lambda: self._note(new), self._told(0))
         parents = [cursor.channel for cursor in self.cursors.values() if cursor.channel == cursor.parent]
         threads = [place for place in await finding.threads(parents) if place.id not in self.cursors]
-        for place in threads:
-            await patiently(lambda: self._note_thread(place), self._told(0))  # noqa: B023 - awaited here
         await patiently(lambda: self._note([cursor_of(place, newest) for place in threads]), self._told(0))
         self._unlisted = finding.refused
 
@@ -141,10 +139,6 @@ class Job:
                     raise LeftError
                 await self._book.set_cursors(guild, cursors)
         self.cursors.update({cursor.channel: cursor for cursor in cursors})
-
-    async def _note_thread(self, place: Place) -> None:
-        with chain_faults():
-            await self._book.note_thread(self.training.guild, place.id, place.parent)
 
     # Walking --------------------------------------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ class Run:
                 file=self._import.name,
                 file_fraction=self._import.fraction,
                 learned=self._import.records,
-                waiting={0: self._import.waiting} if self._import.waiting else {},
+                waiting={0: self._shown(self._import.waiting)} if self._import.waiting else {},
             )
         cursors = list(self._job.cursors.values())
         return msgspec.structs.replace(
@@ -124,8 +124,12 @@ class Run:
             cursors=cursors,
             learned=sum(cursor.learned for cursor in cursors),
             reading=frozenset(self._job.reading),
-            waiting=dict(self._job.waiting),
+            waiting={channel: self._shown(reason) for channel, reason in self._job.waiting.items()},
         )
+
+    def _shown(self, reason: str) -> str:
+        """Where on this machine the bot keeps things is nothing for a channel of a guild."""
+        return reason.replace(f"{self._parts.tenants.state}/", "")
 
     # Carrying out ---------------------------------------------------------------------------------------------------
 
@@ -228,8 +232,7 @@ class Run:
         async def ended() -> None:
             with chain_faults():
                 async with self._parts.book.turn(self.training.guild):
-                    if self._parts.book.training(self.training.guild) is not None:
-                        await self._parts.book.end_training(self.training.guild)
+                    await self._end_in_book()
                     if self.training.clean:
                         await self._parts.tenants.abandon(self._tenant)
 
@@ -239,15 +242,22 @@ class Run:
     async def _end(self) -> None:
         async def ended() -> None:
             with chain_faults():
-                if self._parts.book.training(self.training.guild) is not None:
-                    await self._parts.book.end_training(self.training.guild)
+                await self._end_in_book()
 
         await patiently(ended, self._waits)
         if self._import is not None:
             await asyncio.to_thread(self._import.path.unlink, missing_ok=True)
 
-    async def _note(self, **changes: object) -> None:
+    async def _end_in_book(self) -> None:
         async with self._noting:
+            if self._parts.book.training(self.training.guild) is not None:
+                await self._parts.book.end_training(self.training.guild)
+
+    async def _note(self, **changes: object) -> None:
+        """Nothing of a training that was ended meanwhile: the next start would go on with it."""
+        async with self._noting:
+            if self._parts.book.training(self.training.guild) is None:
+                return
             changed = msgspec.structs.replace(self.training, **changes)
             await self._parts.book.set_training(changed)
             self.training = changed
@@ -271,8 +281,7 @@ class Run:
         pace = (learned - before) / (at - then) if at > then else 0.0
         stood = self.board.where
         await self.board.show(progress.shown(msgspec.structs.replace(now, rate=pace)))
-        moved = self.board.where.message and self.board.where != stood
-        if moved and self._parts.book.training(self.training.guild) is not None:
+        if self.board.where.message and self.board.where != stood:
             await self._note(message=self.board.where.message)
 
     async def _tell(self, outcome: Outcome) -> None:
