@@ -93,6 +93,7 @@ async def serve(
     notifier: Notifier | None = None,
 ) -> None:
     """Be the bot until `stopping` is set, and for as long after as it takes to end in order. Raises as `run` does."""
+    memory.keep_little()
     measures = Measures(registry, config.bot)
     async with (
         await Book.open(state) as book,
