@@ -223,7 +223,7 @@ class Client(discord.Client):
 
     async def _joined(self, guild: discord.Guild) -> None:
         await self.bot.book.joined(guild.id, int(time.time() * 1000))
-        if self._is_begun:
+        if self._is_begun and self.bot.book.training(guild.id) is not None:
             await self.bot.trainer.go_on()
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
