@@ -219,6 +219,22 @@ def test_a_slow_call_is_counted_and_logged_without_text(caplog: pytest.LogCaptur
     assert record.getMessage().startswith("slow chain operation: operation=merge tenant=guild-7 size=12 run_ms=")
 
 
+def test_a_call_that_is_long_by_its_nature_has_more_time_before_it_is_slow(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        registry = Registry()
+        async with Pool(1, registry=registry, slow_ms=2) as pool:
+            await pool.submit(lambda: time.sleep(0.02), operation="merge", tenant="guild-7", long=True)
+            assert registry.snapshot().total("chain_slow_operations") == 0
+            await pool.submit(lambda: time.sleep(0.21), operation="merge", tenant="guild-8", long=True)
+            assert registry.snapshot().total("chain_slow_operations") == 1
+
+    with caplog.at_level(logging.WARNING, logger="chaffinch.chain"):
+        run(test)
+    assert [record.getMessage().rpartition(" run_ms=")[0] for record in caplog.records] == [
+        "slow chain operation: operation=merge tenant=guild-8 size=0"
+    ]
+
+
 def test_waits_and_runs_are_measured_by_operation() -> None:
     async def test() -> None:
         registry = Registry()

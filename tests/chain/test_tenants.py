@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -588,6 +589,23 @@ def test_closing_ends_a_merge_and_begins_no_more(tmp_path: Path, monkeypatch: py
         assert merged == ["a"]
 
     play(tmp_path, scene, threads=2)
+
+
+def test_a_merge_has_more_time_than_what_somebody_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit, asked = Pool.submit, set()
+
+    async def noted(pool: Pool, call: Any, **how: Any) -> Any:
+        asked.add((how["operation"], how.get("long", False)))
+        return await submit(pool, call, **how)
+
+    async def test() -> None:
+        async with Pool() as pool, Tenants(tmp_path, pool) as many:
+            await many.add("guild-7", messages("a word", "another word"))
+            await many.merge("guild-7")
+
+    monkeypatch.setattr(Pool, "submit", noted)
+    asyncio.run(test())
+    assert {("open", False), ("add", False), ("merge", True)} <= asked
 
 
 def test_a_slow_call_is_logged_with_its_tenant_and_never_its_text(

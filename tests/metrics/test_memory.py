@@ -116,6 +116,34 @@ def test_what_was_freed_is_given_back() -> None:
     assert int(freed) > 15_000_000
 
 
+ON_THREADS = """
+import threading
+from chaffinch.metrics import memory
+memory.keep_little()
+bytes(20 << 20)
+def work():
+    held = [b"x" * (100_000 + number) for number in range(300)]
+    held.clear()
+    ended.release(), stay.wait()
+ended, stay = threading.Semaphore(0), threading.Event()
+before = memory.read().private_bytes
+threads = [threading.Thread(target=work) for _ in range(3)]
+for one in threads:
+    one.start()
+for one in threads:
+    ended.acquire()
+memory.give_back()
+print(memory.read().private_bytes - before)
+stay.set()
+"""
+
+
+def test_threads_keep_little_of_what_they_freed() -> None:
+    """Each of three held 30 MB, and lives on, as those of a pool do."""
+    done = subprocess.run([sys.executable, "-c", ON_THREADS], capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout) < 15_000_000
+
+
 def test_version_1_beside_an_empty_version_2(tmp_path: Path) -> None:
     files = {
         "cg/memory/memory.limit_in_bytes": V1_UNLIMITED,

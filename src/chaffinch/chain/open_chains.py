@@ -318,7 +318,7 @@ class OpenChains:
         merge = slot.writes and much and not slot.goes and not self._closed
         try:
             await self._pool.submit(
-                lambda: self._shut(slot, chain, merge), operation="close", tenant=slot.tenant, wait=True
+                lambda: self._shut(slot, chain, merge), operation="close", tenant=slot.tenant, wait=True, long=merge
             )
         except RunError:
             log.debug("the pool was closed before chain %s", slot.tenant)

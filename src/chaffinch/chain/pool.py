@@ -24,6 +24,11 @@ log = logging.getLogger("chaffinch.chain")
 LONGEST_WAIT: Final = 60.0
 """Seconds: what a caller is told to wait at most before it tries again."""
 
+LONG_TIMES: Final = 100
+"""A call that is long by its nature, such as a merge, is slow when it takes so many times `slow_ms`: it runs aside, and
+a chain of a guild that trains is merged for a second now and then.
+"""
+
 LOOK_SECONDS: Final = 5.0
 """How often an idle thread looks whether its event loop is still there."""
 
@@ -32,13 +37,20 @@ class _Call(Generic[T]):
     """One call from its submission to its end."""
 
     def __init__(
-        self, call: Callable[[], T], operation: str, tenant: str, size: int, ended: Callable[[], None] | None
+        self,
+        call: Callable[[], T],
+        operation: str,
+        tenant: str,
+        size: int,
+        ended: Callable[[], None] | None,
+        long: bool,
     ) -> None:
         self.call = call
         self.operation = operation
         self.tenant = tenant
         self.size = size
         self.ended = ended
+        self.long = long
         self.result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.submitted = time.perf_counter_ns()
         self.started = 0
@@ -92,15 +104,16 @@ class Pool:
         size: int = 0,
         wait: bool = False,
         ended: Callable[[], None] | None = None,
+        long: bool = False,
     ) -> T:
         """Run `call` on a thread; what it returns or raises.
 
         `operation` (one of a few words), `tenant` and `size` (messages, or what the operation counts) are for metrics
-        and the log of slow calls. `ended` is called on the event loop, once, when the call has ended or will never run,
-        even if nobody awaits it any more. Raises `BusyError` when the queue is full, unless `wait`; `RunError` when the
-        pool is closed. If this raises one of these two, `ended` has been called.
+        and the log of slow calls, where a `long` one has more time. `ended` is called on the event loop, once, when the
+        call has ended or will never run, even if nobody awaits it any more. Raises `BusyError` when the queue is full,
+        unless `wait`; `RunError` when the pool is closed. If this raises one of these two, `ended` has been called.
         """
-        one = _Call(call, operation, tenant, size, ended)
+        one = _Call(call, operation, tenant, size, ended, long)
         try:
             self._accept(one, wait)
         except (BusyError, RunError):
@@ -245,7 +258,7 @@ class Pool:
         self._run_ns += (took - self._run_ns) / 16
         self._waits.record(one.started - one.submitted)
         self._runs.record(took, one.operation)
-        if took > self._slow_ns:
+        if took > self._slow_ns * (LONG_TIMES if one.long else 1):
             self._slow.add(one.operation)
             log.warning(
                 "slow chain operation: operation=%s tenant=%s size=%d run_ms=%.1f wait_ms=%.1f",

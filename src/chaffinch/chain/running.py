@@ -134,7 +134,9 @@ class Running:
                     self._merge_behind(slot)
                     self._chains.release(slot)
 
-        return await self._pool.submit(work, operation=operation, tenant=tenant, size=size, wait=wait, ended=ended)
+        return await self._pool.submit(
+            work, operation=operation, tenant=tenant, size=size, wait=wait, ended=ended, long=long
+        )
 
     def _merge_behind(self, slot: Slot) -> None:
         """Merge a chain in the background if it is due: now, or when it may be."""

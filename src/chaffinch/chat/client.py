@@ -259,12 +259,17 @@ class Client(discord.Client):
         return False
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """The bot was added to a guild."""
-        await self.bot.book.joined(guild.id)
+        """The bot was added to a guild, perhaps again."""
+        await self._joined(guild)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """An outage is over; or the bot was added, where Discord tells that alike."""
+        await self._joined(guild)
+
+    async def _joined(self, guild: discord.Guild) -> None:
         await self.bot.book.joined(guild.id)
+        if self._is_begun and self.bot.book.training(guild.id) is not None:
+            await self.bot.trainer.go_on()
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a guild; an outage is none of these."""

@@ -80,7 +80,7 @@ def seen_of(data: Json, *, guild: int, parent: int) -> Seen | None:
         parent=parent,
         id=message.id,
         author=message.author.id,
-        text=message.content,
+        text=_unicode(message.content),
         time_ms=created_ms(message.id),
         attachments=tuple(one.url for one in message.attachments),
         is_human=not (message.author.bot or message.author.system or message.webhook_id is not None)
@@ -218,6 +218,15 @@ def _rows(menu: Menu | None, buttons: Iterable[Button]) -> list[Json]:
         for one in buttons
     ]
     return rows + [{"type": 1, "components": all_of_them[at : at + 5]} for at in range(0, len(all_of_them), 5)]
+
+
+def _unicode(text: str) -> str:
+    """JSON can hold half of a character, which nothing else can: a chain, for one, refuses the text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _attached(one: _Attachment) -> Attached:

@@ -106,6 +106,7 @@ async def serve(
 ) -> None:
     """Be the bot until `stopping` is set, and for as long after as it takes to end in order. Raises as `run` does."""
     refuse_unknown_zone(config.bot)
+    memory.keep_little()
     measures = Measures(registry, config.bot)
     async with (
         await Book.open(state) as book,

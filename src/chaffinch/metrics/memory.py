@@ -1,5 +1,6 @@
 """What a process holds in memory, and how much it may hold. Linux: `/proc` and cgroups of version 1 and 2."""
 
+import contextlib
 import math
 import os
 import time
@@ -18,6 +19,13 @@ NO_LIMIT: Final = 1 << 60
 
 RAM: Final = "RAM"
 """What sets a limit that no cgroup sets."""
+
+KEPT_BYTES: Final = 1 << 20
+"""What a thread may keep of what it freed at the end of its arena, and from which size on an allocation is its own
+mapping, which goes when it is freed."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt(3), as `malloc.h` numbers them."""
 
 LIMIT_SHOWN_SECONDS: Final = 10.0
 """How long a limit is shown before it is read again: it seldom changes, and all levels of all cgroups are read."""
@@ -104,6 +112,20 @@ def give_back() -> bool:
     from chaffinch import _core  # 1.6 MB, which those who hold much have already
 
     return _core.give_back_memory()
+
+
+def keep_little() -> None:
+    """Have the C library keep little of what threads free: for who takes much memory now and then, on many threads.
+
+    By itself it raises both thresholds with each large block that is freed, up to 64 MiB for every thread, and
+    `give_back` gives back the end of the main thread's arena alone. Another library than the GNU one is left as it is.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def export(registry: "Registry", reading: Callable[[], Memory] = read) -> None:

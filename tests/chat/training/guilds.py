@@ -65,6 +65,8 @@ class Discord:
     """A `History` of one guild. `before_page` is awaited when a page is asked for, and may change or refuse things."""
 
     def __init__(self) -> None:
+        self.is_here = True
+        """Whether the bot is in the guild: else everything is refused."""
         self.rooms_there: dict[int, Room] = {}
         self.messages: dict[int, list[dict[str, Any]]] = {}
         """By channel, the oldest first."""
@@ -72,6 +74,8 @@ class Discord:
         self.public: dict[int, list[Place]] = {}
         self.private: dict[int, list[Place]] = {}
         self.members: dict[int, frozenset[int]] = {}
+        self.went: set[int] = set()
+        """Who is no member any more."""
         self.asked: list[tuple[int, int]] = []
         self.looked_up: list[int] = []
         self.threads_a_page = 2
@@ -90,6 +94,8 @@ class Discord:
         return {row(one) for page in self.messages.values() for one in page if one["content"]}
 
     async def rooms(self, guild: int) -> list[Room]:
+        if not self.is_here:
+            raise RefusedError(404)
         return list(self.rooms_there.values())
 
     async def page(self, channel: int, before: int) -> Sequence[dict[str, Any]]:
@@ -97,6 +103,8 @@ class Discord:
         await asyncio.sleep(0)
         if self.before_page is not None:
             await self.before_page(channel, before)
+        if not self.is_here:
+            raise RefusedError(403)
         if channel not in self.messages:
             raise RefusedError(404)
         older = [one for one in self.messages[channel] if int(one["id"]) < before]
@@ -115,9 +123,9 @@ class Discord:
         end = start + len(page)
         return Archived(page, str(end) if end < len(there) else "")
 
-    async def roles(self, guild: int, user: int) -> frozenset[int]:
+    async def roles(self, guild: int, user: int) -> frozenset[int] | None:
         self.looked_up.append(user)
-        return self.members.get(user, frozenset())
+        return None if user in self.went else self.members.get(user, frozenset())
 
 
 class Wall:
@@ -159,6 +167,8 @@ class Given:
     chosen: Sequence[str] = ()
     shown: Sequence[str] = ()
     hides: bool = True
+    answers: bool = True
+    """Whether its answer is one that the bot can edit later."""
     thought: int = 0
     refusals: list[str] = field(default_factory=list)
 
@@ -166,7 +176,7 @@ class Given:
         self.thought += 1
 
     async def answer(self, reply: Reply, *, hidden: bool = False) -> Posted | None:
-        return await self.wall.post(self.channel, reply)
+        return await self.wall.post(self.channel, reply) if self.answers else None
 
     async def refuse(self, why: str) -> None:
         self.refusals.append(why)

@@ -293,6 +293,7 @@ def test_a_bad_file_is_told_with_its_line_and_locks_nothing(tmp_path: Path, text
         assert await on.rows() == OLD
         assert "Old.json, line " in on.told()
         assert str(on.state) not in on.told()
+        assert "--" not in on.told()
         assert "the chain is what it was" in on.told()
 
     train(tmp_path, text, check, clean=clean)
@@ -313,6 +314,36 @@ def test_a_file_is_gone_on_with_after_a_stop(tmp_path: Path) -> None:
         await on.trainer.go_on()
         await on.over()
         assert len({one[3] for one in await on.rows()}) == 30_000
+
+    play(scene, tmp_path, Discord())
+    play(go_on, tmp_path, Discord())
+
+
+def test_a_file_that_was_learned_before_a_kill_takes_its_place_after_it(tmp_path: Path) -> None:
+    """The next start finds nothing left to learn in it, which does not say that there was nothing."""
+    text = json.dumps([{"message": f"some words {number}", "attachments": []} for number in range(50)])
+
+    async def scene(on: Stage) -> None:
+        async def no_merge(*_: object, **__: object) -> None:
+            merging.set()
+            await asyncio.sleep(60)
+
+        merging = asyncio.Event()
+        on.tenants.merge = no_merge  # type: ignore[method-assign]
+        await on.tenants.add(TENANT, [Message("the old chain", id="5", author="6", channel="7")])
+
+        async def then(url: str) -> None:
+            await on.train(file=Attached(1, "old.json", len(text), url))
+            await merging.wait()
+
+        await served(content(text), then)
+        assert await on.rows() == OLD
+
+    async def go_on(on: Stage) -> None:
+        await on.trainer.go_on()
+        await on.over()
+        assert {one[3] for one in await on.rows()} == {f"some words {number}" for number in range(50)}
+        assert "Learned: 50 messages" in on.told()
 
     play(scene, tmp_path, Discord())
     play(go_on, tmp_path, Discord())

@@ -97,7 +97,7 @@ def test_roles_of_members_and_of_who_is_none() -> None:
         guild = fake.world.guild
         talker = guild.member("talker")
         assert await history.roles(guild.id, talker.user.id) == {guild.role("talkers").id}
-        assert await history.roles(guild.id, 5) == frozenset()
+        assert await history.roles(guild.id, 5) is None
 
     play(scene)
 

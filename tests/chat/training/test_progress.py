@@ -1,5 +1,7 @@
 """What is shown of a training: percents by age, times, and embeds that Discord takes."""
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from chaffinch.chat.training.progress import (
     Outcome,
     Progress,
     duration,
+    fraction,
     fraction_of,
     fraction_of_all,
     result,
@@ -51,8 +54,22 @@ def test_all_channels_count_by_their_age() -> None:
 
 def test_the_time_left_is_that_of_this_start() -> None:
     progress = Progress(clean=True, cursors=[cursor(1, walked=50)], began_at=0.4, seconds=30)
-    assert seconds_left(progress) == pytest.approx(150)
-    assert seconds_left(msgspec.structs.replace(progress, began_at=0.5)) is None
+    assert seconds_left(progress, fraction(progress)) == pytest.approx(150)
+    assert seconds_left(msgspec.structs.replace(progress, began_at=0.5), fraction(progress)) is None
+
+
+def test_ten_thousand_threads_do_not_hold_the_bot_up() -> None:
+    """It is shown every five seconds, and nothing is answered meanwhile."""
+    rooms = [cursor(1 + room, done=True) for room in range(500)]
+    threads = [cursor(1000 + one, parent=1 + one % 500, done=one < 5000) for one in range(10_000)]
+    progress = Progress(clean=True, cursors=rooms + threads)
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        text = text_of(shown(progress))
+        took.append(time.perf_counter() - began)
+    assert "(10 of 20 threads)" in text
+    assert min(took) < 0.05
 
 
 def test_what_is_shown() -> None:

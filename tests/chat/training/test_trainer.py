@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,10 @@ from chaffinch.chain import Message, UnknownTenantError
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.payloads import EPOCH_MS
-from chaffinch.chat.training import patience, run
+from chaffinch.chat.training import patience, run, trainer
 from chaffinch.chat.training.source import Archived, FaultError, RefusedError
-from chaffinch.errors import InputError
-from tests.chat.training.guilds import GUILD, Discord, Stage, id_at, raw, row, stage
+from chaffinch.errors import InputError, RunError
+from tests.chat.training.guilds import GUILD, Discord, Given, Stage, id_at, raw, row, stage
 
 Scene = Callable[[Stage], Awaitable[None]]
 TENANT = tenant_of(GUILD)
@@ -604,3 +605,174 @@ def test_a_chain_anew_that_was_removed_meanwhile_is_made_from_the_start(tmp_path
 
     play(scene, tmp_path, discord)
     play(go_on, tmp_path, discord)
+
+
+def test_who_is_put_out_of_the_guild_passes_nothing_over(tmp_path: Path) -> None:
+    """Every channel is refused then as one is that may not be read: half a chain would take the old one's place."""
+    discord = two_channels()
+    old = Message("the old chain", id="5", author="6", channel="7")
+
+    async def leave(channel: int, before: int) -> None:
+        discord.is_here = before >= id_at(700)
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.tenants.add(TENANT, [old])
+        discord.before_page = leave
+        await on.train()
+        await on.over()
+        assert await on.rows() == {("5", "6", "7", old.text)}
+        assert on.wall.answers == []
+        await on.book.left(GUILD, 1)
+        await on.trainer.go_on()
+        assert on.trainer.progress(GUILD) is None
+        discord.before_page, discord.is_here = None, True
+        await on.book.joined(GUILD)
+        await on.trainer.go_on()
+        await on.over()
+        assert await on.rows() == discord.rows()
+
+    play(scene, tmp_path, discord)
+
+
+def test_who_was_out_by_their_role_and_went_stays_out(tmp_path: Path) -> None:
+    discord = two_channels()
+    discord.went = {9003, 9005}
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.book.set_settings(GUILD, GuildSettings(opt_out_role=77))
+        await on.book.set_out(GUILD, 9003, True, by_role=True)
+        await on.train()
+        await on.over()
+        assert await on.rows() == {one for one in discord.rows() if one[1] != "9003"}
+        assert on.book.out_by_role(GUILD) == {9003}
+
+    play(scene, tmp_path, discord)
+
+
+def test_half_a_character_stops_no_training(tmp_path: Path) -> None:
+    discord = two_channels()
+    discord.messages[10][3]["content"] = "half of it \ud83d is here"
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.train()
+        await on.over()
+        texts = {one[3] for one in await on.rows()}
+        assert "half of it \ufffd is here" in texts
+        assert len(texts) == 1000
+
+    play(scene, tmp_path, discord)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_clock_that_is_wrong_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """What was said in the last minutes was learned by the old chain, and is to be in the one made anew."""
+    discord = Discord()
+    now_ms = int(time.time() * 1000)
+    discord.add(10, range(100))
+    for number in range(100):
+        discord.messages[10][number]["id"] = str(now_ms - 5000 * (100 - number) - EPOCH_MS << 22)
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10)
+        on.wall.is_closed = True  # the bot may not post there: no message of its own tells the time
+        call = Given(on.wall)
+        call.answers = False
+        wrong = time.time() + 60 * minutes
+        monkeypatch.setattr(trainer.time, "time", lambda: wrong)
+        await on.trainer.start(call, clean=True)
+        monkeypatch.undo()
+        await on.over()
+        assert await on.rows() == discord.rows()
+
+    play(scene, tmp_path, discord)
+
+
+def test_the_result_is_posted_where_the_bot_may_write_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "SHOWN_SECONDS", 0.001)
+    discord = two_channels()
+    go = asyncio.Event()
+
+    async def wait(channel: int, before: int) -> None:
+        if before < id_at(700):
+            await go.wait()
+
+    discord.before_page = wait
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.train()
+        await asyncio.sleep(0.02)
+        on.wall.is_closed = True
+        await asyncio.sleep(0.1)
+        training = on.book.training(GUILD)
+        assert training is not None
+        assert training.channel == 42  # the next start shows it there, if it may
+        on.wall.is_closed = False
+        go.set()
+        await on.over()
+        assert "It is done." in on.told()
+
+    play(scene, tmp_path, discord)
+
+
+def test_where_it_is_shown_is_not_noted_of_a_training_that_ends_just_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be there again, and the next start would go on with it."""
+    monkeypatch.setattr(run, "SHOWN_SECONDS", 0.001)
+    discord = two_channels()
+
+    async def wait(channel: int, before: int) -> None:
+        await asyncio.sleep(60)
+
+    async def scene(on: Stage) -> None:
+        ending, posting = asyncio.Event(), asyncio.Event()
+        end, post = on.book.end_training, on.wall.post
+
+        async def end_training(guild: int) -> None:
+            ending.set()
+            await end(guild)
+
+        async def slow_post(*given: Any) -> Any:
+            posting.set()
+            await ending.wait()
+            return await post(*given)
+
+        await on.listen(10, 11)
+        discord.before_page = wait
+        await on.train()
+        monkeypatch.setattr(on.book, "end_training", end_training)
+        monkeypatch.setattr(on.wall, "post", slow_post)
+        on.wall.gone = {1}
+        await posting.wait()
+        await on.trainer.cancel(GUILD)
+        await on.over()
+        assert on.book.training(GUILD) is None
+
+    play(scene, tmp_path, discord)
+
+
+def test_what_it_waits_for_names_no_path_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    discord = two_channels()
+
+    async def scene(on: Stage) -> None:
+        async def full(*_: object, **__: object) -> None:
+            raise RunError(f"{on.state}/chains/x cannot grow, the disk is full: free room")
+
+        await on.listen(10, 11)
+        add = on.tenants.add
+        monkeypatch.setattr(on.tenants, "add", full)
+        await on.train()
+        while not (on.trainer.progress(GUILD) or pytest.fail("it is over")).waiting:
+            await asyncio.sleep(0.001)
+        said = on.trainer.progress(GUILD)
+        assert said is not None
+        assert said.waiting == {0: "chains/x cannot grow, the disk is full: free room"}
+        monkeypatch.setattr(on.tenants, "add", add)
+        await on.over()
+        assert await on.rows() == discord.rows()
+
+    play(scene, tmp_path, discord)

@@ -288,3 +288,20 @@ def test_private_threads_that_the_bot_may_see(tmp_path: Path) -> None:
             assert {str(one.channel(name).id) for name in ("whispers", "old whispers")} <= channels
 
     run(test)
+
+
+def test_put_out_of_the_guild_meanwhile_it_goes_on_when_it_is_asked_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await listen(one)
+            await one.teach()
+            before, guild = await rows(one, tmp_path, "before"), one.world.guild
+            fault = one.fake.faults.add(PAGES, act=lambda: one.fake.kick_bot(guild), after=3, times=1)
+            await one.asked("moderator", "train")
+            await one.fake.wait_for(lambda: fault.met and one.bot.trainer.progress(guild.id) is None)
+            assert await rows(one, tmp_path, "away") == before
+            one.fake.invite_bot(guild)
+            assert "It is done." in text_of(await result(one))
+            assert await rows(one, tmp_path) >= expected(one)  # asked back it may see what it did not before
+
+    run(test)

@@ -32,11 +32,12 @@ class Authors:
                 self._known.clear()
             if role and not self._known.get(user):
                 roles = await self._roles(user, told)
-                await self._learner.roles_seen(self._guild, user, roles)
+                if roles is not None:  # else they went, and what they had last stands
+                    await self._learner.roles_seen(self._guild, user, roles)
             self._known.put(user, True)
 
-    async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int]:
+    async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int] | None:
         try:
             return await patiently(lambda: self._history.roles(self._guild, user), told)
         except RefusedError:
-            return frozenset()
+            return None

@@ -18,6 +18,8 @@ class Board:
     def __init__(self, poster: Poster, where: Posted) -> None:
         self.where = where
         """Message 0: there is none yet, or it is gone; channel 0: nowhere to show anything."""
+        self._home = where.channel
+        """Where the result is tried to be posted, whatever became of the rest: it may be writable again by then."""
         self._poster = poster
         self._shown: Reply | None = None
 
@@ -34,12 +36,12 @@ class Board:
         """What it said last, and the result as a reply to it; alone, where the message is gone."""
         if self.where.channel and self.where.message:
             await self._edited(last)
-        if self.where.channel:
+        if self._home:
             answered = self.where if self.where.message else None
             try:
-                await self._poster.post(self.where.channel, result, answered)
+                await self._poster.post(self._home, result, answered)
             except PostingError as error:
-                log.warning("bot.result_not_posted channel=%d error=%s", self.where.channel, error)
+                log.warning("bot.result_not_posted channel=%d error=%s", self._home, error)
 
     async def _edited(self, reply: Reply) -> bool:
         try:

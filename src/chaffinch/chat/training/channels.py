@@ -24,11 +24,8 @@ class Finding:
         """Channels whose archived threads Discord does not tell, and the status that it answered."""
 
     async def rooms(self) -> dict[int, Room]:
-        """The guild's channels by id; none if Discord does not tell, which then refuses their messages too."""
-        try:
-            rooms = await patiently(lambda: self._history.rooms(self._guild), self._told)
-        except RefusedError:
-            return {}
+        """The guild's channels by id. Raises `RefusedError` where the bot is not in the guild."""
+        rooms = await patiently(lambda: self._history.rooms(self._guild), self._told)
         return {room.id: room for room in rooms}
 
     async def threads(self, parents: Sequence[int]) -> list[Place]:

@@ -66,14 +66,14 @@ class DiscordHistory:
         threads = said.get("threads", ())
         return Archived(tuple(map(_thread, threads)), _next(threads, path) if said.get("has_more") else "")
 
-    async def roles(self, guild: int, user: int) -> frozenset[int]:
-        """A member's roles; none of who is no member."""
+    async def roles(self, guild: int, user: int) -> frozenset[int] | None:
+        """A member's roles; None of who is no member."""
         try:
             said = await self._get(dict, "/guilds/{guild_id}/members/{member_id}", guild_id=guild, member_id=user)
         except RefusedError as error:
             if error.reason != "404":
                 raise
-            return frozenset()
+            return None
         return frozenset(map(int, said.get("roles", ())))
 
     async def _get(self, kind: type, path: str, asked: Mapping[str, str | int] | None = None, /, **places: int) -> Any:

@@ -39,9 +39,12 @@ class Import:
         except asyncio.CancelledError:
             self._ends = True  # the thread that reads it hears of that by its next report
             raise
+        earlier = 0
+        if trained.resumed and self.training.clean:
+            earlier = await patiently(self._held, self._told) - trained.added.learned
         forgotten = await patiently(self._forget, self._told)
         self._parts.measures.trained(self.training.guild, trained.added.learned)
-        return trained.added + Added(learned=-forgotten)
+        return trained.added + Added(learned=earlier - forgotten)
 
     def _told(self, reason: str) -> None:
         self.waiting = reason
@@ -64,6 +67,11 @@ class Import:
             raise InputError(_without(str(error), self.path, self.name)) from None
         except ChaffinchError as error:
             raise FaultError(str(error)) from None
+
+    async def _held(self) -> int:
+        """Messages of the chain anew, most of which an earlier start learned: nobody else has counted them."""
+        with chain_faults():
+            return (await self._parts.tenants.stats(self._tenant, anew=True, wait=True)).messages
 
     def _report(self, records: int, read: int, length: int | None) -> bool:
         """On a thread of the pool."""
@@ -104,7 +112,8 @@ class Import:
 
 
 def _without(sentence: str, path: Path, name: str) -> str:
-    """Where the file is kept says nothing to who attached it."""
+    """Where the file is kept says nothing to who attached it, nor does an option of the command line."""
+    sentence = sentence.replace(" (--skip-bad passes over such records)", "")
     for known in (str(path.resolve()), str(path), path.name):
         sentence = sentence.replace(known, name)
     return sentence

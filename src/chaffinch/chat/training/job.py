@@ -35,6 +35,10 @@ class LeftError(Exception):
     """The guild was left, and all that is known of it is deleted."""
 
 
+class AwayError(Exception):
+    """The bot is not in the guild any more. It may be asked back, and the training is gone on with then."""
+
+
 class Page(msgspec.Struct, frozen=True):
     """What a walker brings, and the flight that it was fetched under."""
 
@@ -108,7 +112,7 @@ class Job:
         """A cursor for every channel and thread. The channels are those that were listened to at the start."""
         guild, newest = self.training.guild, self.training.newest
         finding = Finding(self._history, guild, newest, self._at_once, self._told(0))
-        rooms = await finding.rooms()
+        rooms = await self._rooms(finding)
         if not self.cursors:
             listened = [channel.id for channel in self._book.channels(guild) if channel.listens]
             found = [rooms.get(channel) or Room(channel, str(channel)) for channel in listened]
@@ -116,13 +120,18 @@ class Job:
             await patiently(lambda: self._note(new), self._told(0))
         parents = [cursor.channel for cursor in self.cursors.values() if cursor.channel == cursor.parent]
         threads = [place for place in await finding.threads(parents) if place.id not in self.cursors]
-        for place in threads:
-            await patiently(lambda: self._note_thread(place), self._told(0))  # noqa: B023 - awaited here
         await patiently(lambda: self._note([cursor_of(place, newest) for place in threads]), self._told(0))
         self._unlisted = finding.refused
         forums = [one for one in self.cursors.values() if one.channel in self._unlisted and _is_forum(rooms, one)]
         told = [msgspec.structs.replace(one, failed=self._unlisted[one.channel]) for one in forums]
         await patiently(lambda: self._note(told), self._told(0))
+
+    async def _rooms(self, finding: Finding) -> dict[int, Room]:
+        """Raises `AwayError` where they are refused, as they are to nobody who is in the guild."""
+        try:
+            return await finding.rooms()
+        except RefusedError:
+            raise AwayError from None
 
     async def _note(self, cursors: list[Cursor]) -> None:
         """On the disk first. Not of a guild that was left and deleted meanwhile: nothing of it may be written again."""
@@ -133,10 +142,6 @@ class Job:
                     raise LeftError
                 await self._book.set_cursors(guild, cursors)
         self.cursors.update({cursor.channel: cursor for cursor in cursors})
-
-    async def _note_thread(self, place: Place) -> None:
-        with chain_faults():
-            await self._book.note_thread(self.training.guild, place.id, place.parent)
 
     # Walking --------------------------------------------------------------------------------------------------------
 
@@ -159,6 +164,8 @@ class Job:
                 try:
                     read = await patiently(lambda: self._read(cursor), told)  # noqa: B023 - awaited here
                 except RefusedError as error:
+                    # Who was put out of the guild gets the same answer for each channel: none of them is passed over.
+                    await self._rooms(Finding(self._history, self.training.guild, 0, 1, told))
                     read = Read(msgspec.structs.replace(cursor, failed=error.reason))
             await self._pages.put(Page(read, boarding))
             cursor = read.cursor

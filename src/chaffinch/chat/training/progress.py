@@ -79,10 +79,15 @@ def fraction_of(cursor: Cursor) -> float:
 
 def fraction_of_all(cursors: Sequence[Cursor]) -> float:
     """The same of all: each counts by its age."""
-    spans = [max(1, cursor.newest_ms - cursor.oldest_ms) for cursor in cursors]
-    if not spans:
-        return 0.0
-    return sum(span * fraction_of(cursor) for span, cursor in zip(spans, cursors, strict=True)) / sum(spans)
+    walked, spans = 0.0, 0
+    for cursor in cursors:
+        span = max(1, cursor.newest_ms - cursor.oldest_ms)
+        spans += span
+        if cursor.done or cursor.failed:
+            walked += span
+        elif cursor.newest_ms != created_ms(cursor.before):  # most of thousands of threads are done, or not begun
+            walked += span * fraction_of(cursor)
+    return walked / spans if spans else 0.0
 
 
 def fraction(progress: Progress) -> float:
@@ -90,9 +95,8 @@ def fraction(progress: Progress) -> float:
     return progress.file_fraction if progress.file else fraction_of_all(progress.cursors)
 
 
-def seconds_left(progress: Progress) -> float | None:
-    """At the pace of this start; None as long as that says nothing."""
-    done = fraction(progress)
+def seconds_left(progress: Progress, done: float) -> float | None:
+    """At the pace of this start, with that fraction `done`; None as long as that says nothing."""
     walked = done - progress.began_at
     if walked < 0.001 or progress.seconds < 1:
         return None
@@ -109,7 +113,7 @@ def shown(progress: Progress) -> Reply:
     fields = [Field("Learned", _count(progress.learned, "message"), inline=True)]
     if progress.rate:
         fields.append(Field("Pace", f"{progress.rate:,.0f} a second", inline=True))
-    left = seconds_left(progress)
+    left = seconds_left(progress, done)
     if left is not None and not progress.place:
         fields.append(Field("Time left", duration(left), inline=True))
     fields += _channels(progress)
@@ -124,10 +128,11 @@ def told(progress: Progress) -> str:
     """The same in a sentence, for who asks for a second training."""
     if progress.place:
         return f"A training waits for its turn here already: {_count(progress.place, 'training')} before it."
-    left = seconds_left(progress)
+    done = fraction(progress)
+    left = seconds_left(progress, done)
     rest = "" if left is None else f", about {duration(left)} left"
     return (
-        f"A training runs here already: {fraction(progress):.0%} done, "
+        f"A training runs here already: {done:.0%} done, "
         f"{_count(progress.learned, 'message')} learned{rest}. Wait for it, or press Stop on its message."
     )
 
@@ -188,20 +193,27 @@ def _goal(clean: bool, file: str) -> str:
 def _channels(progress: Progress) -> list[Field]:
     """Channels, each with how many of its threads are done."""
     done, current, passed = [], [], []
+    threads = _threads(progress.cursors)
     for cursor in progress.cursors:
         if cursor.failed:
             passed.append(_passed(cursor))
         elif cursor.channel in progress.reading:
             current.append(f"{_named(cursor)}: {fraction_of(cursor):.0%}")
         elif cursor.done and cursor.channel == cursor.parent:
-            done.append(_named(cursor) + _threads(cursor.channel, progress.cursors))
+            finished, all_of_them = threads.get(cursor.channel, (0, 0))
+            done.append(_named(cursor) + (f" ({finished} of {_count(all_of_them, 'thread')})" if all_of_them else ""))
     lists = (("Reading", current), ("Completed", done), ("Passed over", passed))
     return [Field(name, _lines(lines)) for name, lines in lists if lines]
 
 
-def _threads(channel: int, cursors: Sequence[Cursor]) -> str:
-    threads = [cursor for cursor in cursors if cursor.parent == channel != cursor.channel]
-    return f" ({sum(map(is_finished, threads))} of {_count(len(threads), 'thread')})" if threads else ""
+def _threads(cursors: Sequence[Cursor]) -> dict[int, tuple[int, int]]:
+    """How many of each channel's threads are finished, and how many there are: in one pass, of thousands of them."""
+    threads: dict[int, tuple[int, int]] = {}
+    for cursor in cursors:
+        if cursor.channel != cursor.parent:
+            finished, count = threads.get(cursor.parent, (0, 0))
+            threads[cursor.parent] = (finished + is_finished(cursor), count + 1)
+    return threads
 
 
 def _passed(cursor: Cursor) -> str:

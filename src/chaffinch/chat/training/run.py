@@ -18,7 +18,7 @@ from chaffinch.chat.names import tenant_of
 from chaffinch.chat.training import progress
 from chaffinch.chat.training.board import Board
 from chaffinch.chat.training.importing import Import
-from chaffinch.chat.training.job import Job, LeftError
+from chaffinch.chat.training.job import AwayError, Job, LeftError
 from chaffinch.chat.training.parts import Parts
 from chaffinch.chat.training.patience import chain_faults, patiently
 from chaffinch.chat.training.progress import Outcome, Progress
@@ -65,7 +65,10 @@ class Run:
         self._paces: deque[tuple[float, int]] = deque(maxlen=int(PACE_SECONDS / SHOWN_SECONDS))
 
     async def go(self) -> None:
-        """Carry the training out, show it meanwhile, and say what it came to. Cancelled, it can be gone on with."""
+        """Carry the training out, show it meanwhile, and say what it came to.
+
+        Cancelled, it can be gone on with; so it can where the bot is not in the guild any more.
+        """
         guild, over = self.training.guild, asyncio.Event()
         self._work = asyncio.create_task(self._carry_out(), name=f"train guild {guild}")
         showing = asyncio.create_task(self._show(over), name=f"show the training of guild {guild}")
@@ -76,6 +79,9 @@ class Run:
                 if not self._is_cancelled:
                     raise
                 outcome = await self._thrown_away(Outcome(self.training.clean, cancelled=True))
+            except AwayError:
+                log.warning("a training waits until the bot is in the guild again: guild=%d", self.training.guild)
+                return
             over.set()  # an edit on its way is not cancelled: that would hold back the next ones, see `history`
             await asyncio.wait((showing,), timeout=EDIT_SECONDS)
         finally:
@@ -111,7 +117,7 @@ class Run:
                 file=self._import.name,
                 file_fraction=self._import.fraction,
                 learned=self._import.records,
-                waiting={0: self._import.waiting} if self._import.waiting else {},
+                waiting={0: self._shown(self._import.waiting)} if self._import.waiting else {},
             )
         cursors = list(self._job.cursors.values())
         return msgspec.structs.replace(
@@ -119,8 +125,12 @@ class Run:
             cursors=cursors,
             learned=sum(cursor.learned for cursor in cursors),
             reading=frozenset(self._job.reading),
-            waiting=dict(self._job.waiting),
+            waiting={channel: self._shown(reason) for channel, reason in self._job.waiting.items()},
         )
+
+    def _shown(self, reason: str) -> str:
+        """Where on this machine the bot keeps things is nothing for a channel of a guild."""
+        return reason.replace(f"{self._parts.tenants.state}/", "")
 
     # Carrying out ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +143,8 @@ class Run:
                 error = _first(group)
                 if isinstance(error, LeftError):
                     return self._came_to(Added())
+                if isinstance(error, AwayError):
+                    raise error from None
                 if self._is_ending:  # a task that failed at the same moment does not undo that
                     raise asyncio.CancelledError from None
                 name = log_fault(log, "bot.training_failed", error, guild=self.training.guild)
@@ -219,8 +231,7 @@ class Run:
         async def ended() -> None:
             with chain_faults():
                 async with self._parts.book.turn(self.training.guild):
-                    if self._parts.book.training(self.training.guild) is not None:
-                        await self._parts.book.end_training(self.training.guild)
+                    await self._end_in_book()
                     if self.training.clean:
                         await self._parts.tenants.abandon(self._tenant)
 
@@ -230,15 +241,22 @@ class Run:
     async def _end(self) -> None:
         async def ended() -> None:
             with chain_faults():
-                if self._parts.book.training(self.training.guild) is not None:
-                    await self._parts.book.end_training(self.training.guild)
+                await self._end_in_book()
 
         await patiently(ended, self._waits)
         if self._import is not None:
             await asyncio.to_thread(self._import.path.unlink, missing_ok=True)
 
-    async def _note(self, **changes: object) -> None:
+    async def _end_in_book(self) -> None:
         async with self._noting:
+            if self._parts.book.training(self.training.guild) is not None:
+                await self._parts.book.end_training(self.training.guild)
+
+    async def _note(self, **changes: object) -> None:
+        """Nothing of a training that was ended meanwhile: the next start would go on with it."""
+        async with self._noting:
+            if self._parts.book.training(self.training.guild) is None:
+                return
             changed = msgspec.structs.replace(self.training, **changes)
             await self._parts.book.set_training(changed)
             self.training = changed
@@ -247,7 +265,10 @@ class Run:
 
     async def _show(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            await self._show_now()
+            try:
+                await self._show_now()
+            except Exception as error:  # noqa: BLE001 - the boundary of what is shown: a full disk, for one
+                log_fault(log, "bot.training_not_shown", error, guild=self.training.guild)
             is_old = time.time() - self.training.started_ms / 1000 > OLD_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), SHOWN_SECONDS_OLD if is_old else SHOWN_SECONDS)
@@ -259,8 +280,8 @@ class Run:
         pace = (learned - before) / (at - then) if at > then else 0.0
         stood = self.board.where
         await self.board.show(progress.shown(msgspec.structs.replace(now, rate=pace)))
-        if self.board.where != stood and self._parts.book.training(self.training.guild) is not None:
-            await self._note(channel=self.board.where.channel, message=self.board.where.message)
+        if self.board.where.message and self.board.where != stood:
+            await self._note(message=self.board.where.message)
 
     async def _tell(self, outcome: Outcome) -> None:
         last = msgspec.structs.replace(progress.shown(self.progress()), buttons=())

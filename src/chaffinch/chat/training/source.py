@@ -67,6 +67,6 @@ class History(Protocol):
         """A channel's archived threads: the public ones, or the private ones that the bot may see."""
         ...
 
-    async def roles(self, guild: int, user: int) -> frozenset[int]:
-        """A member's roles; none of who is no member."""
+    async def roles(self, guild: int, user: int) -> frozenset[int] | None:
+        """A member's roles; None of who is no member."""
         ...

@@ -35,6 +35,11 @@ OVERLAP_MS: Final = 60_000
 was known, is missing in a chain made anew otherwise. What is learned twice is a duplicate by its id.
 """
 
+UNSEEN_MS: Final = 86_400_000
+"""The same where the command was answered by nothing that has an id of Discord's: then this machine's clock alone says
+what is newest, and it may be behind.
+"""
+
 STOP_SECONDS: Final = 0.9
 """How long a shutdown waits for what is being written."""
 
@@ -86,13 +91,16 @@ class Trainer:
             self._beginning.discard(guild)
 
     async def go_on(self) -> None:
-        """Go on with every training that was begun and is not over: once the client is ready, each time."""
+        """Go on with every training that was begun and is not over, of the guilds that the bot is in.
+
+        To be called once the client is ready, and when the bot comes back to a guild.
+        """
         if not self._is_tidy:
             self._is_tidy = True
             await self._tidy()
         known = [self._parts.book.training(guild) for guild in self._parts.book.guilds()]
         for training in sorted((one for one in known if one is not None), key=lambda one: one.started_ms):
-            if training.guild not in self._runs:
+            if training.guild not in self._runs and self._parts.book.left_at(training.guild) is None:
                 self._spawn(training, "")
 
     def progress(self, guild: int) -> progress.Progress | None:
@@ -126,14 +134,14 @@ class Trainer:
         first = progress.shown(progress.Progress(clean, file=file.name if file else ""))
         try:
             posted = await call.answer(first) or await self._posted(call.channel, first)
-            now_ms = int(time.time() * 1000)
+            now_ms, overlap_ms = int(time.time() * 1000), OVERLAP_MS if posted.message else UNSEEN_MS
             training = Training(
                 guild=guild,
                 clean=clean,
                 started_ms=now_ms,
                 channel=posted.channel,
                 message=posted.message,
-                newest=max(now_ms - EPOCH_MS << 22, posted.message) + (OVERLAP_MS << 22),
+                newest=max(now_ms - EPOCH_MS << 22, posted.message) + (overlap_ms << 22),
                 file=name,
                 state="reading",
             )
