@@ -38,6 +38,19 @@ class Merged(msgspec.Struct, frozen=True):
     token: Token | None
 
 
+def merged(config: Config, file: str | None, *, only: str = "") -> Merged:
+    """Our configuration with those of the environment and of `file`, where one is named, below it.
+
+    With `only`, nothing but what is ours under that path is taken and spoken of. Raises `InputError` as they do.
+    """
+    reads = [of_environment(configuration.environment())]
+    if file is not None:
+        reads.append(of_file(Path(file)))
+    if only:
+        reads = [Read({path: pair for path, pair in read.values.items() if path.startswith(only)}) for read in reads]
+    return below(config, reads)
+
+
 def of_environment(environ: Mapping[str, str]) -> Read:
     """What the variables say, but for the token, which is looked for with ours. An empty one is as good as none.
 
