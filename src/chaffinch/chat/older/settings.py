@@ -61,12 +61,13 @@ def of_environment(environ: Mapping[str, str]) -> Read:
 
 
 def of_file(path: Path) -> Read:
-    """What the JSON or JSON5 file says. Raises `InputError` for one that cannot be read, for a value that cannot be,
-    and for a token that others can read.
+    """What the JSON or JSON5 file says; null and an empty text are as good as none.
+
+    Raises `InputError` for one that cannot be read, for a value that cannot be, and for a token that others can read.
     """
     found = _members(path)
     rows = {key: one for one in SETTINGS for key in one.keys}
-    given = [(rows[key], key, value) for key, value in found.items() if key in rows and value is not None]
+    given = [(rows[key], key, value) for key, value in found.items() if key in rows and value not in (None, "")]
     where = f"{path}: "
     read = _read(((one, key, value) for one, key, value in given if key != TOKEN), where)
     unknown = [f"{where}{key} is no setting of those bots, and sets nothing" for key in found if key not in rows]

@@ -61,8 +61,20 @@ SETTINGS: Final = (
         values.level,
     ),
     Older("STATE_SIZE", ("stateSize",), "chain.order", "from 1 to 4; other values are refused", values.order),
-    Older("MAX_TRIES", ("maxTries",), "bot.max_tries", "the same", values.whole),
-    Older("MIN_SCORE", ("minScore",), "bot.min_score", "the same", values.whole),
+    Older(
+        "MAX_TRIES",
+        ("maxTries",),
+        "bot.max_tries",
+        "the same, for each [step](bot-talking.md#what-it-says) of an answer",
+        values.whole,
+    ),
+    Older(
+        "MIN_SCORE",
+        ("minScore",),
+        "bot.min_score",
+        "the same; where nothing reaches it the freest that there is is said, and no error",
+        values.whole,
+    ),
     Older("WORKER_POOL_SIZE", ("workerPoolSize",), "chain.threads", "the same", values.whole),
     Older("CHAIN_CACHE_MEMORY_LIMIT", ("chainCacheMemoryLimit",), "chain.memory", "megabytes", values.mebibytes),
     Older(
@@ -101,8 +113,8 @@ SETTINGS: Final = (
         "RANDOM_RESPONSE_CHANCE",
         ("randomResponseChance",),
         "",
-        "`/autorespond add` with a chance, for each channel",
-        values.replaced("give channels a chance with /autorespond add"),
+        "`/autorespond add`, then `/autorespond chance`, for each channel",
+        values.replaced("add channels with /autorespond add, and give each a chance with /autorespond chance"),
     ),
     Older(
         "BANNED_WORDS",
