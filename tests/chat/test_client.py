@@ -359,6 +359,19 @@ def test_a_guild_for_development_has_them_alone(tmp_path: Path) -> None:
     run(test)
 
 
+def test_the_guild_for_development_before_has_them_no_more(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = World.many(2)
+        first, second = world.guilds
+        async with Fake(world) as fake:
+            for number, guild in enumerate((first, second)):
+                async with connected(tmp_path / str(number), settings=BotSettings(dev_guild=guild), fake=fake) as one:
+                    assert len(fake.commands.by_guild[guild]) == len(one.bot.table.commands)
+            assert fake.commands.by_guild[first] == []
+
+    run(test)
+
+
 def test_every_command_is_taken_by_discord_as_it_is(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:

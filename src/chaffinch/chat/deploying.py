@@ -19,7 +19,7 @@ async def deploy(http: HTTPClient, application: int, table: Table, guilds: Itera
     if dev_guild:
         changed, deleted = await _make_equal(http, application, dev_guild, wanted)
         deleted += (await _make_equal(http, application, 0, []))[1]
-        cleared = 0
+        cleared = await _clear(http, application, [guild for guild in guilds if guild != dev_guild])
     else:
         changed, deleted = await _make_equal(http, application, 0, wanted)
         cleared = await _clear(http, application, guilds)

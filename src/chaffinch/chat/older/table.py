@@ -51,7 +51,13 @@ SETTINGS: Final = (
         values.ids,
     ),
     Older("RESPONSE_CHANNEL_IDS", ("responseChannelIds",), "bot.response_channels", "the same", values.ids),
-    Older("DEV_GUILD_ID", ("devGuildId",), "bot.dev_guild", "the same", values.one_id),
+    Older(
+        "DEV_GUILD_ID",
+        ("devGuildId",),
+        "bot.dev_guild",
+        "the same; while it is set no other guild has slash commands",
+        values.one_id,
+    ),
     Older("TZ", ("timezone",), "bot.timezone", "the same, where it is a name of the time zone database", values.zone),
     Older(
         "LOG_LEVEL",
