@@ -382,6 +382,29 @@ def test_every_command_is_taken_by_discord_as_it_is(tmp_path: Path) -> None:
     assert {"mark", "listen", "settings", "train", "privacy", "help"} == set(MODULES)
 
 
+def test_it_is_shown_what_it_listens_to(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path, settings=BotSettings(min_score=0, activity="the reeds")) as one:
+            (identified,) = one.fake.gateway.identified
+            assert [shown["name"] for shown in identified["presence"]["activities"]] == ["the reeds"]
+
+    run(test)
+
+
+def test_what_somebody_writes_to_it_alone_is_neither_answered_nor_learned(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await one.teach()
+            alone = one.world.conversation(one.member("admin").user)
+            for text in ("!mark", "!mark train", f"<@{one.world.bot.id}> hello", "something said to it alone"):
+                one.fake.say(one.member("admin").user, alone, text)
+            await one.settled()
+            assert one.fake.posted(alone) == []
+            assert one.counted("bot_learned") == one.counted("bot_events_failed") == 0
+
+    run(test)
+
+
 # Guilds ---------------------------------------------------------------------------------------------------------------
 
 
