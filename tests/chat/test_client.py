@@ -386,7 +386,7 @@ def test_it_is_shown_what_it_listens_to(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path, settings=BotSettings(min_score=0, activity="the reeds")) as one:
             (identified,) = one.fake.gateway.identified
-            assert [shown["name"] for shown in identified["presence"]["activities"]] == ["the reeds"]
+            assert [shown["name"] for shown in [identified["presence"]["game"]]] == ["the reeds"]
 
     run(test)
 
