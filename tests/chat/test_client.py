@@ -193,7 +193,7 @@ def test_a_wrong_command_is_explained(tmp_path: Path) -> None:
         async with connected(tmp_path) as one:
             assert "followed by one of" in (await one.told("moderator", "!mark listen")).content
             assert "needs `channel-1`" in (await one.told("moderator", "!mark listen add")).content
-            assert one.counted("bot_commands", command="listen", outcome="refused") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="listen", outcome="refused") == 1)
 
     run(test)
 
@@ -267,7 +267,7 @@ def test_a_fault_of_ours_is_told_with_the_id_that_it_has_in_the_log(
             assert "error=KeyError" in caplog.text
             assert "in say" in caplog.text
             assert "what somebody wrote" not in caplog.text
-            assert one.counted("bot_commands", command="mark", outcome="failed") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="mark", outcome="failed") == 1)
             assert (await one.asked("member", "help")).embeds
 
     run(test)

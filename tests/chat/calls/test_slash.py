@@ -73,7 +73,7 @@ def test_a_refusal_is_hidden_and_leaves_nothing(tmp_path: Path, announced: bool 
             assert answer.is_ephemeral
             assert answer.content == "This cannot be."
             assert not one.fake.posted(asked.channel)
-            assert one.counted("bot_commands", command="help", outcome="refused") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="help", outcome="refused") == 1)
 
     run(test)
 

@@ -26,8 +26,8 @@ def test_it_says_something_new_in_place_of_what_was_announced(tmp_path: Path) ->
             assert answer.content
             assert answer.content not in CORPUS
             assert answer.allowed_mentions == {"parse": [], "replied_user": False}
-            assert one.counted("bot_answers", cause="command") == 1
-            assert one.counted("bot_commands", command="mark", outcome="done") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_answers", cause="command") == 1)
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="mark", outcome="done") == 1)
 
     run(test)
 
@@ -69,7 +69,7 @@ def test_where_nothing_was_learned_the_caller_alone_is_told(tmp_path: Path) -> N
             assert answer.is_ephemeral
             assert answer.content.endswith(".")
             assert not one.fake.posted(one.channel("general"))
-            assert one.counted("bot_commands", command="mark", outcome="refused") == 1
+            await one.fake.wait_for(lambda: one.counted("bot_commands", command="mark", outcome="refused") == 1)
 
     run(test)
 
