@@ -102,12 +102,13 @@ def order_of(state: Path) -> int:
 
 def test_the_chain_has_the_state_size_of_the_older_bot_unless_ours_says(tmp_path: Path) -> None:
     path, file = database(tmp_path / "db.sqlite3", ROWS), tmp_path / "config.json"
-    file.write_text("{stateSize: 3, activity: 'chess', surprise: 1}")
+    file.write_text("{stateSize: 3, activity: 'chess', surprise: 1, token: 'x', logLevel: 'what'}")
+    file.chmod(0o644)  # the token is not looked at
     named = ("--guild", ONE, "--older-settings", file, "--state")
     said = run(path, *named, tmp_path / "by-file")
     assert order_of(tmp_path / "by-file") == 3
     assert said.stderr.splitlines() == ["taken from an older bot: chain.order (stateSize)"]
-    run(path, "--guild", ONE, "--state", tmp_path / "by-variable", STATE_SIZE="1")
+    run(path, "--guild", ONE, "--state", tmp_path / "by-variable", STATE_SIZE="1", LOG_LEVEL="notice")
     assert order_of(tmp_path / "by-variable") == 1
     ours = run(path, *named, tmp_path / "ours", CHAFFINCH_CHAIN_ORDER="4")
     assert order_of(tmp_path / "ours") == 4
