@@ -1,14 +1,18 @@
 """What went wrong with the bots that it replaces does not with this one, where no other file shows that."""
 
 import time
+import tomllib
 from pathlib import Path
+
+import msgspec
 
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.names import directory_of
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.names import tenant_of
-from chaffinch.config import CandidateSettings, ChainSettings
-from tests.chat.connected import connected, run
+from chaffinch.config import CandidateSettings, Config
+from tests.chat.connected import Connected, connected, run
+from tests.chat.discord.fake import Fake
 from tests.chat.discord.places import Guild
 from tests.chat.discord.world import World
 from tests.chat.running import bot, discord, until
@@ -66,18 +70,31 @@ def test_of_two_servers_that_talk_at_once_nothing_of_one_comes_out_in_the_other(
 
 
 def test_a_server_that_is_named_tries_the_candidate_alone(tmp_path: Path) -> None:
+    """Its next clean training makes the chain as the candidate says, as the guide has it."""
     world = World.many(2)
     here, there = world.guilds.values()
-    candidate = CandidateSettings(tenants=(tenant_of(here.id),), order=3)
+    said = (Path(__file__).parents[2] / "docs" / "bot.md").read_text().split("```toml\n")[1].split("```")[0]
+    read = tomllib.loads(said.replace("82684276755136512", str(here.id)))
+    settings = msgspec.convert(read, Config).chain
+    assert settings.candidate == CandidateSettings(tenants=(tenant_of(here.id),), order=3)
+
+    async def orders(one: Connected) -> list[int]:
+        return [(await one.tenants.stats(tenant_of(guild.id))).options.order for guild in (here, there)]
 
     async def test() -> None:
-        async with connected(tmp_path, world, chain=ChainSettings(candidate=candidate)) as one:
-            for guild in (here, there):
-                await one.book.set_channels(guild.id, [Channel(guild.channel("general").id, listens=True)])
-                one.fake.say(guild.member("member"), guild.channel("general"), "the finch sings at dawn over the hill")
-            await one.fake.wait_for(lambda: one.counted("bot_learned") == 2)
-            orders = {guild.id: (await one.tenants.stats(tenant_of(guild.id))).options.order for guild in (here, there)}
-            assert orders == {here.id: 3, there.id: 2}
+        async with Fake(world) as fake:
+            async with connected(tmp_path, fake=fake) as one:
+                for guild in (here, there):
+                    await one.book.set_channels(guild.id, [Channel(guild.channel("general").id, listens=True)])
+                    fake.say(guild.member("member"), guild.channel("general"), "the finch sings over the hill")
+                await fake.wait_for(lambda: one.counted("bot_learned") == 2)
+                assert await orders(one) == [2, 2]
+            async with connected(tmp_path, fake=fake, chain=settings) as one:
+                for guild in (here, there):
+                    fake.slash(guild.member("moderator"), guild.channel("talk"), "train")
+                    await fake.wait_for(lambda guild=guild: one.book.training(guild.id))  # type: ignore[misc]
+                await fake.wait_for(lambda: not any(one.book.training(guild.id) for guild in (here, there)))
+                assert await orders(one) == [3, 2]
 
     run(test)
 
