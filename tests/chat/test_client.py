@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 
 from chaffinch.chat import client as clients
@@ -357,6 +358,19 @@ def test_a_guild_for_development_has_them_alone(tmp_path: Path) -> None:
                 assert (await one.asked("member", "help")).embeds
 
     run(test)
+
+
+def test_a_guild_for_development_that_the_bot_is_not_in_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            with pytest.raises(discord.Forbidden):
+                await deploy(one.client.http, one.bot.application_id, one.bot.table, [one.world.guild.id], 4711)
+            assert one.fake.commands.by_guild[0], "what all have stays"
+
+    run(test)
+    assert "bot.dev_guild is 4711, which is no server that the bot is in" in caplog.text
 
 
 def test_the_guild_for_development_before_has_them_no_more(tmp_path: Path) -> None:

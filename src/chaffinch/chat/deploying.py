@@ -16,6 +16,13 @@ log = logging.getLogger("chaffinch.bot")
 async def deploy(http: HTTPClient, application: int, table: Table, guilds: Iterable[int], dev_guild: int) -> None:
     """Everybody gets the commands, or `dev_guild` alone, where they are at once; no guild is left with them twice."""
     wanted = payload(table)
+    guilds = list(guilds)
+    if dev_guild and dev_guild not in guilds:
+        log.warning(
+            "bot.dev_guild is %d, which is no server that the bot is in, so nobody gets its slash commands: correct it "
+            "or take it out, and start again",
+            dev_guild,
+        )
     if dev_guild:
         changed, deleted = await _make_equal(http, application, dev_guild, wanted)
         deleted += (await _make_equal(http, application, 0, []))[1]
