@@ -69,6 +69,18 @@ def test_of_two_servers_that_talk_at_once_nothing_of_one_comes_out_in_the_other(
     run(test)
 
 
+def test_what_is_said_begins_and_ends_as_messages_do(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await one.teach()
+            for _ in range(20):
+                first, *_, last = (await one.asked("member", "mark")).content.split()
+                assert first == "the"
+                assert last in ("dawn", "noon", "night")
+
+    run(test)
+
+
 def test_a_server_that_is_named_tries_the_candidate_alone(tmp_path: Path) -> None:
     """Its next clean training makes the chain as the candidate says, as the guide has it."""
     world = World.many(2)
