@@ -16,7 +16,7 @@ from chaffinch.chat.client import Client
 from chaffinch.chat.guild import GuildSettings
 from chaffinch.chat.measures import Measures
 from chaffinch.chat.names import tenant_of
-from chaffinch.config import BotSettings
+from chaffinch.config import BotSettings, ChainSettings
 from chaffinch.metrics.registry import Registry
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.interactions import Asked
@@ -114,7 +114,11 @@ class Connected:
 
 @asynccontextmanager
 async def connected(
-    tmp_path: Path, world: World | None = None, settings: BotSettings | None = None, fake: Fake | None = None
+    tmp_path: Path,
+    world: World | None = None,
+    settings: BotSettings | None = None,
+    fake: Fake | None = None,
+    chain: ChainSettings | None = None,
 ) -> AsyncIterator[Connected]:
     """A bot that is ready; at the end it is stopped as a shutdown stops it. A `fake` that is given runs already."""
     settings = settings or BotSettings(min_score=0)
@@ -123,7 +127,7 @@ async def connected(
     async with (
         nullcontext(fake) if fake is not None else Fake(world or World.small()) as there,
         Pool(2, registry=registry) as pool,
-        Tenants(tmp_path, pool, registry=registry) as tenants,
+        Tenants(tmp_path, pool, chain, registry) as tenants,
         await Book.open(tmp_path) as book,
     ):
         with there.redirect():

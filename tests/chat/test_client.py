@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 
 from chaffinch.chat import client as clients
@@ -436,6 +437,32 @@ def test_a_guild_for_development_has_them_alone(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_guild_for_development_that_the_bot_is_not_in_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            with pytest.raises(discord.Forbidden):
+                await deploy(one.client.http, one.bot.application_id, one.bot.table, [one.world.guild.id], 4711)
+            assert one.fake.commands.by_guild[0], "what all have stays"
+
+    run(test)
+    assert "bot.dev_guild_unknown guild=4711 why=the bot is in no such server" in caplog.text
+
+
+def test_the_guild_for_development_before_has_them_no_more(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = World.many(2)
+        first, second = world.guilds
+        async with Fake(world) as fake:
+            for number, guild in enumerate((first, second)):
+                async with connected(tmp_path / str(number), settings=BotSettings(dev_guild=guild), fake=fake) as one:
+                    assert len(fake.commands.by_guild[guild]) == len(one.bot.table.commands)
+            assert fake.commands.by_guild[first] == []
+
+    run(test)
+
+
 def test_every_command_is_taken_by_discord_as_it_is(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:
@@ -444,6 +471,29 @@ def test_every_command_is_taken_by_discord_as_it_is(tmp_path: Path) -> None:
 
     run(test)
     assert {"mark", "listen", "settings", "train", "privacy", "help"} == set(MODULES)
+
+
+def test_it_is_shown_what_it_listens_to(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path, settings=BotSettings(min_score=0, activity="the reeds")) as one:
+            (identified,) = one.fake.gateway.identified
+            assert [shown["name"] for shown in [identified["presence"]["game"]]] == ["the reeds"]
+
+    run(test)
+
+
+def test_what_somebody_writes_to_it_alone_is_neither_answered_nor_learned(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await one.teach()
+            alone = one.world.conversation(one.member("admin").user)
+            for text in ("!mark", "!mark train", f"<@{one.world.bot.id}> hello", "something said to it alone"):
+                one.fake.say(one.member("admin").user, alone, text)
+            await one.settled()
+            assert one.fake.posted(alone) == []
+            assert one.counted("bot_learned") == one.counted("bot_events_failed") == 0
+
+    run(test)
 
 
 # Guilds ---------------------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ def everything(measures: Measures, guild: int = 7) -> None:
     measures.put_off("retention")
     measures.waiting(lambda: 5)
     measures.duties(lambda: 6)
-    measures.picture(hit=True)
-    measures.picture(hit=False)
+    measures.picture(guild, hit=True)
+    measures.picture(guild, hit=False)
     measures.pictured("posted")
     measures.event_failed("message")
     measures.gateway_latency(lambda: 0.04)
@@ -61,7 +61,8 @@ def test_every_value_after_a_known_course() -> None:
     assert counted(registry, "bot_answers") == {only("cause", "mention"): 1, only("cause", "command"): 1}
     assert counted(registry, "bot_trained") == {only("guild", "7"): 100, only("guild", "8"): 100}
     assert counted(registry, "bot_forgotten") == {only("guild", "7"): 3}
-    assert counted(registry, "bot_refreshed_urls") == {only("outcome", "hit"): 1, only("outcome", "miss"): 1}
+    hits = {(("guild", "7"), ("outcome", "hit")): 1, (("guild", "7"), ("outcome", "miss")): 1}
+    assert counted(registry, "bot_refreshed_urls") == hits
     assert counted(registry, "bot_commands") == {(("command", "train"), ("outcome", "done")): 1}
 
 

@@ -16,10 +16,17 @@ log = logging.getLogger("chaffinch.bot")
 async def deploy(http: HTTPClient, application: int, table: Table, guilds: Iterable[int], dev_guild: int) -> None:
     """Everybody gets the commands, or `dev_guild` alone, where they are at once; no guild is left with them twice."""
     wanted = payload(table, of_guild=bool(dev_guild))
+    guilds = list(guilds)
+    if dev_guild and dev_guild not in guilds:
+        log.warning(
+            "bot.dev_guild_unknown guild=%d why=the bot is in no such server, so nobody gets its slash commands:"
+            " correct bot.dev_guild or take it out, and start again",
+            dev_guild,
+        )
     if dev_guild:
         changed, deleted = await _make_equal(http, application, dev_guild, wanted)
         deleted += (await _make_equal(http, application, 0, []))[1]
-        cleared = 0
+        cleared = await _clear(http, application, [guild for guild in guilds if guild != dev_guild])
     else:
         changed, deleted = await _make_equal(http, application, 0, wanted)
         cleared = await _clear(http, application, guilds)

@@ -41,3 +41,5 @@ class Channel(msgspec.Struct, frozen=True):
     """People's messages there are answered."""
     chance: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """How often they are."""
+    images: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """How often an attachment goes with what is said there; None: as `image_chance` of the guild says."""

@@ -42,7 +42,7 @@ class Measures:
         self._refusals = registry.counter("bot_refusals", "reason")
         self._commands = registry.counter("bot_commands", "command", "outcome", most_labels=128)
         self._pictures = registry.counter("bot_pictures", "outcome")
-        self._urls = registry.counter("bot_refreshed_urls", "outcome")
+        self._urls = registry.counter("bot_refreshed_urls", "guild", "outcome", most_labels=2 * MOST_GUILDS)
         self._failed = registry.counter("bot_events_failed", "event")
         self._slow = registry.counter("bot_slow_operations", "operation")
         self._tries, self._trained, self._learned, self._edited, self._forgotten = (
@@ -105,9 +105,9 @@ class Measures:
         """Show of how many members messages are still to be forgotten."""
         self._registry.gauge("bot_forgettings_due", read)
 
-    def picture(self, hit: bool) -> None:
+    def picture(self, guild: int, hit: bool) -> None:
         """The address of an attachment was wanted: a `hit` was refreshed before, and is good still."""
-        self._urls.add("hit" if hit else "miss")
+        self._urls.add(str(guild), "hit" if hit else "miss")
 
     def pictured(self, outcome: Posting) -> None:
         """An attachment was to go with an answer."""

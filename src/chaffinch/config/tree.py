@@ -358,7 +358,10 @@ class BotSettings(Section, frozen=True):
         str, Meta(description="The zone in which quiet hours are meant unless a guild says another.", min_length=1)
     ] = "UTC"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="What is logged.")] = "info"
-    min_score: Annotated[Count, Meta(description="The least score of what is said.")] = 10
+    min_score: Annotated[
+        Count,
+        Meta(description="The score that is tried for; where nothing reaches it the freest that there is is said."),
+    ] = 10
     max_tries: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)], Meta(description="How often a message is begun anew until it fits.")
     ] = 1000

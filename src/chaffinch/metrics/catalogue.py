@@ -109,7 +109,12 @@ METRICS: Final = (
         "Attachments to go with answers: posted, none, gone, too_large, busy, failed.",
         ("outcome",),
     ),
-    Metric("bot_refreshed_urls", "counter", "Addresses of attachments: hit (refreshed before) or miss.", ("outcome",)),
+    Metric(
+        "bot_refreshed_urls",
+        "counter",
+        "Addresses of attachments: hit (refreshed before) or miss.",
+        ("guild", "outcome"),
+    ),
     Metric("bot_events_failed", "counter", "Events of Discord's that met a fault; the log has it.", ("event",)),
     Metric("bot_slow_operations", "counter", "Operations that took longer than bot.slow_ms.", ("operation",)),
     Metric(

@@ -24,7 +24,7 @@ def test_what_is_written_is_read_at_once_and_after_reopening(tmp_path: Path) -> 
         await book.joined(1)
         await book.joined(2)
         await book.set_settings(1, chosen)
-        await book.set_channels(1, [Channel(8, listens=True), Channel(7, responds=True, chance=0.25)])
+        await book.set_channels(1, [Channel(8, listens=True), Channel(7, responds=True, chance=0.25, images=0.5)])
         await book.set_channels(1, [Channel(9, listens=True)])
         await book.set_out(1, 50, True)
         await book.set_own(1, 52, True)
@@ -42,7 +42,11 @@ def test_what_is_written_is_read_at_once_and_after_reopening(tmp_path: Path) -> 
         assert sorted(book.guilds()) == [1, 2]
         assert book.settings(1) == chosen
         assert book.settings(2) == GuildSettings() == book.settings(404)
-        assert book.channels(1) == [Channel(7, responds=True, chance=0.25), Channel(8, True), Channel(9, True)]
+        assert book.channels(1) == [
+            Channel(7, responds=True, chance=0.25, images=0.5),
+            Channel(8, True),
+            Channel(9, True),
+        ]
         assert book.channel(1, 8).listens
         assert book.channel(1, 1234) == Channel(1234)
         assert book.channel(2, 8) == Channel(8)
@@ -234,6 +238,8 @@ def test_what_cannot_be_set_is_refused_by_name(tmp_path: Path) -> None:
         for chance in (-0.1, 1.1, float("nan")):
             with pytest.raises(InputError, match="from 0 to 1"):
                 await book.set_channels(1, [Channel(7, responds=True, chance=chance)])
+            with pytest.raises(InputError, match="from 0 to 1"):
+                await book.set_channels(1, [Channel(7, images=chance)])
         assert book.guilds() == []
 
     play(tmp_path, scene)

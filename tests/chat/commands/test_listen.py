@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.chat.commands.listen import MOST_LISTED, listed
+from chaffinch.chat.guild import Channel
 from tests.chat.connected import Connected, connected, run
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.messages import Message
+from tests.chat.discord.received import File
 from tests.chat.discord.world import World
 
 
@@ -114,6 +116,39 @@ def test_how_often_messages_are_answered(tmp_path: Path) -> None:
             assert "(12.5 of 100)" in (await one.asked("member", "autorespond list")).embeds[0]["description"]
             await one.told("moderator", f"!mark autorespond chance <#{general.id}> 100%")
             assert one.book.channel(one.world.guild.id, general.id).chance == 1
+
+    run(test)
+
+
+def test_how_often_an_attachment_goes_with_what_is_said(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            general, guild = one.channel("general"), one.world.guild.id
+            said = await one.asked("moderator", "autorespond images", {"channel": general, "percent": 12.5})
+            assert f"12.5 of 100 things that I say in <#{general.id}>" in said.content
+            assert one.book.channel(guild, general.id) == Channel(general.id, images=0.125)
+            shown = (await one.asked("member", "settings show")).embeds[0]["fields"]
+            assert f"<#{general.id}> 0.125" in next(one["value"] for one in shown if one["name"] == "image_chance")
+            await one.told("moderator", f"!mark autorespond images <#{general.id}>")
+            assert one.book.channels(guild) == []
+
+    run(test)
+
+
+def test_an_attachment_goes_along_as_often_as_the_channel_of_a_thread_says(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await one.teach()
+            general, talk, plans = (one.channel(name) for name in ("general", "talk", "plans"))
+            await one.book.set_channels(one.world.guild.id, [Channel(general.id, listens=True, images=1)])
+            one.fake.say(one.member("member"), general, "the lark has a photo", attachments=[File("c.png", b"c")])
+            await one.settled()
+            for place, files in ((general, ["c.png"]), (plans, ["c.png"]), (talk, [])):
+                before = len(one.fake.posted(place))
+                one.fake.say(one.member("member"), place, f"<@{one.world.bot.id}>")
+                assert [file.name for file in (await one.said(place, before)).attachments] == files, place.name
+                asked = one.fake.slash(one.member("member"), place, "mark")
+                assert [file.name for file in (await one.answered(asked)).attachments] == files, place.name
 
     run(test)
 

@@ -1,5 +1,6 @@
 """JSON of older bots that is no array of messages: what it is told apart by, and what is read of it."""
 
+import gzip
 import json
 import time
 from pathlib import Path
@@ -78,7 +79,7 @@ def written(path: Path, value: Any) -> Path:
         (VERSION_4, "version 4"),
         (CHAINS, "chains"),
         ({"token": "x", "prefix": "!mark"}, "settings"),
-        ("// a comment first\n{ownerIds: []}", None),
+        ("// a comment first\n{ownerIds: []}", "settings"),
         (EXPORTER, None),
         (TRAINING, None),
         ({"text": "hello"}, None),
@@ -181,6 +182,43 @@ def test_of_a_folder_each_file_is_read_as_what_it_is(tmp_path: Path) -> None:
     assert found.files == (exported,)
     assert set(found.passed_over) == {settings, chains, picture}
     assert found.count == 3
+
+
+JSON5 = """// of the older bot
+{
+  token: 'abc', // not to be said
+  "messageCommandPrefix": '!mark', ownerIds: ["1"],
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", JSON5),
+        ("config.json5", JSON5),
+        ("other.json5", "{unknown: 'x'}"),
+        ("package.json", '{\n  "name": "a bot",\n  "activity": ["x"]\n}\n'),
+        ("tsconfig.json", "/* see\nthere */ {\n 'strict': true}"),
+        ("empty.json", ""),
+        ("talk.json", "hello\nday\n"),
+    ],
+)
+def test_what_lies_beside_is_not_learned_as_lines(tmp_path: Path, name: str, text: str) -> None:
+    """The settings have the token."""
+    lines = written(tmp_path / "lines.ndjson", '{"id": 1, "message": "hello", "role": "x"}\n{"message": "day"}\n')
+    texts = written(tmp_path / "texts.ndjson", '"hello"\n"day"\n')
+    packed = tmp_path / "packed.json.gz"
+    packed.write_bytes(gzip.compress(json.dumps(TRAINING).encode()))
+    beside = written(tmp_path / name, text)
+    found = look(tmp_path)
+    assert found.files == (lines, packed, texts)
+    assert found.exports == ()
+    assert found.passed_over == (beside,)
+
+
+def test_settings_that_are_named_are_told_what_they_are(tmp_path: Path) -> None:
+    assert kind_of(written(tmp_path / "config", JSON5)) == "settings"
 
 
 def test_a_file_that_is_named_is_read_whatever_it_is_called(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch import config as configuration
+from chaffinch.chat.commands.table import table
 from chaffinch.chat.older.settings import below, of_environment, of_file
 from chaffinch.chat.older.table import SETTINGS, page
-from chaffinch.config import Config
+from chaffinch.config import BotSettings, Config
 from chaffinch.errors import InputError
 from tests.chat.test_token import TEXT
 
@@ -90,6 +91,21 @@ def test_each_variable_is_taken_or_it_is_said_why_not() -> None:
         assert len(said) == 1, variable
     assert all(len(line.split()) > 5 for line in others)
     assert TEXT not in str(merged.said)
+
+
+def test_a_command_that_takes_the_place_of_a_setting_is_one_of_ours() -> None:
+    there = table(BotSettings()).leaves
+    merged = below(Config(), [of_environment(ENVIRONMENT)])
+    named = {name for text in (*merged.said, *page()) for name in re.findall(r"/((?:listen|autorespond) \w+)", text)}
+    assert named == {"autorespond add", "autorespond chance"}
+    assert named <= there.keys()
+
+
+def test_what_a_file_leaves_empty_is_as_good_as_not_there(tmp_path: Path) -> None:
+    path = written(tmp_path / "config.json", '{"devGuildId": "", "activity": "", "token": "", "minScore": null}')
+    merged = below(Config(), [of_file(path)])
+    assert merged.config == Config()
+    assert merged.token is None
 
 
 def test_the_file_has_the_same_and_goes_before_the_environment(tmp_path: Path) -> None:

@@ -193,6 +193,44 @@ def test_a_bad_file_is_refused_or_told_and_the_next_one_is_learned(tmp_path: Pat
     run(test)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{token: 'a.secret.token', prefix: '!mark'}",
+        '{\n  "token": "a.secret.token",\n  "prefix": "!mark"\n}\n',
+        '{"token": "a.secret.token", "ownerIds": []}\n',
+    ],
+)
+def test_settings_that_are_attached_are_not_learned_and_the_chain_stays(tmp_path: Path, text: str) -> None:
+    """They have a token: as lines the bot could say it."""
+
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            await one.teach()
+            before = await rows(one, tmp_path, "before")
+            for number, clean in enumerate((True, False)):
+                file = File("config.json", text.encode())
+                await one.asked("moderator", "train", {"json": file, "clean": clean})
+                said = text_of(await result(one, number))
+                assert "Learned: 0 messages" in said
+                assert "token" not in said
+                assert await rows(one, tmp_path, f"after {number}") == before
+
+    run(test)
+
+
+def test_what_was_shown_last_says_what_became_of_the_chain(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with connected(tmp_path) as one:
+            shown = await one.asked("moderator", "train", {"json": File("a.json", b'[{"message": "one"}]')})
+            await result(one)
+            last = one.channel("general").history.get(shown.id)
+            assert last is not None
+            assert "into a new chain" in text_of(last)
+
+    run(test)
+
+
 def test_by_prefix_too(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:

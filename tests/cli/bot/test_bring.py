@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,9 +19,10 @@ from tests.chat.older.test_database import CHANNELS, FIRST, HALL, ONE, ROOM, ROW
 from tests.chat.older.test_exports import EXPORTER, FIRST_RELEASES, TRAINING, written
 
 
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "chaffinch", "bot", "import", *map(str, arguments)],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -106,6 +108,29 @@ def test_nor_where_a_later_file_is_damaged(tmp_path: Path) -> None:
     assert "2.json, line 2" in run(tmp_path / "exports", "--guild", ONE, "--state", state, code=2).stderr
     with Chain.open(directory_of(state, f"guild-{ONE}")) as chain:
         assert chain.stats().messages == 0
+
+
+def order_of(state: Path) -> int:
+    with Chain.open(directory_of(state, f"guild-{ONE}")) as chain:
+        return chain.stats().options.order
+
+
+def test_the_chain_has_the_state_size_of_the_older_bot_unless_ours_says(tmp_path: Path) -> None:
+    path, file = database(tmp_path / "db.sqlite3", ROWS), tmp_path / "config.json"
+    file.write_text("{stateSize: 3, activity: 'chess', surprise: 1, token: 'x', logLevel: 'what'}")
+    file.chmod(0o644)  # the token is not looked at
+    named = ("--guild", ONE, "--older-settings", file, "--state")
+    said = run(path, *named, tmp_path / "by-file")
+    assert order_of(tmp_path / "by-file") == 3
+    assert said.stderr.splitlines() == ["taken from an older bot: chain.order (stateSize)"]
+    run(path, "--guild", ONE, "--state", tmp_path / "by-variable", STATE_SIZE="1", LOG_LEVEL="notice")
+    assert order_of(tmp_path / "by-variable") == 1
+    ours = run(path, *named, tmp_path / "ours", CHAFFINCH_CHAIN_ORDER="4")
+    assert order_of(tmp_path / "ours") == 4
+    assert "stateSize is not taken, because chain.order is set" in ours.stderr
+    refused = run(path, "--guild", ONE, "--state", tmp_path / "none", code=2, STATE_SIZE="9")
+    assert "STATE_SIZE is the order of the chain, which goes from 1 to 4" in refused.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_folder_of_everything(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Book", "Cursor", "Forgetting", "Training"]
 _NOBODY = Guild()
 """What is read of a guild of which nothing was written."""
 
-_PUT_CHANNEL = "INSERT INTO channels (guild, channel, listens, responds, chance) VALUES (?, ?, ?, ?, ?)"
+_PUT_CHANNEL = "INSERT INTO channels (guild, channel, listens, responds, chance, images) VALUES (?, ?, ?, ?, ?, ?)"
 _PUT_TRAINING = f"INSERT OR REPLACE INTO trainings VALUES (?{', ?' * (len(Training.__struct_fields__) - 1)})"  # noqa: S608
 _PUT_CURSOR = f"INSERT OR REPLACE INTO cursors VALUES (?{', ?' * len(Cursor.__struct_fields__)})"  # noqa: S608
 _PUT_FORGETTING = """
@@ -186,8 +186,9 @@ class Book:
         """Set several; others stay as they are. Raises `InputError` for a chance that is none."""
         given = {channel.id: channel for channel in channels}
         for channel in given.values():
-            if not 0 <= channel.chance <= 1:
-                raise InputError(f"{channel.chance} is no chance: give a number from 0 to 1")
+            for chance in (channel.chance, channel.images):
+                if chance is not None and not 0 <= chance <= 1:
+                    raise InputError(f"{chance} is no chance: give a number from 0 to 1")
         kept = {channel.id: channel for channel in given.values() if channel != Channel(channel.id)}
 
         def write(db: apsw.Connection) -> None:

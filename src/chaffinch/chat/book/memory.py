@@ -108,7 +108,7 @@ class Memory:
             found.left_ms, found.kept_ms = left_ms, kept_ms
             if settings != "{}":
                 found.settings = _settings(guild, settings)
-        for guild, *values in db.execute("SELECT guild, channel, listens, responds, chance FROM channels"):
+        for guild, *values in db.execute("SELECT guild, channel, listens, responds, chance, images FROM channels"):
             channel = _row(Channel, values)
             self.guild(guild).channels[channel.id] = channel
         self._load_members(db)

@@ -35,6 +35,7 @@ CREATE TABLE channels (
     listens INTEGER NOT NULL,
     responds INTEGER NOT NULL,
     chance REAL NOT NULL CHECK (chance BETWEEN 0 AND 1),
+    images REAL CHECK (images BETWEEN 0 AND 1),
     PRIMARY KEY (guild, channel)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE members (

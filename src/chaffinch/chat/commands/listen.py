@@ -118,6 +118,23 @@ async def set_chance(call: "Call", bot: "Bot") -> None:
     await call.answer(Reply(does))
 
 
+async def set_images(call: "Call", bot: "Bot") -> None:
+    """Say how often an attachment goes with what is said in a channel."""
+    (named,) = await _channels(call, bot)
+    percent = call.options.get("percent")
+    assert percent is None or isinstance(percent, float)
+    await call.think()
+    async with bot.choosing:
+        images = None if percent is None else percent / 100
+        await bot.book.set_channels(
+            call.guild, [msgspec.structs.replace(bot.book.channel(call.guild, named), images=images)]
+        )
+    does = f"An attachment goes with {percent:g} of 100 things that I say in <#{named}>, where I know one."
+    if percent is None:
+        does = f"In <#{named}> an attachment goes with what I say as often as `image_chance` of `settings show` says."
+    await call.answer(Reply(does))
+
+
 async def _change(call: "Call", bot: "Bot", use: Use, *, to: bool) -> None:
     ids = await _channels(call, bot, gone_too=not to)
     await call.think()
@@ -237,12 +254,23 @@ _CHANCE = Command(
     ),
 )
 
+_IMAGES = Command(
+    "images",
+    "Set how often an attachment goes with what I say in a channel.",
+    set_images,
+    "moderator",
+    (
+        Option("channel", "channel", "The channel.", is_required=True),
+        Option("percent", "number", "Of 100 things that I say; left out: as image_chance says.", least=0, most=100),
+    ),
+)
+
 COMMANDS = (
     Command("listen", "Channels that I learn from.", commands=_commands(LISTEN, "to learn from")),
     Command(
         "autorespond",
         "Channels in which I answer messages.",
-        commands=(*_commands(AUTORESPOND, "in which I answer messages"), _CHANCE),
+        commands=(*_commands(AUTORESPOND, "in which I answer messages"), _CHANCE, _IMAGES),
     ),
 )
 COMPONENTS = tuple(

@@ -26,6 +26,7 @@ async def talk(call: "Call", bot: "Bot") -> None:
     await call.think()
     spoken = await bot.talker.say(
         call.guild,
+        channel=call.parent,
         seed=str(options.get("seed", "")),
         contains=str(options.get("contains", "")),
         user=int(options.get("user", 0)),  # type: ignore[arg-type] # an id, by the table

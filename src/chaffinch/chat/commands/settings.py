@@ -36,10 +36,13 @@ OPTIONS: Final = (
 )
 """In the order of `GuildSettings`, with its names and bounds."""
 
+MOST_NAMED: Final = 25
+"""Channels with an image chance of their own that are shown: all characters of an embed are counted together."""
+
 
 async def show(call: "Call", bot: "Bot") -> None:
     """Tell what is chosen."""
-    await call.answer(Reply(embed=_page(bot.book.settings(call.guild), bot)), hidden=True)
+    await call.answer(Reply(embed=_page(call.guild, bot.book.settings(call.guild), bot)), hidden=True)
 
 
 async def change(call: "Call", bot: "Bot") -> None:
@@ -50,7 +53,7 @@ async def change(call: "Call", bot: "Bot") -> None:
     async with bot.choosing:
         settings = changed(bot.book.settings(call.guild), call.options)
         await bot.book.set_settings(call.guild, settings)
-    await call.answer(Reply(embed=_page(settings, bot)), hidden=True)
+    await call.answer(Reply(embed=_page(call.guild, settings, bot)), hidden=True)
 
 
 async def reset(call: "Call", bot: "Bot") -> None:
@@ -63,7 +66,7 @@ async def reset(call: "Call", bot: "Bot") -> None:
     async with bot.choosing:
         settings = msgspec.structs.replace(bot.book.settings(call.guild), **fresh)
         await bot.book.set_settings(call.guild, settings)
-    await call.answer(Reply(embed=_page(settings, bot)), hidden=True)
+    await call.answer(Reply(embed=_page(call.guild, settings, bot)), hidden=True)
 
 
 def changed(settings: GuildSettings, options: "Mapping[str, Value]") -> GuildSettings:
@@ -85,12 +88,22 @@ def changed(settings: GuildSettings, options: "Mapping[str, Value]") -> GuildSet
     return fresh
 
 
-def _page(settings: GuildSettings, bot: "Bot") -> Embed:
+def _page(guild: int, settings: GuildSettings, bot: "Bot") -> Embed:
     fields = tuple(
-        Field(option.name, f"**{_shown(option.name, getattr(settings, option.name), bot)}**\n{option.about}")
+        Field(
+            option.name,
+            f"**{_shown(option.name, getattr(settings, option.name), bot)}**\n{option.about}"
+            + (_of_their_own(guild, bot) if option.name == "image_chance" else ""),
+        )
         for option in OPTIONS
     )
     return Embed("Settings of this server", "", fields)
+
+
+def _of_their_own(guild: int, bot: "Bot") -> str:
+    """Channels for which `autorespond images` says another."""
+    found = [f"<#{one.id}> {one.images:g}" for one in bot.book.channels(guild) if one.images is not None]
+    return f"\nIn {', '.join(found[:MOST_NAMED])}{', ...' if len(found) > MOST_NAMED else ''}" if found else ""
 
 
 def _shown(name: str, value: object, bot: "Bot") -> str:

@@ -6,11 +6,12 @@
 | an export of the library's version 3 | `corpus`, `startWords`, `endWords`: fragments with their messages |
 | an export of its version 4 | `inputData`: `{"id", "string", "tags", "custom"}` |
 | `markov_ID.json`, the chains of the bot with "optimizations" | prefixes with `suffixes`: counts, and no message |
-| its settings | `token`, `ownerIds`, ... |
+| its settings, as JSON or JSON5 | `token`, `ownerIds`, ... |
 
 An array of messages, and the files of DiscordChatExporter, the chain itself reads.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -29,6 +30,25 @@ MOST_BYTES: Final = 512 << 20
 
 HEAD_BYTES: Final = 1 << 20
 """Where an object is longer, this much of it tells what it is."""
+
+
+_BEFORE: Final = re.compile(rb"(?:\xef\xbb\xbf|\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+"""What may stand before the first value, also in JSON5."""
+
+_TOKEN: Final = re.compile(
+    r"""(?P<quoted>"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?)(?P<names>\s*+:)?|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?"""
+    r"""|(?P<bare>[\w$]++)(?P<binds>\s*+:)?|(?P<opens>[\[{])|(?P<closes>[\]}])""",
+    re.DOTALL,
+)
+"""What the nesting of JSON or JSON5 and the names of its members are told by. What is not closed goes to the end: if it
+were looked for from each quote anew, that would take the square.
+"""
+
+_TEXTS: Final = frozenset(("text", "message", "content", "attachments"))
+"""Members of a message, of which the chain reads one a line."""
+
+_PACKED: Final = (b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+"""How gzip, xz and zstd begin."""
 
 
 class _Ref(msgspec.Struct, frozen=True):
@@ -69,8 +89,8 @@ class _Fourth(msgspec.Struct, frozen=True):
 
 def kind_of(path: Path) -> Kind | None:
     """Which of them the file is, by its members; None for any other. Raises `InputError` where it cannot be read."""
-    data = _read(path, HEAD_BYTES)
-    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    data = _begun(path)
+    if not data.startswith(b"{"):
         return None
     keys = _keys(data)
     if "inputData" in keys:
@@ -82,13 +102,26 @@ def kind_of(path: Path) -> Kind | None:
         return None if {"guild", "channel"} & keys else "first"
     if b'"suffixes"' in data and b'"totalWeight"' in data:
         return "chains"
-    return "settings" if keys & {key for one in SETTINGS for key in one.keys} else None
+    return "settings" if not keys & _TEXTS and keys & {key for one in SETTINGS for key in one.keys} else None
+
+
+def holds_messages(path: Path) -> bool:
+    """Whether a file of no such kind is JSON that the chain reads messages from, or packed, which only it looks into.
+
+    What is no JSON the chain reads as lines of text, which nobody wants of what lies beside: it may be settings, with a
+    token in them. Raises `InputError` where it cannot be read.
+    """
+    data = _begun(path)
+    if data.startswith((b"[", *_PACKED)):
+        return True
+    line = data.split(b"\n", 1)[0].strip()
+    if line.startswith(b'"'):
+        return line.endswith(b'"')
+    return data.startswith(b"{") and bool(_keys(line) & _TEXTS or _keys(data) & {"guild", "channel"})
 
 
 def guild_of(path: Path) -> int | None:
     """The guild that a file of DiscordChatExporter says it is of; 0 for direct messages, None where it does not say."""
-    import re
-
     found = re.match(rb'(?:\xef\xbb\xbf)?\s*\{\s*"guild"\s*:\s*\{\s*"id"\s*:\s*"([0-9]{1,19})"', _read(path, 4096))
     return None if found is None else int(found[1])
 
@@ -158,19 +191,23 @@ def _read(path: Path, most: int) -> bytes:
         raise InputError(f"{path} cannot be read ({error.strerror}); name another file") from None
 
 
-def _keys(data: bytes) -> set[str]:
-    """The names of the outermost members, as far as the data goes."""
-    import re
+def _begun(path: Path) -> bytes:
+    """The beginning of a file, from its first value on."""
+    data = _read(path, HEAD_BYTES)
+    before = _BEFORE.match(data)
+    return data[before.end() :] if before else data
 
-    text = data.decode("utf-8", "replace")
-    keys, depth, at = set(), 0, 0
-    # What is not closed goes to the end: looked for from each quote anew, that would take the square.
-    for found in re.finditer(r'"((?:[^"\\]|\\.)*+)(?:"(\s*:)?)?|[\[{]|[\]}]', text, re.DOTALL):
-        at = found.start()
-        if text[at] in "[{":
+
+def _keys(data: bytes) -> set[str]:
+    """The names of the outermost members, as far as the data goes; JSON5's, too."""
+    keys, depth = set(), 0
+    for found in _TOKEN.finditer(data.decode("utf-8", "replace")):
+        if found["opens"]:
             depth += 1
-        elif text[at] in "]}":
+        elif found["closes"]:
             depth -= 1
-        elif depth == 1 and found[2]:
-            keys.add(found[1])
+        elif depth == 1 and found["names"]:
+            keys.add(found["quoted"][1:-1])
+        elif depth == 1 and found["binds"]:
+            keys.add(found["bare"])
     return keys

@@ -4,7 +4,7 @@ They are read from the environment, as those bots did, and from their JSON5 file
 file goes before the environment, as with them, and ours before both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,27 +38,41 @@ class Merged(msgspec.Struct, frozen=True):
     token: Token | None
 
 
-def of_environment(environ: Mapping[str, str]) -> Read:
+def merged(config: Config, file: str | None, *, only: str = "") -> Merged:
+    """Our configuration with those of the environment and of `file`, where one is named, below it.
+
+    With `only`, nothing but what is ours under that path is looked at. Raises `InputError` as they do.
+    """
+    rows = [one for one in SETTINGS if one.ours.startswith(only)]
+    reads = [of_environment(configuration.environment(), rows)]
+    if file is not None:
+        found = of_file(Path(file), rows)
+        reads.append(Read(found.values) if only else found)
+    return below(config, reads)
+
+
+def of_environment(environ: Mapping[str, str], settings: Sequence[Older] = SETTINGS) -> Read:
     """What the variables say, but for the token, which is looked for with ours. An empty one is as good as none.
 
     Raises `InputError` for a value that cannot be.
     """
-    named = {one: environ[one.variable] for one in SETTINGS if one.variable and environ.get(one.variable)}
+    named = {one: environ[one.variable] for one in settings if one.variable and environ.get(one.variable)}
     return _read(((one, one.variable, value) for one, value in named.items() if one.variable != "TOKEN"))
 
 
-def of_file(path: Path) -> Read:
-    """What the JSON or JSON5 file says. Raises `InputError` for one that cannot be read, for a value that cannot be,
-    and for a token that others can read.
+def of_file(path: Path, settings: Sequence[Older] = SETTINGS) -> Read:
+    """What the JSON or JSON5 file says; null and an empty text are as good as none.
+
+    Raises `InputError` for one that cannot be read, for a value that cannot be, and for a token that others can read.
     """
     found = _members(path)
-    rows = {key: one for one in SETTINGS for key in one.keys}
-    given = [(rows[key], key, value) for key, value in found.items() if key in rows and value is not None]
+    rows = {key: one for one in settings for key in one.keys}
+    given = [(rows[key], key, value) for key, value in found.items() if key in rows and value not in (None, "")]
     where = f"{path}: "
     read = _read(((one, key, value) for one, key, value in given if key != TOKEN), where)
     unknown = [f"{where}{key} is no setting of those bots, and sets nothing" for key in found if key not in rows]
     secret = found.get(TOKEN)
-    if not secret:
+    if not secret or TOKEN not in rows:
         return msgspec.structs.replace(read, words=(*read.words, *unknown))
     if path.stat().st_mode & 0o077:
         raise shared(path)

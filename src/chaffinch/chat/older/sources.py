@@ -57,7 +57,9 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _sorted(named: Path, paths: list[Path]) -> Found:
     """A file that was named is read or refused; of a folder what has no messages is passed over."""
-    databases, older, files, passed_over = [], [], [], []
+    databases, older = [], []
+    files: list[Path] = []
+    passed_over: list[Path] = []
     for path in paths:
         if path != named and path.name.endswith(BESIDE):
             continue
@@ -66,7 +68,7 @@ def _sorted(named: Path, paths: list[Path]) -> Found:
         elif path != named and not path.name.lower().endswith(_ALL_ENDINGS):
             passed_over.append(path)
         elif (kind := exports.kind_of(path)) is None:
-            files.append(path)
+            (files if path == named or exports.holds_messages(path) else passed_over).append(path)
         elif path != named and kind in ("chains", "settings"):
             passed_over.append(path)
         else:

@@ -51,7 +51,13 @@ SETTINGS: Final = (
         values.ids,
     ),
     Older("RESPONSE_CHANNEL_IDS", ("responseChannelIds",), "bot.response_channels", "the same", values.ids),
-    Older("DEV_GUILD_ID", ("devGuildId",), "bot.dev_guild", "the same", values.one_id),
+    Older(
+        "DEV_GUILD_ID",
+        ("devGuildId",),
+        "bot.dev_guild",
+        "the same; while it is set no other guild has slash commands",
+        values.one_id,
+    ),
     Older("TZ", ("timezone",), "bot.timezone", "the same, where it is a name of the time zone database", values.zone),
     Older(
         "LOG_LEVEL",
@@ -61,8 +67,20 @@ SETTINGS: Final = (
         values.level,
     ),
     Older("STATE_SIZE", ("stateSize",), "chain.order", "from 1 to 4; other values are refused", values.order),
-    Older("MAX_TRIES", ("maxTries",), "bot.max_tries", "the same", values.whole),
-    Older("MIN_SCORE", ("minScore",), "bot.min_score", "the same", values.whole),
+    Older(
+        "MAX_TRIES",
+        ("maxTries",),
+        "bot.max_tries",
+        "the same, for each [step](bot-talking.md#what-it-says) of an answer",
+        values.whole,
+    ),
+    Older(
+        "MIN_SCORE",
+        ("minScore",),
+        "bot.min_score",
+        "the same; where nothing reaches it the freest that there is is said, and no error",
+        values.whole,
+    ),
     Older("WORKER_POOL_SIZE", ("workerPoolSize",), "chain.threads", "the same", values.whole),
     Older("CHAIN_CACHE_MEMORY_LIMIT", ("chainCacheMemoryLimit",), "chain.memory", "megabytes", values.mebibytes),
     Older(
@@ -101,8 +119,8 @@ SETTINGS: Final = (
         "RANDOM_RESPONSE_CHANCE",
         ("randomResponseChance",),
         "",
-        "`/autorespond add` with a chance, for each channel",
-        values.replaced("give channels a chance with /autorespond add"),
+        "`/autorespond add`, then `/autorespond chance`, for each channel",
+        values.replaced("add channels with /autorespond add, and give each a chance with /autorespond chance"),
     ),
     Older(
         "BANNED_WORDS",

@@ -135,7 +135,7 @@ class Answerer:
         """Answer; whether something was said that was made for it."""
         to = Posted(seen.channel, seen.id)
         try:
-            spoken = await self._talker.say(seen.guild, seed=answer.seed)
+            spoken = await self._talker.say(seen.guild, channel=seen.parent, seed=answer.seed)
         except ChaffinchError as error:
             await self._explain(to, answer, seen.guild, error)
             return False

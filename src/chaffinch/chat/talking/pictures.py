@@ -89,7 +89,7 @@ class Pictures:
             async with asyncio.timeout(FETCHING_SECONDS), self._turns.setdefault(guild, asyncio.Lock()):
                 await self._places.acquire()
                 outcome = "failed"
-                picture = await self._placed(address)
+                picture = await self._placed(guild, address)
                 outcome = "posted"
         except _MissedError as missed:
             outcome = missed.outcome
@@ -103,10 +103,10 @@ class Pictures:
         if self._session is not None:
             await self._session.close()
 
-    async def _placed(self, address: str) -> Picture:
+    async def _placed(self, guild: int, address: str) -> Picture:
         """With a place taken, which the picture gives back once nobody holds it any more."""
         try:
-            picture = await self._fetched(address)
+            picture = await self._fetched(guild, address)
         except BaseException:
             self._places.release()
             raise
@@ -114,11 +114,11 @@ class Pictures:
         weakref.finalize(picture, _give_back, loop, self._places).atexit = False
         return picture
 
-    async def _fetched(self, address: str) -> Picture:
+    async def _fetched(self, guild: int, address: str) -> Picture:
         key = self._key(address)
         known = self._fresh.get(key)
         is_known = known is not None and self._clock() < known[1]
-        self._measures.picture(is_known)
+        self._measures.picture(guild, is_known)
         fresh = known[0] if is_known and known is not None else await self._refreshed(key, address)
         try:
             return Picture(name_of(key), await self._read(fresh))

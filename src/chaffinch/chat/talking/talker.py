@@ -82,10 +82,18 @@ class Talker:
         self._chance = chance or random.Random()
 
     async def say(
-        self, guild: int, *, seed: str = "", contains: str = "", user: int = 0, sources: bool = False
+        self,
+        guild: int,
+        *,
+        channel: int = 0,
+        seed: str = "",
+        contains: str = "",
+        user: int = 0,
+        sources: bool = False,
     ) -> Spoken:
         """Something new, beginning with `seed` if that can be, with the words `contains` in it, as `user` would.
 
+        `channel` is the one that it is for: that of the thread, or itself.
         Raises `NothingNewError` when there is nothing to say, `InputError` for what cannot be asked, both with a
         sentence for whoever asked, and what the chain raises besides.
         """
@@ -95,7 +103,7 @@ class Talker:
         try:
             said, step, tries = await self._said(guild, tenant, seed.strip(), contains.strip())
             shown = await self._tenants.references(tenant, said.text, MOST_SOURCES, wait=True) if sources else []
-            picture = await self._picture(guild, tenant, said.text)
+            picture = await self._picture(guild, channel, tenant, said.text)
         except UnknownTenantError:
             raise self._nothing_learned(guild, user) from None
         return Spoken(said.text, said.score, tries, tuple(shown), picture, bool(seed.strip()) and not step.seed)
@@ -167,9 +175,10 @@ class Talker:
             "learned with /train."
         )
 
-    async def _picture(self, guild: int, tenant: str, text: str) -> Picture | None:
-        """One of those of the source messages, as often as the guild wants one."""
-        if self._chance.random() >= self._book.settings(guild).image_chance:
+    async def _picture(self, guild: int, channel: int, tenant: str, text: str) -> Picture | None:
+        """One of those of the source messages, as often as the channel or else the guild wants one."""
+        wanted = self._book.channel(guild, channel).images
+        if self._chance.random() >= (self._book.settings(guild).image_chance if wanted is None else wanted):
             return None
         source = await self._tenants.illustration(tenant, text, wait=True)
         if source is None or not source.attachments:

@@ -1,6 +1,7 @@
 """A file that came with `/train`: from Discord's CDN to the state directory, as a stream and bounded."""
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,12 @@ from chaffinch.errors import InputError, RunError
 
 CHUNK: Final = 64 << 10
 """Bytes that are read at once."""
+
+HEAD_BYTES: Final = 64 << 10
+"""Of a file that begins with an object, as much tells an export of Discord from one message a line."""
+
+_EXPORTED: Final = re.compile(rb'"(?:guild|messages)"\s*:')
+"""Members of DiscordChatExporter's object; it begins with `guild`."""
 
 DOWNLOAD_SECONDS: Final = 300.0
 
@@ -85,9 +92,15 @@ def discard(state: Path, used: Collection[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def format_of(path: Path) -> str | None:
-    """A list is always `json`; what begins with an object the chain finds out."""
-    return "json" if _first(path) == b"[" else None
+def format_of(path: Path) -> str:
+    """What the chain is to read it as: never lines, as which settings with a token in them, or any other JSON that has
+    no messages, would be learned.
+    """
+    with path.open("rb") as read:
+        begin = read.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if begin.startswith(b"["):
+        return "json"
+    return "discord" if _EXPORTED.search(begin) else "ndjson"
 
 
 def _first(path: Path) -> bytes:

@@ -284,7 +284,8 @@ class Run:
             await self._note(message=self.board.where.message)
 
     async def _tell(self, outcome: Outcome) -> None:
-        last = msgspec.structs.replace(progress.shown(self.progress()), buttons=())
+        now = msgspec.structs.replace(self.progress(), clean=outcome.clean)  # the training is none any more, once whole
+        last = msgspec.structs.replace(progress.shown(now), buttons=())
         await self.board.end(last, progress.result(outcome))
 
 

@@ -14,27 +14,42 @@ STOPPED = 130
 @click.command("import")
 @click.argument("path", metavar="FILE|DIR")
 @click.option("--guild", type=click.IntRange(1, 2**63 - 1), required=True, metavar="ID", help="Whose chain learns it.")
+@click.option("--older-settings", metavar="FILE", help="JSON5 settings of the older bot, for what ours do not say.")
 @click.option("--skip-bad", is_flag=True, help="Pass over records that cannot be read, and count them.")
 @shown.prints(Brought)
 @options.placed
-def command(path: str, *, guild: int, skip_bad: bool, as_json: bool, state: str | None, config: str | None) -> None:
+def command(
+    path: str,
+    *,
+    guild: int,
+    older_settings: str | None,
+    skip_bad: bool,
+    as_json: bool,
+    state: str | None,
+    config: str | None,
+) -> None:
     """Learn what an older bot left, or an export.
 
     FILE is the SQLite database of an older bot, JSON that it exported or was trained with, or what DiscordChatExporter
     wrote; of a folder all such files are read. Ids, authors, channels and times are kept where the file has them, and
-    the channels that a database says are listened to are taken over. What was stopped or killed goes on when the same
-    command is given again. The bot must not run meanwhile.
+    the channels that a database says are listened to are taken over. A chain that is made has the older bot's
+    STATE_SIZE, from its variables or settings file, unless ours say chain.order. What was stopped or killed goes on
+    when the same command is given again. The bot must not run meanwhile.
     """
     import asyncio
 
     from chaffinch.chain.candidate import Candidate
     from chaffinch.chat.names import tenant_of
+    from chaffinch.chat.older.settings import merged
     from chaffinch.chat.older.sources import look
     from chaffinch.cli.bot.bringing import bring
     from chaffinch.cli.chain import opening
 
     place = options.state_of(state)
-    settings = options.load(config).chain
+    ours = merged(options.load(config), older_settings, only="chain.")
+    for line in ours.said:
+        click.echo(line, err=True)
+    settings = ours.config.chain
     found = look(Path(path))
     opening.settle_all(place)
     made = Candidate(settings).options(tenant_of(guild))

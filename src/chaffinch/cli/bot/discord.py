@@ -1,17 +1,14 @@
 """`chaffinch bot discord`: run the Discord bot, or set it up."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from chaffinch.chat import token as tokens
 from chaffinch.cli import options
-from chaffinch.config import environment
 from chaffinch.errors import InputError
 
 if TYPE_CHECKING:
-    from chaffinch.chat.older.settings import Merged
     from chaffinch.config import Config
 
 
@@ -43,11 +40,13 @@ def command(*, setup: bool, older_settings: str | None, state: str | None, confi
 
         named = tuple(f"--{name}={value}" for name, value in (("state", state), ("config", config)) if value)
         return Setup(place, options.file_of(config), _readable(config, flags), named).run()
-    merged = _merged(options.load(config, flags), older_settings)
-    token = tokens.found(merged.config.bot, place, older=merged.token)
+    from chaffinch.chat.older.settings import merged
+
+    ours = merged(options.load(config, flags), older_settings)
+    token = tokens.found(ours.config.bot, place, older=ours.token)
     from chaffinch.chat.run import run
 
-    return run(merged.config, place, token, merged.said)
+    return run(ours.config, place, token, ours.said)
 
 
 def _readable(config: str | None, flags: dict[str, object]) -> "Config":
@@ -56,16 +55,6 @@ def _readable(config: str | None, flags: dict[str, object]) -> "Config":
 
     file = options.file_of(config)
     return load(file if file.exists() else None, flags)
-
-
-def _merged(config: "Config", older_settings: str | None) -> "Merged":
-    """Our settings, with those of older bots below."""
-    from chaffinch.chat.older.settings import below, of_environment, of_file
-
-    reads = [of_environment(environment())]
-    if older_settings is not None:
-        reads.append(of_file(Path(older_settings)))
-    return below(config, reads)
 
 
 def _refuse_missing() -> None:
