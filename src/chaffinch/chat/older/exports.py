@@ -36,11 +36,11 @@ _BEFORE: Final = re.compile(rb"(?:\xef\xbb\xbf|\s+|//[^\n]*|/\*.*?\*/)*", re.DOT
 """What may stand before the first value, also in JSON5."""
 
 _TOKEN: Final = re.compile(
-    r"""(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')(?P<names>\s*:)?|//[^\n]*|/\*.{0,4096}?\*/|(?P<bare>[\w$]+)\s*:"""
-    r"""|(?P<opens>[\[{])|(?P<closes>[\]}])""",
+    r"""(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')(?P<names>\s{0,64}:)?|//[^\n]*|/\*.{0,256}?\*/"""
+    r"""|(?<![\w$])(?P<bare>[\w$]{1,64})\s{0,64}:|(?P<opens>[\[{])|(?P<closes>[\]}])""",
     re.DOTALL,
 )
-"""What the nesting of JSON or JSON5 and the names of its members are told by."""
+"""What the nesting of JSON or JSON5 and the names of its members are told by; bounded, so that none takes long."""
 
 _TEXTS: Final = frozenset(("text", "message", "content", "attachments"))
 """Members of a message, of which the chain reads one a line."""
