@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaffinch.chain.results import Message
-from chaffinch.chat.older.exports import kind_of, messages_of
+from chaffinch.chat.older.exports import holds_messages, kind_of, messages_of
 from chaffinch.chat.older.sources import look
 from chaffinch.errors import InputError
 from tests.chat.older.made import Row, database
@@ -215,6 +215,15 @@ def test_what_lies_beside_is_not_learned_as_lines(tmp_path: Path, name: str, tex
     assert found.files == (lines, packed, texts)
     assert found.exports == ()
     assert found.passed_over == (beside,)
+
+
+@pytest.mark.parametrize("piece", ["/* ", "a", "a ", "'", '"', "' \"", "{", '{"a": "', "//", "\\", "x: "])
+def test_what_is_no_json_is_looked_at_in_no_time(tmp_path: Path, piece: str) -> None:
+    path = written(tmp_path / "some.json", "{" + piece * ((1 << 20) // len(piece)))
+    began = time.monotonic()
+    assert kind_of(path) is None
+    assert not holds_messages(path)
+    assert time.monotonic() - began < 20
 
 
 def test_settings_that_are_named_are_told_what_they_are(tmp_path: Path) -> None:
