@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from bench import corpus
 from bench.apart import at_least, at_most, percentile
@@ -87,6 +87,17 @@ def ended(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+@contextlib.contextmanager
+def logged(path: Path) -> Iterator[IO[str]]:
+    """A file for the bot's log, the end of which is shown where the bench fails."""
+    with path.open("w+", encoding="utf-8") as log:
+        try:
+            yield log
+        except BaseException:
+            print(*path.read_text(encoding="utf-8").splitlines()[-20:], sep="\n", file=sys.stderr)
+            raise
 
 
 def point_at(url: str) -> None:
@@ -176,7 +187,8 @@ def measure(messages: int) -> None:
         discord, state = Discord(one), Path(folder)
         speakers = teach(discord, state, corpus.written(state, TAUGHT))
         command = [sys.executable, "-m", "bench.bot", "--url", discord.url, "--state", folder]
-        with ended(command, env=os.environ | {"CHAFFINCH_BOT_TOKEN": discord.token}) as running:
+        environment = os.environ | {"CHAFFINCH_BOT_TOKEN": discord.token}
+        with logged(state / "log") as log, ended(command, env=environment, stderr=log) as running:
             wait_for(lambda: is_deployed(discord))
             time.sleep(SETTLED_SECONDS)
             print(f"{GUILDS} guilds, idle: RSS {at_most(rss_bytes(running.pid) / 1e6, 64, 'MB', 1)}")
