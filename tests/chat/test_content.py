@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chaffinch.chat.content import mentions_bot, said_length, without_mention
+from chaffinch.chat.content import WORDLESS, learned, mentions_bot, said_length, without_mention
 from chaffinch.chat.seen import Seen
 
 BOT = 17
@@ -101,3 +101,15 @@ def test_what_strangers_write_is_read_in_linear_time(text: str) -> None:
 @given(st.text())
 def test_length_is_that_of_utf_16(text: str) -> None:
     assert said_length(text) == len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def test_what_is_learned_of_a_text() -> None:
+    assert learned(" coffee ", ()) == learned("coffee", ("https://h/a.png",)) == "coffee"
+    assert learned(" ", ("https://h/a.png",)) == WORDLESS
+    assert learned("", ()) == ""
+
+
+@given(st.text(alphabet=f"a {WORDLESS}"), st.booleans())
+def test_nobody_can_type_what_stands_for_attachments_alone(text: str, attached: bool) -> None:
+    found = learned(text, ("https://h/a.png",) if attached else ())
+    assert WORDLESS not in found or (found == WORDLESS and attached)

@@ -5,6 +5,7 @@ after a backslash neither.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from chaffinch.chat.seen import Seen
@@ -17,6 +18,20 @@ _TWO: Final = re.compile(r"(?<!`)``(?!`)")
 
 BLOCK: Final = 3
 """Backticks of a block of code: it ends at the next three. Inline code ends at as many as it began with."""
+
+
+WORDLESS: Final = "\ue000"
+"""What is learned of a message that is attachments alone: a character of private use, which means nothing to anybody.
+
+So it is in the chain like any other, with its id and its attachments, and goes with it when it is taken back. Nothing
+that is said has it: nothing follows it, and alone it is what it was learned from.
+"""
+
+
+def learned(text: str, attachments: Collection[str]) -> str:
+    """What a chain learns of a message with this text; empty: nothing is to be learned of it."""
+    words = text.replace(WORDLESS, "").strip()
+    return words or (WORDLESS if attachments else "")
 
 
 def mentions_bot(seen: Seen, bot_id: int) -> bool:

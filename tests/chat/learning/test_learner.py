@@ -141,6 +141,23 @@ def test_a_message_is_learned_with_all_that_is_known_of_it() -> None:
     assert message_of(seen).text == "<@17> hello"
 
 
+def test_attachments_alone_are_learned_and_taken_back_as_any_message(tmp_path: Path) -> None:
+    async def act(one: Parts) -> None:
+        picture = ("https://h/a.png",)
+        first = await one.say("", attachments=picture)
+        second = await one.say("<@17>", attachments=picture)
+        await one.say("")
+        assert await one.tenants.count(tenant_of(GUILD), author=str(ANN)) == 2
+        found = await one.tenants.illustration(tenant_of(GUILD), "anything")
+        assert found is not None
+        assert found.attachments == picture
+        await one.learner.deleted(GUILD, [first.id])
+        await one.learner.edited(msgspec.structs.replace(second, text=song("with words now")))
+        assert await one.texts() == {str(second.id): song("with words now")}
+
+    play(tmp_path, act)
+
+
 def test_a_message_that_comes_twice_is_learned_once(tmp_path: Path) -> None:
     async def act(one: Parts) -> None:
         seen = await one.say(song("once"))

@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from chaffinch.chain.results import Message
+from chaffinch.chat.content import WORDLESS
 from chaffinch.chat.guild import Channel
 from chaffinch.chat.older.database import Corpus, Database, is_database
 from chaffinch.errors import InputError
@@ -52,7 +53,7 @@ def test_messages_of_one_guild_with_all_that_is_known(path: Path) -> None:
     assert messages[2].text == "edited, so without its id"
     assert messages[2].id.startswith("older-4-")
     assert messages[3] == Message(
-        "", id=str(FIRST + 3), channel=str(ROOM), time_ms=1462015105796, attachments=("https://a.example/3.png",)
+        WORDLESS, id=str(FIRST + 3), channel=str(ROOM), time_ms=1462015105796, attachments=("https://a.example/3.png",)
     )
 
 
@@ -107,7 +108,12 @@ def test_attachments_and_texts_that_are_damaged_are_counted(path: Path) -> None:
         db.execute("update markov_input_data set string = x'ff' where id = 4")
         db.execute("update markov_input_data set tags = x'ff' where id = 6")
     with closing(Database(path)) as found:
-        assert [message.text for message in found.messages(ONE)] == ["hello there", "in a thread", "", "in it again"]
+        assert [message.text for message in found.messages(ONE)] == [
+            "hello there",
+            "in a thread",
+            WORDLESS,
+            "in it again",
+        ]
         assert found.damaged == 3
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaffinch.chat.content import WORDLESS
 from chaffinch.chat.older.tags import Places, addresses, message_of, places_of
 
 GUILD = 82684276755136512
@@ -42,6 +43,11 @@ def test_a_message_has_its_time_from_its_id_and_its_thread_as_channel() -> None:
     made = message_of("hello", Places(175928847299117063, CHANNEL, THREAD), 1)
     assert made.time_ms == 1462015105796  # the example of Discord's reference
     assert (made.id, made.channel, made.author) == ("175928847299117063", str(THREAD), "")
+
+
+def test_attachments_alone_are_a_message_too() -> None:
+    assert message_of("", Places(), 1, ("https://h/a.png",)).text == WORDLESS
+    assert message_of("", Places(), 1).text == ""
 
 
 def test_without_an_id_it_gets_one_that_it_gets_again() -> None:

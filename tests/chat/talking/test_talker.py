@@ -10,7 +10,7 @@ import pytest
 from chaffinch.chain import Message, NothingNewError
 from chaffinch.chain.results import Said
 from chaffinch.chat.book.book import Training
-from chaffinch.chat.content import said_length
+from chaffinch.chat.content import WORDLESS, said_length
 from chaffinch.chat.guild import GuildSettings
 from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.talking.pictures import Picture, Pictures
@@ -286,6 +286,28 @@ def test_a_picture_of_a_source_goes_along_as_often_as_the_guild_wants(tmp_path: 
             had = sum([(await scene.talker.say(GUILD)).picture is not None for _ in range(100)])
             assert least <= had <= most
         assert set(scene.album.asked) == {"https://cdn.discordapp.com/attachments/1/2/cat.png"}
+
+    play(tmp_path, act)
+
+
+def test_pictures_that_were_posted_without_words_go_along_and_are_never_said(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.teach(corpus())
+        address = "https://cdn.discordapp.com/attachments/1/2/cat.png"
+        alone = [Message(WORDLESS, id=f"p{number}", attachments=(address,)) for number in range(len(corpus()))]
+        await scene.parts.tenants.add(tenant_of(GUILD), alone)
+        said = [await scene.talker.say(GUILD) for _ in range(200)]
+        assert not any(WORDLESS in one.text for one in said)
+        assert all(one.picture == Picture("cat.png", b"cat") for one in said)
+
+    play(tmp_path, act)
+
+
+def test_where_there_is_nothing_but_pictures_nothing_is_said(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.teach([WORDLESS] * 9, attachments=("https://cdn.discordapp.com/attachments/1/2/cat.png",))
+        with pytest.raises(NothingNewError, match="Nothing new comes to mind"):
+            await scene.talker.say(GUILD)
 
     play(tmp_path, act)
 

@@ -40,13 +40,13 @@ def brought(*arguments: object) -> dict[str, Any]:
 def test_a_database_with_its_channels_and_then_once_more(tmp_path: Path) -> None:
     path, state = database(tmp_path / "db.sqlite3", ROWS, CHANNELS), tmp_path / "state"
     said = run(path, "--guild", ONE, "--state", state).stdout
-    assert "learned 4 messages of 1 file in " in said
+    assert "learned 5 messages of 1 file in " in said
     assert f"for guild-{ONE}" in said
     assert "2 taken over: channels" in said
     again = brought(path, "--guild", ONE, "--state", state)
-    assert (again["learned"], again["duplicates"], again["channels"]) == (0, 4, 0)
+    assert (again["learned"], again["duplicates"], again["channels"]) == (0, 5, 0)
     with Chain.open(directory_of(state, f"guild-{ONE}"), write=True) as chain:
-        assert chain.stats().messages == 4
+        assert chain.stats().messages == 5
         assert chain.forget(channel=str(THREAD)) == 2
         assert chain.forget(message=str(FIRST)) == 1
     assert not directory_of(state, f"guild-{TWO}").exists()

@@ -41,8 +41,8 @@ Discord sends one too when it has found the picture of a link.
 
 
 def text_of(seen: Seen, bot_id: int) -> str:
-    """What a chain learns of its text."""
-    return content.without_mention(seen.text, bot_id) if bot_id else seen.text.strip()
+    """What a chain learns of it; empty: nothing."""
+    return content.learned(content.without_mention(seen.text, bot_id) if bot_id else seen.text, seen.attachments)
 
 
 def message_of(seen: Seen, bot_id: int = 0) -> Message:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from chaffinch.chain.results import Message
+from chaffinch.chat.content import learned
 from chaffinch.chat.payloads import created_ms
 
 LEAST_ID: Final = 1 << 40
@@ -40,7 +41,7 @@ def message_of(text: str, places: Places, number: int, attachments: tuple[str, .
     is learned once.
     """
     return Message(
-        text,
+        learned(text, attachments),
         id=str(places.message) if places.message else f"older-{number}-{_digest(text)}",
         channel=str(places.thread or places.channel or ""),
         time_ms=created_ms(places.message) if places.message else None,

@@ -59,7 +59,7 @@ class Job:
         """Of this start."""
         self.unreadable = 0
         self.wordless = 0
-        """Messages of people without text; all of them, where Discord gives the bot none."""
+        """Messages of people without text and attachments; all of them, where Discord gives the bot none."""
         self.waiting: dict[int, str] = {}
         """Channels that Discord did not give a page of just now, and why; 0: the guild, or the chain."""
         self.reading: set[int] = set()
@@ -218,7 +218,7 @@ class Job:
             learned += added.learned
             self.added += added
             self.unreadable += sum(page.read.unreadable for page in pages)
-            self.wordless += sum(seen.is_human and not seen.text for seen in seens)
+            self.wordless += sum(seen.is_human and not (seen.text or seen.attachments) for seen in seens)
         self._boardings.leave(boardings)
         reached = msgspec.structs.replace(cursor, learned=learned)
         await patiently(lambda: self._note([reached]), told)

@@ -51,7 +51,7 @@ class Outcome(msgspec.Struct, frozen=True):
     learned: int = 0
     duplicates: int = 0
     wordless: int = 0
-    """Messages of people without text."""
+    """Messages of people without text and attachments."""
     unreadable: int = 0
     """Messages that are not what Discord's messages look like."""
     passed_over: Sequence[Cursor] = ()
