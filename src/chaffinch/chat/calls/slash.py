@@ -90,7 +90,7 @@ class Answers:
 
 
 class InteractionCall:
-    """What calls by an interaction have in common."""
+    """What calls by an interaction have in common: what `think` announced is public or hidden, and stays so."""
 
     hides = True
 
@@ -104,21 +104,8 @@ class InteractionCall:
         self.shown: Sequence[str] = asked.shown
         self._answers = answers
         self._is_answered = False
-
-
-class SlashCall(InteractionCall):
-    """A slash command. What `think` announced is public or hidden, and stays so: for the other it has to go."""
-
-    def __init__(self, asked: Interaction, answers: Answers) -> None:
-        super().__init__(asked, answers)
         self._announced: bool | None = None
-        """Whether what `think` announced is hidden; None: nothing is announced."""
-
-    async def think(self, *, hidden: bool = False) -> None:
-        """Announce an answer, once."""
-        if not self._is_answered:
-            await self._answers.respond(DEFERRED_MESSAGE, hidden=hidden)
-            self._is_answered, self._announced = True, hidden
+        """Whether the message that `think` announced is hidden; None: none is announced."""
 
     async def answer(self, reply: Reply, *, hidden: bool = False) -> Posted | None:
         """In the place of what was announced where that can be: what is spoken has to be new, an edit is not heard."""
@@ -138,6 +125,16 @@ class SlashCall(InteractionCall):
     async def refuse(self, why: str) -> None:
         """To the caller alone."""
         await self.answer(Reply(why), hidden=True)
+
+
+class SlashCall(InteractionCall):
+    """A slash command."""
+
+    async def think(self, *, hidden: bool = False) -> None:
+        """Announce an answer, once."""
+        if not self._is_answered:
+            await self._answers.respond(DEFERRED_MESSAGE, hidden=hidden)
+            self._is_answered, self._announced = True, hidden
 
     async def update(self, reply: Reply) -> None:
         """A slash command stands in no message."""

@@ -88,7 +88,8 @@ class Postponed:
             if lost:
                 self._measures.lost(guild, lost)
                 log.warning("bot.changes_lost guild=%d changes=%d why=not_written", guild, lost)
-            log.info("bot.unlearning_kept guild=%d changes=%d", guild, len(left) - lost)
+            if len(left) > lost:
+                log.info("bot.unlearning_kept guild=%d changes=%d", guild, len(left) - lost)
         self._of.clear()
         self._count = 0
 
