@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.journal.layout import Layout
 from tests.fleet.running import Fleet, config_file, eventually, plug_in, running
 from tests.fleet.test_deeds import since
 from tests.fleet.test_fleet import gone, ping
@@ -124,6 +125,13 @@ def test_a_group_that_a_worker_ends_comes_back_and_says_why(tmp_path: Path, deed
         assert {one["name"]: one["since"] for one in fleet.status()["workers"] if one["group"] == "decoys"} == others
         assert (fleet.group("decoys")["pid"], fleet.group("decoys")["error"]) == (pid, "")
         assert fleet.stop() == 0
+
+
+def test_a_group_begins_while_somebody_holds_the_journals_lock(tmp_path: Path) -> None:
+    with running(tmp_path) as fleet, Layout(fleet.state / "journal").lock("segments"):
+        os.kill(fleet.group("decoys")["pid"], signal.SIGKILL)
+        eventually(lambda: fleet.group("decoys")["restarts"] == 1)
+        assert ping(fleet) == b"+PONG\r\n"
 
 
 def test_a_group_that_only_slept_is_not_blamed(tmp_path: Path) -> None:

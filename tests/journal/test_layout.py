@@ -48,6 +48,16 @@ def test_the_lock_excludes_threads(tmp_path: Path) -> None:
     assert not inside
 
 
+def test_preparing_waits_for_nobody(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "journal")
+    layout.prepare()
+    with layout.lock("segments"):
+        beside = threading.Thread(target=Layout(layout.path).prepare, daemon=True)
+        beside.start()
+        beside.join(10)
+        assert not beside.is_alive()
+
+
 def test_a_lock_is_given_back_after_a_fault(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     with pytest.raises(ValueError, match="x"), layout.lock("segments"):

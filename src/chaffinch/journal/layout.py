@@ -75,13 +75,15 @@ class Layout:
         self.catalog = directory / "catalog.db"
 
     def prepare(self) -> None:
-        """Make the directory if it is missing, and see that it can be written. Raises `RunError`."""
+        """Make the directory if it is missing, and see that it can be written. Raises `RunError`.
+
+        Waits for no lock: an event loop begins here, and whoever holds one may be stopped.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.wake.mkdir(mode=0o700, exist_ok=True)
             self.adopt(self.wake)
-            with self.lock("segments"):
-                pass
+            os.close(self._open_lock("segments"))
         except OSError as error:
             why = error.strerror or str(error)
             raise RunError(
@@ -107,19 +109,21 @@ class Layout:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the named lock over all processes and threads. Not re-entrant; `segments` is taken before `catalog`."""
-        path = self.path / f"{name}.lock"
+        fd = self._open_lock(name)  # a new descriptor each time: threads and forked processes exclude each other too
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self.adopt(path)
-        try:
-            fcntl.flock(
-                fd, fcntl.LOCK_EX
-            )  # a new descriptor each time: threads and forked processes exclude each other too
+            fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:
             os.close(fd)
+
+    def _open_lock(self, name: str) -> int:
+        path = self.path / f"{name}.lock"
+        try:
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.adopt(path)
+            return fd
 
     def adopt(self, path: Path) -> None:
         """Give a file that root made to the directory's owner: a group without privileges appends to it too."""
