@@ -625,14 +625,18 @@ def test_an_application_that_may_not_read_messages(tmp_path: Path) -> None:
     run(test)
 
 
-def test_a_bot_in_more_servers_than_one_connection_is_given(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "said"), [(4011, "2,500"), (4013, "too old")])
+def test_what_starting_again_does_not_mend_is_not_tried_again(tmp_path: Path, code: int, said: str) -> None:
+    """Discord resets the token of who starts a thousand sessions a day, as a service manager would make it do."""
+
     async def test() -> None:
         async with Fake(World.small()) as fake, connected(tmp_path, fake=fake) as one:
-            fake.gateway.close(4011)
+            fake.gateway.close(code)
             await one.serving
 
-    with pytest.raises(ChaffinchError, match="2,500"):
+    with pytest.raises(ChaffinchError, match=said) as raised:
         run(test)
+    assert raised.value.exit_code == 2
 
 
 def test_until_discord_can_be_reached_it_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.chat import login
+from chaffinch.errors import InputError
 from tests.chat.connected import connected, run
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.world import World
@@ -24,6 +26,25 @@ def test_too_many_requests_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture
         assert caplog.text.count("bot.not_connected reason=status 429") == 2
 
     run(test)
+
+
+def test_a_token_that_rest_takes_no_more_ends_the_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the gateway says nothing of it."""
+    monkeypatch.setattr(login, "CHECK_SECONDS", 0.01)
+
+    async def test() -> None:
+        async with Fake(World.small()) as fake, connected(tmp_path, fake=fake) as one:
+            fake.faults.refuse("POST /channels/{channel_id}/messages", 401, message="about something else")
+            one.fake.say(one.member("member"), one.channel("general"), "!mark help")
+            await fake.wait_for(lambda: len(fake.requested("GET /users/@me")) == 2)
+            await one.settled()
+            assert not one.serving.done(), "the token is taken"
+            fake.world.token = "another"
+            one.fake.say(one.member("member"), one.channel("general"), "!mark help")
+            await one.serving
+
+    with pytest.raises(InputError, match="Discord refuses the token"):
+        run(test)
 
 
 def test_who_is_to_stop_does_not_wait_for_a_network_that_swallows_all(tmp_path: Path) -> None:

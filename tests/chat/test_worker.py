@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaffinch.chat import token as tokens
 from chaffinch.chat import worker as bot_worker
 from chaffinch.chat.token import Hiding, Token
 from chaffinch.config import BotSettings, Config
@@ -145,15 +146,36 @@ def test_in_a_fleet_it_runs_confined_and_its_neighbours_know_nothing_of_it(tmp_p
     assert TEXT not in said
 
 
-def test_a_token_that_discord_refuses_stops_only_the_bot(tmp_path: Path, state: Path) -> None:
-    stored(state / "discord-token", OTHER)
+def test_a_token_that_is_revoked_stops_only_the_bot_and_another_one_starts_it(tmp_path: Path, state: Path) -> None:
+    stored(state / "discord-token")
     with discord("--small") as fake:
         environment = ENABLED | pointed(tmp_path, fake.url) | {"CHAFFINCH_FLEET_CRASH_LIMIT": "2"}
         with running(state, environment=environment) as fleet:
+            until(lambda: fake.ask("/counts")["sessions"])
+            group = fleet.group("out")["pid"]
+            fake.ask("/token", {"token": OTHER})
             until(lambda: fleet.worker("bot")["state"] == "failed")
-            assert "Discord refuses the token" in fleet.worker("bot")["error"]
+            assert fleet.worker("bot")["error"].startswith("Discord refuses the token: copy it anew")
+            assert "`chaffinch restart out`" in fleet.worker("bot")["error"]
             assert {row["state"] for row in fleet.status()["workers"] if row["name"] != "bot"} == {"running"}
-            assert OTHER not in fleet.call("logs").stdout
+            assert fleet.group("out")["pid"] == group
+            stored(state / "discord-token", OTHER)
+            assert fleet.call("restart", "out").returncode == 0
+            until(lambda: fake.ask("/counts")["sessions"] == 2)
+            assert fleet.worker("bot")["state"] == "running"
+            said = fleet.call("logs").stdout
+    assert said.count("worker.failed worker=bot error=Discord refuses the token") == 3
+    assert "Traceback" not in said
+    assert TEXT not in said
+    assert OTHER not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("/a/b", "`chaffinch restart away`"), (tokens.CREDENTIAL, "restart the fleet's service")],
+)
+def test_how_another_token_comes_to_it(source: str, said: str) -> None:
+    assert said in bot_worker.again(Token(TEXT, source), "away")
 
 
 def test_a_worker_that_begins_anew_hides_its_token_once() -> None:

@@ -74,6 +74,7 @@ class Client(discord.Client):
         guild_ready_timeout: float = 2.0,
     ) -> None:
         """`guild_ready_timeout`: after so many seconds without another guild all of them are there."""
+        self._unauthorized = asyncio.Event()
         # It would warn that it cannot speak in voice channels, which the bot does not.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -84,6 +85,7 @@ class Client(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             activity=discord.Activity(type=discord.ActivityType.listening, name=settings.activity),
             guild_ready_timeout=guild_ready_timeout,
+            http_trace=login.noting(self._unauthorized),
         )
         self.bot = assemble(self, book, tenants, settings, measures)
         self._settings = settings
@@ -106,8 +108,9 @@ class Client(discord.Client):
     async def serve(self, token: str, stopping: asyncio.Event) -> None:
         """Log in and serve until `stopping` is set; everything is closed when this returns.
 
-        While Discord cannot be reached it is tried again. Raises `InputError` for a token that Discord refuses and for
-        an application that may not read messages, `RunError` if Discord wants to hear nothing of the bot.
+        While Discord cannot be reached it is tried again. Raises `InputError` for a token that Discord refuses, at once
+        or later, for an application that may not read messages and for what else starting again does not mend;
+        `RunError` if Discord does not let the bot log in.
         """
         async with self:
             if not await login.log_in(self, token, stopping):
@@ -119,17 +122,19 @@ class Client(discord.Client):
                 self._session = session
                 await self.bot.learner.begin()
                 gateway = asyncio.create_task(self._stay_connected(), name="bot gateway")
+                refused = asyncio.create_task(login.until_refused(self, self._unauthorized), name="bot token")
                 waiting = asyncio.create_task(stopping.wait(), name="bot stopping")
                 beside = [
                     asyncio.create_task(self._keep(stopping), name="bot keeper"),
                     asyncio.create_task(self._deploy(), name="bot commands"),
                 ]
                 try:
-                    await asyncio.wait((gateway, waiting), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait((gateway, refused, waiting), return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    await self._end([gateway, waiting, *beside])
-                if not gateway.cancelled() and (error := gateway.exception()) is not None:
-                    raise error
+                    await self._end([gateway, refused, waiting, *beside])
+                for task in (gateway, refused):
+                    if not task.cancelled() and (error := task.exception()) is not None:
+                        raise error
 
     async def _stay_connected(self) -> None:
         """discord.py connects again whatever happens, unless no connection was ever made: then it trips over that."""

@@ -4,15 +4,19 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import aiohttp
 import discord
 from discord.backoff import ExponentialBackoff
+from discord.http import Route
 from discord.utils import MISSING
 
 from chaffinch.chat.token import PORTAL
-from chaffinch.errors import ChaffinchError, InputError, RunError
+from chaffinch.errors import InputError, RunError
+
+UNAUTHORIZED: Final = 401
+"""HTTP's, and so Discord's, for a token that is not taken."""
 
 AUTHENTICATION_FAILED: Final = 4004
 """The gateway's code for a token that it refuses."""
@@ -30,7 +34,17 @@ REFUSED: Final = (
     " gives another one"
 )
 
+CHECK_SECONDS: Final = 60.0
+"""How long it rests after an answer that said the token is not taken, where another one did not say so too."""
+
 log = logging.getLogger("chaffinch.bot")
+
+
+class TokenRefusedError(InputError):
+    """Discord takes the token not, or no more."""
+
+    def __init__(self) -> None:
+        super().__init__(REFUSED)
 
 
 class OneLine(logging.Filter):
@@ -60,7 +74,7 @@ async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) ->
             if not await _unless(stopping, client.login(token)):
                 return False
         except discord.LoginFailure:
-            raise InputError(REFUSED) from None
+            raise TokenRefusedError from None
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = f"status {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
             if isinstance(error, discord.HTTPException) and error.status < 500 and error.status not in BUSY:
@@ -79,19 +93,54 @@ async def log_in(client: discord.Client, token: str, stopping: asyncio.Event) ->
     return False
 
 
-def refusal(client: discord.Client, error: discord.DiscordException) -> ChaffinchError:
-    """What it means that the gateway closed the connection for good."""
+def noting(unauthorized: asyncio.Event) -> aiohttp.TraceConfig:
+    """For discord.py's session: sets the event at each answer that says that the token is not taken."""
+
+    async def ended(_: aiohttp.ClientSession, __: object, told: aiohttp.TraceRequestEndParams) -> None:
+        if told.response.status == UNAUTHORIZED:
+            unauthorized.set()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    return trace
+
+
+async def until_refused(client: discord.Client, unauthorized: asyncio.Event) -> NoReturn:
+    """Of a token that is revoked the gateway tells as well, if it is heard; what is asked meanwhile is all in vain.
+
+    Raises `TokenRefusedError` once the bot itself is unknown too: a single answer may have been about something else.
+    """
+    while True:
+        await unauthorized.wait()
+        try:
+            await client.http.request(Route("GET", "/users/@me"))
+        except discord.HTTPException as error:
+            if error.status == UNAUTHORIZED:
+                raise TokenRefusedError from None
+        except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError):
+            pass  # it is asked again as soon as anything else is
+        await asyncio.sleep(CHECK_SECONDS)
+        unauthorized.clear()
+
+
+def refusal(client: discord.Client, error: discord.DiscordException) -> InputError:
+    """What it means that the gateway closed the connection for good. Starting again mends none of it, and a bot that
+    does so a thousand times a day has its token reset by Discord (docs, "Session Start Limit").
+    """
     if isinstance(error, discord.PrivilegedIntentsRequired):
         return unread(client)
     code = error.code if isinstance(error, discord.ConnectionClosed) else 0
     if code == AUTHENTICATION_FAILED:
-        return InputError(REFUSED)
+        return TokenRefusedError()
     if code == SHARDING_REQUIRED:
-        return RunError(
+        return InputError(
             "the bot is in more servers than Discord serves over one connection (about 2,500), and it has only one:"
             " take it out of some, or run a second application for them"
         )
-    return RunError(f"Discord closed the connection for good (code {code}): see https://discordstatus.com")
+    return InputError(
+        f"Discord closed the connection for good (code {code}), as it does with programs that are too old for it:"
+        " upgrade chaffinch and discord.py"
+    )
 
 
 def unread(client: discord.Client) -> InputError:

@@ -13,6 +13,9 @@ from chaffinch.errors import InputError
 FILE: Final = "discord-token"
 """Of the file in the state directory, and of the credential that a service manager passes (systemd.exec(5))."""
 
+CREDENTIAL: Final = "the credential of the service"
+"""The source of a token that was such a credential."""
+
 VARIABLE: Final = "CHAFFINCH_BOT_TOKEN"
 OLDER_VARIABLE: Final = "TOKEN"
 KEYRING_SERVICE: Final = "chaffinch"
@@ -103,7 +106,7 @@ def of_files(settings: BotSettings, state: Path) -> Token | None:
     credentials = variables.environment_path("CREDENTIALS_DIRECTORY")
     if credentials is not None and (credentials / FILE).exists():
         # Who may read it the service manager says, by an access list that the mode does not show.
-        return Token(_text_of(credentials / FILE), "the credential of the service")
+        return Token(_text_of(credentials / FILE), CREDENTIAL)
     path = state / FILE
     return Token(_private(path), str(path)) if path.exists() else None
 

@@ -53,12 +53,23 @@ def within(config: Config, share_bytes: int) -> Config:
     return msgspec.structs.replace(config, bot=bot)
 
 
+def again(token: tokens.Token, group: str) -> str:
+    """How another token in the place of this one comes to the worker: its process reads it once, while it may."""
+    if token.source == tokens.CREDENTIAL:
+        return "restart the fleet's service, which hands the credential over when it starts"
+    return f"it is read from {token.source} when the worker's group begins: `chaffinch restart {group}`"
+
+
 async def run(context: "Context") -> None:
-    """Be the bot until the context is stopping."""
+    """Be the bot until the context is stopping. Raises as `chat.run.serve` does."""
     token = context.prepared
     assert isinstance(token, tokens.Token)
+    from chaffinch.chat.login import TokenRefusedError
     from chaffinch.chat.run import quieten, serve
 
     quieten(token, context.config.bot)
     config = within(context.config, context.budget_bytes)
-    await serve(config, context.state, token, context.metrics, context.stopping)
+    try:
+        await serve(config, context.state, token, context.metrics, context.stopping)
+    except TokenRefusedError as error:
+        raise InputError(f"{error}; {again(token, context.group)}") from None

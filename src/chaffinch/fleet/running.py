@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from chaffinch.config import Config
+from chaffinch.errors import ChaffinchError
 from chaffinch.events import Event, WorkerFailed, now
 from chaffinch.fleet.backoff import Backoff
 from chaffinch.fleet.context import Context
@@ -119,6 +120,9 @@ class Running:
             await self._until_ended(self._task)
             if self._task.done() and not self._task.cancelled():
                 self._task.result()
+        except ChaffinchError as error:  # somebody's to mend, and a sentence that says what to do: no traceback
+            log.error("worker.failed worker=%s error=%s", self.worker.name, error)
+            return str(error)[:MOST_ERROR]
         except Exception as error:  # the boundary of one worker: its fault is its own, never its neighbours'
             log.exception("worker.failed worker=%s", self.worker.name)
             return traceback.format_exception_only(error)[-1].strip()[:MOST_ERROR]

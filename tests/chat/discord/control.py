@@ -42,6 +42,7 @@ class Control:
             "advance": self.advance,
             "fault": self.fault,
             "gateway": self.gateway,
+            "token": self.token,
         }.items():
             application.router.add_post(f"/_world/{path}", self._acting(handler))
         application.router.add_get("/_world", self.world)
@@ -131,6 +132,12 @@ class Control:
         if do not in acts:
             raise LookupError(f"no {do!r}; there are {sorted(acts)}")
         getattr(self._fake.gateway, do)(**body)
+        return {}
+
+    def token(self, body: Json) -> Json:
+        """Another `token` is the bot's from now on; who is connected with the one before is cut off."""
+        self._fake.world.token = body["token"]
+        self._fake.gateway.close(4004)
         return {}
 
     async def world(self, request: web.Request) -> web.Response:
