@@ -7,8 +7,10 @@ import pickle
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
+import keyring.core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +18,13 @@ from hypothesis import strategies as st
 from chaffinch.chat import token as tokens
 from chaffinch.chat.token import Hiding, Token, found
 from chaffinch.config import BotSettings
-from chaffinch.errors import InputError
+from chaffinch.errors import ChaffinchError, InputError
 
 TEXT = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs_abcdefg"
 OTHER = "MTk4NjIyNDgzNDcxOTI1MjQ5.Cl2FMR.anotherXVW7vRze4b7Cq4se7kKWs_zzzzz"
+
+
+IN_KEYRING = tokens._in_keyring
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +200,82 @@ assert Memory.held == {{("chaffinch", "discord"): {TEXT!r}}}
 assert token.found(BotSettings(), Path({str(tmp_path)!r})).reveal() == {TEXT!r}
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+RINGS = f"""
+import time, keyring.backend, keyring.errors
+class Ring(keyring.backend.KeyringBackend):
+    priority = 5
+    def get_password(self, service, name): return self.read()
+    def set_password(self, service, name, password): raise ValueError("no room for " + password)
+class Locked(Ring):
+    def read(self): raise keyring.errors.KeyringLocked("Failed to unlock the collection!")
+class Broken(Ring):
+    def read(self): raise OSError("found {TEXT}")
+class Slow(Ring):
+    def read(self): time.sleep(5)
+class Empty(Ring):
+    def read(self): return ""
+"""
+"""Keyrings of packages of others, as there are."""
+
+
+@pytest.fixture
+def rings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the library use another keyring."""
+    (tmp_path / "rings.py").write_text(RINGS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "rings", raising=False)
+
+    def use(ring: str) -> None:
+        monkeypatch.setattr(keyring.core, "_keyring_backend", None)
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", ring)
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("ring", "code", "said"),
+    [
+        ("rings.Locked", 1, "the keyring is locked: unlock it and start again, or `chaffinch bot discord --setup`"),
+        ("rings.Broken", 1, "the keyring cannot be read (OSError): unlock it"),
+        ("rings.Slow", 1, "the keyring has not answered for 0.1 seconds: unlock it"),
+        ("rings.Empty", 2, "the bot's token from the keyring is empty: a token is three parts"),
+        ("rings.None", 2, "cannot be used (module 'rings' has no attribute 'None'): name another"),
+        ("nowhere.Ring", 2, "cannot be used (No module named 'nowhere'): name another one, or put the token into a"),
+        ("", 2, "cannot be used (Empty module name): name another"),
+        ("keyring.backends.fail.Keyring", 2, "there is no token for the bot: `chaffinch bot discord --setup` asks"),
+        ("keyring.backends.null.Keyring", 2, "there is no token for the bot: `chaffinch bot discord --setup` asks"),
+    ],
+)
+def test_a_keyring_that_gives_no_token_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rings: Callable[[str], None], ring: str, code: int, said: str
+) -> None:
+    rings(ring)
+    monkeypatch.setattr(tokens, "_in_keyring", IN_KEYRING)
+    monkeypatch.setattr(tokens, "KEYRING_SECONDS", 0.1)
+    with pytest.raises(ChaffinchError) as refused:
+        found(BotSettings(), tmp_path)
+    assert said in str(refused.value)
+    assert refused.value.exit_code == code
+    assert TEXT not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("ring", "is_there", "why"),
+    [
+        ("rings.Slow", True, "no room for <the token>"),
+        ("nowhere.Ring", False, "No module named 'nowhere'"),
+    ],
+)
+def test_a_keyring_that_takes_no_token_does_not_show_it(
+    rings: Callable[[str], None], ring: str, is_there: bool, why: str
+) -> None:
+    rings(ring)
+    assert tokens.has_keyring() is is_there
+    with pytest.raises(InputError) as refused:
+        tokens.keep_in_keyring(Token(TEXT, "here"))
+    assert str(refused.value) == f"the keyring does not take the token ({why}); store it in a file"
 
 
 def test_keyring_is_imported_only_where_nothing_else_has_it(tmp_path: Path) -> None:

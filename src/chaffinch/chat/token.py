@@ -4,11 +4,13 @@ import logging
 import os
 import re
 import stat
+import threading
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Final, NoReturn
 
 from chaffinch.config import BotSettings, variables
-from chaffinch.errors import InputError
+from chaffinch.errors import InputError, RunError
 
 FILE: Final = "discord-token"
 """Of the file in the state directory, and of the credential that a service manager passes (systemd.exec(5))."""
@@ -20,6 +22,9 @@ VARIABLE: Final = "CHAFFINCH_BOT_TOKEN"
 OLDER_VARIABLE: Final = "TOKEN"
 KEYRING_SERVICE: Final = "chaffinch"
 KEYRING_NAME: Final = "discord"
+
+KEYRING_SECONDS: Final = 60.0
+"""How long the keyring may take: somebody may have to unlock it. systemd waits 90 s for a service to start."""
 
 MOST_BYTES: Final = 4096
 """Of a token's file: Discord's tokens have 59 to 72 characters."""
@@ -76,7 +81,7 @@ def found(settings: BotSettings, state: Path, *, older: Token | None = None) -> 
     """The bot's token, from the first place that has one; the environment is without it afterwards.
 
     `older` is that of an older bot's file. Raises `InputError` for one that cannot be, for a file that others can read,
-    and where there is none.
+    and where there is none; `RunError` where only a keyring could have it, and does not answer.
     """
     ours, theirs = variables.take(VARIABLE), variables.take(OLDER_VARIABLE)
     if ours:
@@ -141,34 +146,71 @@ def keep_in_keyring(token: Token) -> None:
     """Store it in the keyring. Raises `InputError` where there is none that takes it."""
     try:
         import keyring
-        from keyring.errors import KeyringError
     except ModuleNotFoundError:
         raise InputError("keyring is not installed; install it with: pip install 'chaffinch[bot]'") from None
     try:
         keyring.set_password(KEYRING_SERVICE, KEYRING_NAME, token.reveal())
-    except KeyringError as error:
-        raise InputError(f"the keyring does not take the token ({error}); store it in a file") from None
+    except Exception as error:  # noqa: BLE001 - backends are packages of others, and raise what they like
+        why = str(error).replace(token.reveal(), HIDDEN)
+        raise InputError(f"the keyring does not take the token ({why}); store it in a file") from None
 
 
 def has_keyring() -> bool:
     """Whether there is a keyring that stores what it is given."""
     try:
         import keyring
-    except ModuleNotFoundError:
+
+        return bool(keyring.get_keyring().priority >= 1)
+    except Exception:  # noqa: BLE001 - as above; ModuleNotFoundError, too
         return False
-    return bool(keyring.get_keyring().priority >= 1)
 
 
 def _in_keyring() -> str | None:
+    """What the keyring has. Raises `InputError` for one that cannot be, `RunError` for one that does not give it: it
+    is locked, or asks somebody who is not there to unlock it.
+    """
+    answer: Future[str | None] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(_asked_keyring())
+        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="keyring", daemon=True).start()  # who ends does not wait for it
+    if not wait((answer,), KEYRING_SECONDS).done:
+        raise _unread(f"has not answered for {KEYRING_SECONDS:g} seconds")
+    return answer.result()
+
+
+def _asked_keyring() -> str | None:
     try:
         import keyring
-        from keyring.errors import KeyringError
+        from keyring.errors import KeyringLocked, NoKeyringError
     except ModuleNotFoundError:
         return None
     try:
-        return keyring.get_password(KEYRING_SERVICE, KEYRING_NAME)
-    except KeyringError:
+        ring = keyring.get_keyring()
+    except Exception as error:  # noqa: BLE001 - as in `keep_in_keyring`
+        raise InputError(
+            f"the keyring that PYTHON_KEYRING_BACKEND or keyringrc.cfg names cannot be used ({error}): name another "
+            "one, or put the token into a file"
+        ) from None
+    try:
+        return ring.get_password(KEYRING_SERVICE, KEYRING_NAME)
+    except NoKeyringError:
         return None  # a machine without one has no token in it
+    except KeyringLocked:
+        raise _unread("is locked") from None
+    except Exception as error:  # noqa: BLE001 - as above; its text might have what it read
+        raise _unread(f"cannot be read ({type(error).__name__})") from None
+
+
+def _unread(why: str) -> RunError:
+    return RunError(
+        f"there is no token for the bot in a file or variable, and the keyring {why}: unlock it and start again, or "
+        "`chaffinch bot discord --setup` stores a token in a file"
+    )
 
 
 def _private(path: Path) -> str:
