@@ -41,6 +41,27 @@ def test_units_of_groups(tmp_path: Path) -> None:
     assert {one.name for one in tmp_path.iterdir()} == {"chaffinch@.service", "chaffinch.slice", "chaffinch.target"}
 
 
+def test_what_the_bot_needs_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "chaffinch.toml"
+
+    def said(more: str, *flags: str) -> tuple[str, str]:
+        file.write_text(f"[bot]\nenabled = true\n{more}", encoding="utf-8")
+        done = call("init", "--systemd", "--force", "--config", str(file), "--output", str(tmp_path / "units"), *flags)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, done.stderr
+
+    shown, notes = said("")
+    assert "put the Discord bot's token into /etc/chaffinch/discord-token (chmod 600)" in shown
+    assert "all groups are one user, also those that face attackers, and could read the bot's token: --split" in notes
+    shown, notes = said("", "--split")
+    assert "chaffinch@out.service\nbefore that: put the Discord bot's token" in shown
+    assert (tmp_path / "units" / "chaffinch@out.service.d" / "discord-token.conf").exists()
+    assert "read the bot's token" not in notes
+    shown, notes = said("token_file = '/srv/token'\n")
+    assert "before that" not in shown
+    assert "note: /srv/token (bot.token_file) can be read by the service's user only if it is that user's" in notes
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

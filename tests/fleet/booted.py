@@ -5,6 +5,7 @@ only. The program is installed below /opt there, where the user of a unit can re
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import chaffinch
 from chaffinch.fleet.installation import Installation
+from tests.chat.running import ROOT
+from tests.chat.test_token import TEXT
 from tests.fleet.running import PATIENCE, eventually
 
 SYSTEMD = shutil.which("systemd", path="/usr/bin:/usr/lib/systemd:/lib/systemd") or ""
@@ -30,7 +33,7 @@ mount -t proc proc /proc
 umount -l -R /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
 mkdir -p /run/units /run/lock
-cp "$units"/* /run/units/
+cp -r "$units"/* /run/units/
 for name in sysinit basic shutdown network multi-user; do
   printf '[Unit]\\nDefaultDependencies=no\\n' > /run/units/$name.target
 done
@@ -60,6 +63,7 @@ done
 printf 'home = /opt/python/bin\\n' > /opt/chaffinch/pyvenv.cfg
 ln -s /opt/python/bin/python3.11 /opt/chaffinch/bin/python
 mount -t tmpfs -o mode=755 tmpfs /var/lib
+mount --make-rshared /
 exec env -i container=other PATH="$PATH" SYSTEMD_UNIT_PATH=/run/units \
   "$systemd" --system --unit=test.target --log-target=null --default-standard-output=null
 """
@@ -92,6 +96,7 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[Machine]:
     written = folder / "units"
     written.mkdir()
     for name, text in units.items():
+        (written / name).parent.mkdir(exist_ok=True)
         (written / name).write_text(text, encoding="utf-8")
     sites = [path for path in sys.path if Path(path).name == "site-packages"]
     cgroup = _cgroup(f"chaffinch-test-{os.getpid()}")
@@ -125,6 +130,37 @@ def booted(folder: Path, units: Mapping[str, str]) -> Iterator[Machine]:
         holder.kill()
         holder.communicate(timeout=20)
         eventually(lambda: _removed(cgroup), 10)
+
+
+POINTED = """
+import importlib.abc, sys
+class Pointed(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "chaffinch.chat.run":
+            sys.meta_path.remove(self)
+            import yarl
+            from discord.gateway import DiscordWebSocket
+            from discord.http import Route
+            Route.BASE = "{url}/api/v10"
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{url}/".replace("http", "ws", 1))
+sys.meta_path.insert(0, Pointed())
+"""
+"""A `sitecustomize` of the machine, which knows nothing of the tests: Discord is the fake."""
+
+
+@contextlib.contextmanager
+def discord_in(machine: Machine) -> Iterator[str]:
+    """The fake Discord in the machine's network, which its bots take for the real one; its address."""
+    inside = ("nsenter", "--target", str(machine.pid), "--net", sys.executable, "-m", "tests.chat.discord", "--small")
+    with subprocess.Popen([*inside, "--token", TEXT], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            url = str(json.loads(process.stdout.readline())["url"])
+            write = 'printf %s "$1" > /opt/source/sitecustomize.py'
+            machine.run("sh", "-c", write, "sh", POINTED.format(url=url))
+            yield url
+        finally:
+            process.terminate()
 
 
 def _cgroup(name: str) -> Path:

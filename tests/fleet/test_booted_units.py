@@ -10,10 +10,12 @@ import pytest
 
 from chaffinch.config import Config
 from chaffinch.fleet.cgroups import SUPERVISOR
-from tests.fleet.booted import SYSTEMD, WHERE, Machine, booted
+from chaffinch.fleet.units import TOKEN
+from tests.chat.test_token import TEXT
+from tests.fleet.booted import SYSTEMD, WHERE, Machine, booted, discord_in
 from tests.fleet.running import eventually
 from tests.fleet.test_kernel_cgroups import is_counted
-from tests.fleet.test_units import PAGE, settings, written
+from tests.fleet.test_units import PAGE, settings, unit_of_the_guide, written
 
 pytestmark = [
     pytest.mark.root,
@@ -229,3 +231,24 @@ def test_each_group_is_a_unit_of_its_own(tmp_path: Path) -> None:
         assert {one["name"] for one in status(machine)["groups"]} == {"decoys", "back"}
         assert machine.chaffinch("stop").stdout == "stopped\n"
         eventually(lambda: machine.shows(decoys, "ActiveState") == machine.shows(back, "ActiveState") == "inactive")
+
+
+def test_the_bots_token_is_in_its_own_unit_alone(tmp_path: Path) -> None:
+    """Of the fleet's instances, and of the service that the guide writes down for a bot without a fleet."""
+    texts = written(settings(tmp_path, "[bot]\nenabled = true\n"), WHERE, split=True)
+    texts["bot.service"] = unit_of_the_guide().replace("/usr/local/bin/chaffinch", " ".join(WHERE.program))
+    texts = {name: text.replace(str(TOKEN), "/run/discord-token") for name, text in texts.items()}
+    units = ("chaffinch@decoys", "chaffinch@out", "bot")
+    texts = with_environment(texts, "CHAFFINCH_BOT_ENABLED=true")
+    with booted(tmp_path, texts) as machine, discord_in(machine) as fake:
+        machine.run("sh", "-c", f"umask 077; echo {TEXT} > /run/discord-token")
+        done = machine.run("systemctl", "start", *units)
+        assert done.returncode == 0, (done, machine.run("cat", "/var/lib/chaffinch/fleet.log").stdout)
+        eventually(lambda: json.loads(machine.run("curl", "-s", f"{fake}/_world/counts").stdout)["sessions"] == 2)
+        bot = next(one for one in status(machine)["workers"] if one["name"] == "bot")
+        assert (bot["state"], bot["restarts"]) == ("running", 0)
+        for unit in units:
+            seen = ("nsenter", "-t", machine.shows(unit, "MainPID"), "-m", "find", "/run/credentials", "-type", "f")
+            assert len(machine.run(*seen).stdout.splitlines()) == (unit != "chaffinch@decoys"), unit
+        assert machine.run("systemctl", "stop", *units).returncode == 0
+        assert machine.shows("bot", "ExecMainStatus") == "0"

@@ -17,7 +17,10 @@ from chaffinch.fleet.installation import Installation
 
 OPT = Installation(("/opt/chaffinch/bin/python", "-m", "chaffinch"), (Path("/opt/chaffinch"),), None)
 
-MOST_EXPOSED = {"offset": 1.3, "real ports": 1.7, "split": 1.3, "network of its own": 3.8}
+BOTS = "chaffinch@out.service.d/discord-token.conf"
+GUIDE = Path(__file__).parents[2] / "docs" / "bot.md"
+
+MOST_EXPOSED = {"offset": 1.3, "real ports": 1.7, "split": 1.3, "with the Discord bot": 1.4, "network of its own": 3.8}
 """Of ten, by `systemd-analyze security`; docs/systemd.md states them."""
 
 NETNS = Config(network=NetworkSettings(hosts=("10.66.0.0/16",), mode="netns", port_offset=0))
@@ -79,6 +82,19 @@ def test_the_bot_may_leave_the_machine(tmp_path: Path) -> None:
     assert values(text, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_INET6"]
     assert values(text, "IPAddressDeny") == []
     assert "the Discord bot speaks with Discord" in text
+
+
+def test_the_bots_token_is_handed_to_its_unit_alone(tmp_path: Path) -> None:
+    handed = "discord-token:/etc/chaffinch/discord-token"
+    config = settings(tmp_path, "[bot]\nenabled = true\n")
+    assert values(unit(config), "LoadCredential") == [handed]
+    assert values(unit(Config()), "LoadCredential") == []
+    texts = written(config, split=True)
+    assert {name for name, text in texts.items() if values(text, "LoadCredential")} == {BOTS}
+    assert values(texts[BOTS], "LoadCredential") == [handed]
+    own = settings(tmp_path, "[bot]\nenabled = true\ntoken_file = '/srv/token'\n")
+    assert values(unit(own), "LoadCredential") == []
+    assert written(own, split=True).keys() == written(Config(), split=True).keys()
 
 
 def test_a_network_of_its_own_is_made_by_root() -> None:
@@ -176,6 +192,11 @@ def test_what_is_in_the_way_of_a_service_is_said(tmp_path: Path) -> None:
     assert f"{tmp_path.resolve()} is in a directory for temporary files" in note
 
 
+def unit_of_the_guide() -> str:
+    """The service that docs/bot.md writes down for a bot without a fleet."""
+    return GUIDE.read_text(encoding="utf-8").split("```ini\n[Unit]\n")[1].split("```")[0].join(("[Unit]\n", ""))
+
+
 def exposure(folder: Path, texts: dict[str, str], name: str, asked: str = "") -> float:
     for one, text in texts.items():
         (folder / one).write_text(text, encoding="utf-8")
@@ -195,19 +216,24 @@ def exposure(folder: Path, texts: dict[str, str], name: str, asked: str = "") ->
 def test_exposure_is_as_low_as_the_page_says(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     real = settings(tmp_path, "[network]\nport_offset = 0\n")
+    bot = settings(tmp_path, "[bot]\nenabled = true\n")
     found = {
         "offset": exposure(tmp_path, written(Config()), "chaffinch.service"),
         "real ports": exposure(tmp_path, written(real), "chaffinch.service"),
+        "with the Discord bot": exposure(tmp_path, written(bot), "chaffinch.service"),
         "network of its own": exposure(tmp_path, written(NETNS), "chaffinch.service"),
         "split": exposure(tmp_path, written(Config(), split=True), "chaffinch@.service", "chaffinch@decoys.service"),
     }
     for name, most in MOST_EXPOSED.items():
         assert found[name] <= most, found
         assert f"| {name} | {most} |" in page
+    assert exposure(tmp_path, {"bot.service": unit_of_the_guide()}, "bot.service") <= MOST_EXPOSED["offset"]
 
 
 @needs_systemd
-@pytest.mark.parametrize("text", ["", "[network]\nport_offset = 0\n", "[fleet]\nmemory = '128M'\n"])
+@pytest.mark.parametrize(
+    "text", ["", "[network]\nport_offset = 0\n", "[fleet]\nmemory = '128M'\n", "[bot]\nenabled = true\n"]
+)
 def test_systemd_finds_no_fault(tmp_path: Path, text: str) -> None:
     where = Installation(("/bin/true",), (), Path("/etc/passwd"))
     config = settings(tmp_path, text)
@@ -215,10 +241,12 @@ def test_systemd_finds_no_fault(tmp_path: Path, text: str) -> None:
     where = msgspec.structs.replace(where, program=(str(tmp_path / "tr %u e"),))
     texts = written(config, where) | written(config, where, split=True)
     texts["netns.service"] = written(NETNS, where)["chaffinch.service"]
+    texts["bot.service"] = unit_of_the_guide().replace("/usr/local/bin/chaffinch", "/bin/true")
     for name, one in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(one, encoding="utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--no-pager", *(str(tmp_path / name) for name in texts)],
+        ["systemd-analyze", "verify", "--no-pager", *(str(tmp_path / name) for name in texts if name != BOTS)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")

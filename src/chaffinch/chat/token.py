@@ -109,20 +109,20 @@ def of_files(settings: BotSettings, state: Path) -> Token | None:
         path = Path(settings.token_file)
         return Token(_private(path), f"{path} (bot.token_file)")
     credentials = variables.environment_path("CREDENTIALS_DIRECTORY")
-    if credentials is not None and (credentials / FILE).exists():
+    if credentials is not None and _stands(credentials / FILE):
         # Who may read it the service manager says, by an access list that the mode does not show.
         return Token(_text_of(credentials / FILE), CREDENTIAL)
     path = state / FILE
-    return Token(_private(path), str(path)) if path.exists() else None
+    return Token(_private(path), str(path)) if _stands(path) else None
 
 
 def refuse_missing(settings: BotSettings, state: Path) -> None:
     """Without reading it: that a file with the token is there and is nobody else's. Raises `InputError`."""
     credentials = variables.environment_path("CREDENTIALS_DIRECTORY")
     path = Path(settings.token_file) if settings.token_file else state / FILE
-    if not settings.token_file and credentials is not None and (credentials / FILE).exists():
+    if not settings.token_file and credentials is not None and _stands(credentials / FILE):
         return
-    if not settings.token_file and not path.exists():
+    if not settings.token_file and not _stands(path):
         raise InputError(
             f"bot.enabled is on, and there is no token: put it into {path} (chmod 600), or name its file with "
             "bot.token_file; what the environment says every process of the fleet could read"
@@ -211,6 +211,14 @@ def _unread(why: str) -> RunError:
         f"there is no token for the bot in a file or variable, and the keyring {why}: unlock it and start again, or "
         "`chaffinch bot discord --setup` stores a token in a file"
     )
+
+
+def _stands(path: Path) -> bool:
+    """Whether it is there, also where it cannot be seen: whoever opens it says what keeps them from that."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _private(path: Path) -> str:

@@ -3,13 +3,14 @@ units for one.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from chaffinch import config as configuration
 from chaffinch.cli import COMMANDS, options
-from chaffinch.config import Setting
+from chaffinch.config import Config, Setting
 from chaffinch.errors import InputError
 
 UNITS = Path("/etc/systemd/system")
@@ -80,9 +81,29 @@ def _units(folder: Path, config: str | None, *, split: bool, force: bool) -> Non
     print("wrote " + ", ".join(map(str, texts)))
     enable = " ".join(units.to_enable(groups, split=split))
     print(f"to start it now and at every boot: systemctl daemon-reload && systemctl enable --now {enable}")
-    if not units.is_root(settings):
-        for note in installation.in_the_way(where):
-            print(f"note: {note}", file=sys.stderr)
+    if units.takes_credential(settings):
+        print(f"before that: put the Discord bot's token into {units.TOKEN} (chmod 600); its unit needs it to start")
+    notes = [] if units.is_root(settings) else [*installation.in_the_way(where), *_of_the_bot(settings, split=split)]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _of_the_bot(settings: Config, *, split: bool) -> Iterator[str]:
+    """What is to be said of its token where all groups are one user, who is not root."""
+    from chaffinch.fleet.units import TOKEN
+
+    if not settings.bot.enabled:
+        return
+    if settings.bot.token_file:
+        yield (
+            f"{settings.bot.token_file} (bot.token_file) can be read by the service's user only if it is that user's: "
+            f"leave the setting out, put the token into {TOKEN} (chmod 600), and write the unit again"
+        )
+    elif not split:
+        yield (
+            "all groups are one user, also those that face attackers, and could read the bot's token: --split hands it "
+            "to the bot's unit alone, and so does a service of its own for the bot (docs/bot.md)"
+        )
 
 
 def _file_of_a_unit(config: str | None) -> Path | None:

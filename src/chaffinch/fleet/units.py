@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from chaffinch.chat import token
 from chaffinch.config import Config
 from chaffinch.errors import InputError
 from chaffinch.fleet.allowances import Allowances, allowances
 from chaffinch.fleet.installation import Installation
-from chaffinch.fleet.workers import Worker
+from chaffinch.fleet.workers import BOT, Worker
 from chaffinch.network.netns.blueprint import THIS_MACHINE
 from chaffinch.network.plan import Plan
 
@@ -21,6 +22,9 @@ NAME: Final = "chaffinch"
 """Of the unit, of its user, and of its directories below /var/lib and /etc."""
 
 CONFIG: Final = Path("/etc/chaffinch/chaffinch.toml")
+TOKEN: Final = CONFIG.parent / token.FILE
+"""Where the Discord bot's token is: systemd reads it as root, and hands it to the unit alone (systemd.exec(5))."""
+
 PRIVILEGED_MODES: Final[frozenset[str]] = frozenset({"netns"})
 """Network modes for which root makes a network; the groups give root up by themselves."""
 
@@ -51,6 +55,7 @@ def one(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], where
     body = [
         *_head("Chaffinch, a deception network", config),
         *_service(config, where, limits, ""),
+        *(_credential() if takes_credential(config) else ()),
         *_memory(config, limits),
         *_delegated("system.slice"),
         *_denied(config, plan, where),
@@ -74,16 +79,26 @@ def split(config: Config, plan: Plan, groups: dict[str, tuple[Worker, ...]], whe
     ]
     target = ["[Unit]", "Description=Chaffinch, a deception network: all groups", *_installed("multi-user.target")]
     held = ["[Unit]", "Description=Chaffinch, a deception network: what its groups may hold", "", "[Slice]"]
-    return {
+    texts = {
         f"{NAME}@.service": _text(template),
         f"{NAME}.target": _text(target),
         f"{NAME}.slice": _text([*held, *_memory(config, limits)]),
     }
+    if takes_credential(config):
+        # A drop-in of that instance: the others see nothing of it.
+        its = next(name for name, members in groups.items() if BOT in members)
+        texts[f"{NAME}@{its}.service.d/{token.FILE}.conf"] = _text(["[Service]", *_credential()])
+    return texts
 
 
 def is_root(config: Config) -> bool:
     """Whether the fleet has to be started by root."""
     return config.network.mode in PRIVILEGED_MODES
+
+
+def takes_credential(config: Config) -> bool:
+    """Whether the Discord bot gets its token from systemd: the unit's user has no file, and can read none of root's."""
+    return config.bot.enabled and not config.bot.token_file
 
 
 def to_enable(groups: dict[str, tuple[Worker, ...]], *, split: bool) -> tuple[str, ...]:
@@ -133,6 +148,11 @@ def _service(config: Config, where: Installation, limits: Allowances, only: str)
     yield f"LimitNOFILE={limits.descriptors}"
     yield f"# {limits.tasks_why}"
     yield f"TasksMax={limits.tasks}"
+
+
+def _credential() -> Iterator[str]:
+    yield "# The Discord bot's token: a file that root alone can read."
+    yield f"LoadCredential={token.FILE}:{TOKEN}"
 
 
 def _program(where: Installation) -> str:

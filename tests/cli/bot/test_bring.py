@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.names import directory_of
 from chaffinch.chat.book.book import Book
@@ -157,6 +159,17 @@ def test_what_is_refused_makes_nothing(tmp_path: Path) -> None:
     )
     assert "cannot be read" in run(tmp_path / "absent", "--guild", ONE, "--state", state, code=2).stderr
     assert "Missing option '--guild'" in run(path, "--state", state, code=2).stderr
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_leaves_nothing_that_the_bot_of_a_service_cannot_read(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, 65534, 65534)
+    done = run(database(tmp_path / "db.sqlite3", ROWS), "--guild", ONE, "--state", state, code=2)
+    assert f"{state} belongs to another user (uid 65534)" in done.stderr
+    assert list(state.iterdir()) == []
 
 
 def test_while_a_bot_runs_it_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An import as it goes on: databases and older exports message by message, other files as `chain train` reads them."""
 
 import itertools
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -17,6 +18,7 @@ from chaffinch.chat.older.sources import Found
 from chaffinch.cli.bot.brought import Brought
 from chaffinch.cli.chain import learning, opening, sources
 from chaffinch.cli.chain.progress import Bar, Stop
+from chaffinch.errors import InputError
 
 BATCH = 2000
 """Messages that become durable together."""
@@ -76,11 +78,23 @@ class Bringing:
         self.files += 1
 
 
+def _refuse_foreign(state: Path) -> None:
+    """What root writes into another user's state directory that user's bot could not read."""
+    if os.geteuid() == 0 and state.exists() and (owner := state.stat().st_uid):
+        raise InputError(
+            f"{state} belongs to another user (uid {owner}), whose bot could not read what root writes there: import "
+            "as that user, for a service as docs/bot.md says"
+        )
+
+
 async def bring(
     state: Path, guild: int, found: Found, made: Options, names: Sequence[str], *, skip_bad: bool
 ) -> Brought:
-    """Learn what was found. Raises `RunError` while a bot runs on the state directory, `InputError` for a bad file."""
+    """Learn what was found. Raises `RunError` while a bot runs on the state directory, `InputError` for a bad file, and
+    for root where the directory is another user's.
+    """
     began = time.monotonic()
+    _refuse_foreign(state)
     for path in found.databases:
         with closing(Database(path)) as database:
             database.count(guild)  # refused before anything is made
