@@ -1,5 +1,6 @@
 """The bot as a worker of a fleet: who may do what, where its token comes from, and that it is nobody else's fault."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ import pytest
 from chaffinch.chat import token as tokens
 from chaffinch.chat import worker as bot_worker
 from chaffinch.chat.token import Hiding, Token
-from chaffinch.config import BotSettings, Config
+from chaffinch.config import BotSettings, Config, NetworkSettings
 from chaffinch.decoys.registry import BUILT_IN
 from chaffinch.errors import InputError
 from chaffinch.fleet import budget, workers
@@ -225,6 +226,15 @@ def test_a_zone_that_is_none_is_refused_before_a_fleet_starts(state: Path, monke
     stored(state / "discord-token")
     with pytest.raises(InputError, match=r"bot\.timezone cannot be used"):
         bot_worker.refuse_unready(Config(bot=BotSettings(enabled=True, timezone="Nowhere")), state)
+
+
+def test_it_is_not_shut_into_the_decoys_network() -> None:
+    netns = Config(network=NetworkSettings(mode="netns"))
+    rows = workers.table(BUILT_IN, opted=(workers.BOT,))
+    for groups, config, is_inside in (("one", netns, True), ("default", netns, False), ("one", Config(), False)):
+        beside = next(row for row in workers.arrange(rows, groups).values() if workers.BOT in row)
+        with pytest.raises(InputError, match="nothing but answers leaves") if is_inside else contextlib.nullcontext():
+            bot_worker.refuse_inside(config, beside)
 
 
 def test_doctor_says_whether_it_could_run(state: Path) -> None:

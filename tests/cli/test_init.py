@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chaffinch.config import Config, load
+from chaffinch.cli.init import _of_the_bot
+from chaffinch.config import BotSettings, Config, load
 from tests.cli.test_commands import call
 
 
@@ -43,23 +44,22 @@ def test_units_of_groups(tmp_path: Path) -> None:
 
 def test_what_the_bot_needs_is_said(tmp_path: Path) -> None:
     file = tmp_path / "chaffinch.toml"
+    file.write_text("[bot]\nenabled = true\n", encoding="utf-8")
 
-    def said(more: str, *flags: str) -> tuple[str, str]:
-        file.write_text(f"[bot]\nenabled = true\n{more}", encoding="utf-8")
+    def said(*flags: str) -> tuple[str, str]:
         done = call("init", "--systemd", "--force", "--config", str(file), "--output", str(tmp_path / "units"), *flags)
         assert done.returncode == 0, done.stderr
         return done.stdout, done.stderr
 
-    shown, notes = said("")
+    shown, notes = said()
     assert "put the Discord bot's token into /etc/chaffinch/discord-token (chmod 600)" in shown
     assert "all groups are one user, also those that face attackers, and could read the bot's token: --split" in notes
-    shown, notes = said("", "--split")
+    shown, notes = said("--split")
     assert "chaffinch@out.service\nbefore that: put the Discord bot's token" in shown
     assert (tmp_path / "units" / "chaffinch@out.service.d" / "discord-token.conf").exists()
     assert "read the bot's token" not in notes
-    shown, notes = said("token_file = '/srv/token'\n")
-    assert "before that" not in shown
-    assert "note: /srv/token (bot.token_file) can be read by the service's user only if it is that user's" in notes
+    (note,) = _of_the_bot(Config(bot=BotSettings(enabled=True, token_file="/srv/token")), split=True)
+    assert note.startswith("/srv/token (bot.token_file) can be read by the service's user only if it is that user's")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ from chaffinch.network.addresses import to_number, to_text
 from chaffinch.network.netns import sysctls
 from chaffinch.network.netns.blueprint import name_of
 from chaffinch.network.netns.cards import likeliest
+from tests.chat.running import ROOT
+from tests.chat.test_token import TEXT, stored
+from tests.chat.test_worker import ENABLED, pointed
 from tests.fleet.running import SEED, Fleet, config_file, eventually, plug_in, running
 from tests.network.lan import CARD, OWNER, PREFIX, SCANNER, Lan, lan, needs_root, run
 
@@ -340,14 +343,30 @@ def test_split_groups_are_inside_one_by_one(net: Lan, tmp_path: Path) -> None:
 def test_only_the_group_that_faces_attackers_is_inside_and_is_there_again_after_a_crash(
     net: Lan, tmp_path: Path
 ) -> None:
-    with up(net, tmp_path, *MACVLAN) as fleet:
-        assert inside(fleet) == {"decoys": True, "back": False}
+    """The Discord bot is outside, and reaches what the owner reaches."""
+    stored(tmp_path / "discord-token")
+    with discord_on(net) as url, up(net, tmp_path, *MACVLAN, **(ENABLED | pointed(tmp_path, url))) as fleet:
+        assert inside(fleet) == {"decoys": True, "back": False, "out": False}
         pid = fleet.group("decoys")["pid"]
         os.kill(pid, signal.SIGKILL)
         host = fleet.address("redis")
         eventually(lambda: fleet.group("decoys")["pid"] not in (0, pid), 20)
-        assert inside(fleet) == {"decoys": True, "back": False}
+        assert inside(fleet) == {"decoys": True, "back": False, "out": False}
         assert "PONG" in net.on_scanner("redis-cli", "-h", host, "PING")
+        eventually(lambda: "has connected to Gateway" in fleet.call("logs").stdout)
+
+
+@contextlib.contextmanager
+def discord_on(net: Lan) -> Iterator[str]:
+    """The fake Discord on the owner's machine, which a decoy host does not reach; its address."""
+    net.on_owner("ip", "link", "set", "lo", "up")
+    command = [*net.owner, sys.executable, "-m", "tests.chat.discord", "--token", TEXT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
 
 
 def group_rows(fleet: Fleet) -> list[dict[str, Any]]:

@@ -16,7 +16,10 @@ from chaffinch.config import Config, environment
 from chaffinch.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chaffinch.fleet.context import Context
+    from chaffinch.fleet.workers import Worker
 
 
 def refuse_unready(config: Config, state: Path) -> None:
@@ -30,6 +33,17 @@ def refuse_unready(config: Config, state: Path) -> None:
         )
     tokens.refuse_missing(config.bot, state)
     refuse_unknown_zone(config.bot)
+
+
+def refuse_inside(config: Config, beside: "Iterable[Worker]") -> None:
+    """Before a fleet starts: that the bot's group, of these workers, is not in the decoys' network namespace, which
+    nothing leaves but answers. Raises `InputError`.
+    """
+    if config.network.mode == "netns" and any(worker.faces_attackers for worker in beside):
+        raise InputError(
+            "the Discord bot shares a process with decoys, which is in their network namespace, and nothing but "
+            "answers leaves that: leave it to the group `out` (fleet.groups), or run it as a service of its own"
+        )
 
 
 def prepare(config: Config, state: Path) -> tokens.Token:

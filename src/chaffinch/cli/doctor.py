@@ -96,15 +96,16 @@ def _capture(settings: Config, plan: Plan) -> Iterator[Finding]:
 def _bot(settings: Config, state: Path, draft: Draft) -> Iterator[Finding]:
     if not settings.bot.enabled:
         return
-    from chaffinch.chat.worker import refuse_unready
+    from chaffinch.chat.worker import refuse_inside, refuse_unready
     from chaffinch.fleet.privileges import becoming
 
+    beside = next((members for members in draft.groups.values() if BOT in members), ())
     try:
         refuse_unready(settings, state)
+        refuse_inside(settings, beside)
     except ChaffinchError as error:
         yield Finding("bot", "bad", str(error))
         return
-    beside = next((members for members in draft.groups.values() if BOT in members), ())
     if any(worker.faces_attackers for worker in beside):
         yield Finding(
             "bot", "note", "it shares a process with decoys, so who breaks one of them has its token and may connect: "

@@ -70,10 +70,12 @@ class Origin(msgspec.Struct, frozen=True):
     def draft(self, config: Config) -> Draft:
         with self.source.placed():
             made = assemble.draft(config, seed(self.state, config.fleet.seed), self.only)
-        if any(worker is BOT for members in made.groups.values() for worker in members):
-            from chaffinch.chat.worker import refuse_unready
+        beside = next((members for members in made.groups.values() if BOT in members), ())
+        if beside:
+            from chaffinch.chat.worker import refuse_inside, refuse_unready
 
             refuse_unready(config, self.state)
+            refuse_inside(config, beside)
         return made
 
     def taken_over(self, config: Config) -> None:
