@@ -164,7 +164,7 @@ def train(tmp_path: Path, text: str, check: Callable[[Stage], Awaitable[None]], 
 
 EXPORT = json.dumps(
     {
-        "guild": {"id": "700", "name": "Garden club"},
+        "guild": {"id": str(GUILD), "name": "Garden club"},
         "channel": {"id": "800", "type": "GuildTextChat", "name": "roses"},
         "messages": [
             {
@@ -198,8 +198,37 @@ def test_an_export_of_discord_keeps_ids_and_leaves_bots_out(tmp_path: Path) -> N
         assert await on.rows() == {
             (str(number), str(50 + number % 3), "800", f"roses number {number}") for number in range(9)
         }
+        assert "Of bots or the system: 1" in on.told()
 
     train(tmp_path, EXPORT, check)
+
+
+@pytest.mark.parametrize(("of", "whose"), [("701", "another server, 701:"), ("0", "direct messages:")])
+def test_an_export_of_another_guild_is_refused(tmp_path: Path, of: str, whose: str) -> None:
+    async def scene(on: Stage) -> None:
+        await on.tenants.add(TENANT, [Message("the old chain", id="5", author="6", channel="7")])
+
+        async def then(url: str) -> None:
+            with pytest.raises(InputError, match=rf"old\.json is of {whose}"):
+                await on.train(file=Attached(1, "old.json", 10, url))
+
+        await served(content(EXPORT.replace(str(GUILD), of)), then)
+        assert on.book.training(GUILD) is None
+        assert not await on.tenants.is_anew(TENANT)
+        assert list((on.state / "bot").glob("train-*")) == []
+        assert await on.rows() == OLD
+
+    play(scene, tmp_path, Discord())
+
+
+def test_what_has_no_words_is_counted(tmp_path: Path) -> None:
+    text = json.dumps(["", {"message": " "}, {"message": "", "attachments": ["https://a/b.png"]}, "the new chain"])
+
+    async def check(on: Stage) -> None:
+        assert "Learned: 1 message" in on.told()
+        assert "Without words: 3" in on.told()
+
+    train(tmp_path, text, check)
 
 
 def test_a_file_makes_the_chain_as_the_guild_wants_it(tmp_path: Path) -> None:

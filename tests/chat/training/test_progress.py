@@ -128,6 +128,9 @@ def test_durations(seconds: float, text: str) -> None:
         (Outcome(False, cancelled=True), "It was stopped. What it had learned until then stays."),
         (Outcome(True, kept_old=True), "There was nothing to learn, so the chain stays as it was."),
         (Outcome(True, kept_old=True, wordless=9), "is the Message Content intent switched on?"),
+        (Outcome(True, kept_old=True, wordless=9, file="a.json"), "so the chain stays as it was.\n"),
+        (Outcome(True, left_out=7), "Of bots or the system: 7"),
+        (Outcome(True, no_room=8), "No room for their words: 8"),
         (Outcome(True, error="a.json, line 3: no text"), "A.json, line 3: no text. Nothing of it was learned"),
     ],
 )

@@ -85,6 +85,18 @@ def _check(file: Attached, path: Path) -> None:
         )
 
 
+def refuse_other(file: Attached, path: Path, guild: int) -> None:
+    """Raises `InputError` for an export that says it is of another guild: what is said in one is not to be heard in
+    another.
+    """
+    from chaffinch.chat.older.exports import guild_of
+
+    of = guild_of(path)
+    if of not in (None, guild):
+        whose = f"another server, {of}" if of else "direct messages"
+        raise InputError(f"{file.name} is of {whose}: attach one of this server, nothing of one is heard in another")
+
+
 def discard(state: Path, used: Collection[Path]) -> None:
     """Remove what a kill left of files that no training is to learn."""
     for path in (state / "bot").glob("train-*"):

@@ -26,6 +26,8 @@ class Import:
         self.fraction = 0.0
         self.records = 0
         self.waiting = ""
+        self.left_out = 0
+        """Messages by bots, and those that are none of people."""
         self._parts = parts
         self._tenant = tenant_of(training.guild)
         self._ends = False
@@ -39,6 +41,7 @@ class Import:
         except asyncio.CancelledError:
             self._ends = True  # the thread that reads it hears of that by its next report
             raise
+        self.left_out = trained.left_out
         earlier = 0
         if trained.resumed and self.training.clean:
             earlier = await patiently(self._held, self._told) - trained.added.learned

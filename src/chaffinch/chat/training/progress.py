@@ -51,9 +51,13 @@ class Outcome(msgspec.Struct, frozen=True):
     learned: int = 0
     duplicates: int = 0
     wordless: int = 0
-    """Messages of people without text and attachments."""
+    """Messages of people without text and attachments; of a file without text."""
     unreadable: int = 0
     """Messages that are not what Discord's messages look like."""
+    left_out: int = 0
+    """Messages of a file that are not learned: of bots, and of the system."""
+    no_room: int = 0
+    """Messages that the vocabulary had no room for."""
     passed_over: Sequence[Cursor] = ()
     seconds: float = 0.0
     file: str = ""
@@ -145,10 +149,14 @@ def result(outcome: Outcome) -> Reply:
         Field("Took", duration(outcome.seconds), inline=True),
         Field("Pace", f"{outcome.learned / max(outcome.seconds, 1):,.0f} a second", inline=True),
     ]
-    if outcome.wordless:
-        fields.append(Field("Without words", f"{outcome.wordless:,}", inline=True))
-    if outcome.unreadable:
-        fields.append(Field("Not readable", f"{outcome.unreadable:,}", inline=True))
+    for name, count in (
+        ("Without words", outcome.wordless),
+        ("Of bots or the system", outcome.left_out),
+        ("Not readable", outcome.unreadable),
+        ("No room for their words", outcome.no_room),
+    ):
+        if count:
+            fields.append(Field(name, f"{count:,}", inline=True))
     if outcome.passed_over:
         fields.append(Field("Passed over", _lines([_passed(cursor) for cursor in outcome.passed_over])))
     return Reply(embed=Embed(title="Training", text=_sentence(outcome), fields=tuple(fields)))
@@ -180,7 +188,8 @@ def _sentence(outcome: Outcome) -> str:
         return "It was stopped. What it had learned until then stays."
     if outcome.kept_old:
         hint = " Discord gave messages without their text: is the Message Content intent switched on?"
-        return "There was nothing to learn, so the chain stays as it was." + (hint if outcome.wordless else "")
+        is_unread = outcome.wordless and not outcome.file
+        return "There was nothing to learn, so the chain stays as it was." + (hint if is_unread else "")
     return "It is done." + (" The new chain has taken the old one's place." if outcome.clean else "")
 
 

@@ -188,6 +188,8 @@ class Run:
             duplicates=added.duplicates,
             wordless=added.empty + self._job.wordless,
             unreadable=self._job.unreadable,
+            left_out=self._import.left_out if self._import else 0,
+            no_room=added.no_room,
             passed_over=[cursor for cursor in cursors if cursor.failed],
             seconds=max(0.001, time.time() - self.training.started_ms / 1000),
             file=self._import.name if self._import else "",

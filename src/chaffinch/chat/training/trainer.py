@@ -133,6 +133,8 @@ class Trainer:
             name = files.name_of(guild)
         first = progress.shown(progress.Progress(clean, file=file.name if file else ""))
         try:
+            if file is not None:
+                await asyncio.to_thread(files.refuse_other, file, path, guild)
             posted = await call.answer(first) or await self._posted(call.channel, first)
             now_ms, overlap_ms = int(time.time() * 1000), OVERLAP_MS if posted.message else UNSEEN_MS
             training = Training(
