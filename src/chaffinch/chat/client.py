@@ -27,6 +27,7 @@ from chaffinch.chat.calls.slash import Answers, SlashCall
 from chaffinch.chat.commands import words
 from chaffinch.chat.deploying import deploy
 from chaffinch.chat.faults import log_fault
+from chaffinch.chat.invite import CONNECT
 from chaffinch.chat.parents import Parents
 from chaffinch.chat.parts import assemble
 from chaffinch.chat.payloads import attached_of, author_of, seen_of
@@ -55,7 +56,10 @@ END_SECONDS: Final = 5.0
 UNKNOWN_CHANNEL: Final = 10003
 """Discord's code for a channel that is not there."""
 
-TEXT_CHANNELS: Final = (discord.TextChannel, discord.ForumChannel)
+VOCAL: Final = (discord.VoiceChannel, discord.StageChannel)
+"""Channels that people speak in, each with a chat of its own."""
+
+TEXT_CHANNELS: Final = (discord.TextChannel, discord.ForumChannel, *VOCAL)
 """Announcements are of the first kind, channels for media of the second."""
 
 log = logging.getLogger("chaffinch.bot")
@@ -387,7 +391,9 @@ class Client(discord.Client):
         place = None if found is None else found.get_channel(channel)
         if found is None or place is None:
             return ~0
-        return place.permissions_for(found.me).value
+        held = place.permissions_for(found.me).value
+        # Who may not connect to a channel that people speak in may not read there either; elsewhere it takes nothing.
+        return held if isinstance(place, VOCAL) else held | CONNECT
 
     async def _seen(self, data: Json) -> Seen | None:
         guild = _guild(data)

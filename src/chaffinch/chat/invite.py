@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from chaffinch.errors import InputError
 
 VIEW_CHANNEL, SEND_MESSAGES, SEND_TTS_MESSAGES = 1 << 10, 1 << 11, 1 << 12
-ATTACH_FILES, READ_MESSAGE_HISTORY, SEND_MESSAGES_IN_THREADS = 1 << 15, 1 << 16, 1 << 38
+ATTACH_FILES, READ_MESSAGE_HISTORY, CONNECT, SEND_MESSAGES_IN_THREADS = 1 << 15, 1 << 16, 1 << 20, 1 << 38
 """Discord's bits (https://docs.discord.com/developers/topics/permissions)."""
 
 PERMISSIONS: Final = (

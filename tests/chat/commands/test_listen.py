@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from chaffinch.chat.commands.listen import MOST_LISTED, listed
 from chaffinch.chat.guild import Channel
+from chaffinch.chat.names import tenant_of
 from tests.chat.connected import Connected, connected, run
 from tests.chat.discord.fake import Fake
 from tests.chat.discord.messages import Message
+from tests.chat.discord.permissions import Permission
+from tests.chat.discord.places import Kind
 from tests.chat.discord.received import File
 from tests.chat.discord.world import World
 
@@ -91,10 +94,40 @@ def test_only_moderators_change_them(tmp_path: Path, command: str) -> None:
     run(test)
 
 
+def test_the_chats_of_voice_channels_and_stages_are_channels_like_others(tmp_path: Path) -> None:
+    async def test() -> None:
+        world = World.small()
+        shut = world.add_channel(world.guild, "shut", Kind.STAGE)
+        shut.overwrites[world.guild.id] = (0, int(Permission.CONNECT))
+        async with connected(tmp_path, world) as one:
+            voice = one.channel("voice")
+            told = await one.asked("moderator", "listen add", {"channel-1": voice, "channel-2": shut})
+            assert told.content.endswith(f"First let me have Connect in <#{shut.id}>.")
+            assert listens(one) == {voice.id, shut.id}
+            shown = await one.asked("moderator", "listen modify")
+            named = {one["label"] for one in shown.components[0]["components"][0]["options"]}
+            assert named >= {"#voice", "#shut", "#general"}
+            progress = await one.asked("moderator", "train")
+            posted = one.fake.posted
+            await one.fake.wait_for(lambda: any(said.reply_to is progress for said in posted(one.channel("general"))))
+            (done,) = [said for said in posted(one.channel("general")) if said.reply_to is progress]
+            assert f"<#{shut.id}>: 403" in str(done.embeds)
+            people = [each for each in voice.history.all() if not each.author.is_bot and each.content]
+            tenant = tenant_of(one.world.guild.id)
+            assert (await one.tenants.stats(tenant)).messages == len(people) > 0
+            await one.asked("moderator", "autorespond add", {"channel-1": voice})
+            one.fake.say(one.member("member"), voice, "something that is said beside a call")
+            await one.said(voice, 0)
+            await one.settled()
+            assert (await one.tenants.stats(tenant)).messages == len(people) + 1
+
+    run(test)
+
+
 def test_what_is_no_text_channel_is_refused(tmp_path: Path) -> None:
     async def test() -> None:
         async with connected(tmp_path) as one:
-            for name in ("voice", "plans"):
+            for name in ("place", "plans"):
                 refused = await one.told("moderator", f"!mark listen add <#{one.channel(name).id}>")
                 assert "no text channel" in refused.content
             assert "no text channel" in (await one.told("moderator", "!mark listen add <#1>")).content
@@ -183,7 +216,7 @@ def test_a_menu_chooses_them(tmp_path: Path) -> None:
             assert menu.is_ephemeral
             assert [option["value"] for option in options(menu) if option["default"]] == [str(general.id), str(news.id)]
             assert "#talk" in {option["label"] for option in options(menu)}
-            assert not {"#voice", "#place", "#plans"} & {option["label"] for option in options(menu)}
+            assert not {"#place", "#plans"} & {option["label"] for option in options(menu)}
             chosen = one.fake.choose(one.member("moderator"), menu, "listen/pick:0", [str(talk.id), str(news.id)])
             await one.fake.wait_for(lambda: listens(one) == {talk.id, news.id})
             await one.fake.wait_for(lambda: one.fake.answers(chosen) or "Done" in menu.content)

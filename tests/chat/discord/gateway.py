@@ -98,8 +98,6 @@ class Gateway:
         self.frame_bytes: int | None = None
         self.refuses = 0
         """So many connections get a 503 and none."""
-        self.closes = 0
-        """Where set, who identifies is closed with this code."""
         self.starts_left = 1000
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
@@ -223,7 +221,7 @@ class Gateway:
     def _identify(self, connection: Connection, session: Session | None, data: dict[str, Any]) -> Session | None:
         self.identified.append(data)
         wanted = data["intents"]
-        refused = self.closes or None
+        refused = None
         if session is not None:
             refused = Close.IDENTIFIED_TWICE
         elif data["token"] != self.world.token:

@@ -22,9 +22,9 @@ TYPES: Final[Mapping[Kind, int]] = {
 }
 SUBCOMMAND: Final = 1
 
-TEXT_CHANNELS: Final = (0, 5, 15, 16)
-"""Types of the channels that can be listened to: text, announcements, and forums with and without media (whose messages
-are all in threads)."""
+TEXT_CHANNELS: Final = (0, 2, 5, 13, 15, 16)
+"""Types of the channels that can be listened to: text, the chats of voice channels, announcements, the chats of stages,
+and forums with and without media (whose messages are all in threads)."""
 
 CONTEXTS: Final = ("contexts", "integration_types")
 IN_GUILDS: Final = (0,)

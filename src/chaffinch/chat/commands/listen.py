@@ -12,7 +12,7 @@ import msgspec
 
 from chaffinch.chat.calls.call import Button, Choice, Embed, Menu, Reply
 from chaffinch.chat.commands.table import MOST_OPTIONS, Command, Component, Option
-from chaffinch.chat.invite import READ_MESSAGE_HISTORY, SEND_MESSAGES, VIEW_CHANNEL
+from chaffinch.chat.invite import CONNECT, READ_MESSAGE_HISTORY, SEND_MESSAGES, VIEW_CHANNEL
 from chaffinch.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ LISTEN: Final = Use(
     title="Channels that I learn from",
     hint="Channels to learn from",
     kept="What was learned before stays as it is: use train to read what was written before, or to begin anew.",
-    needs=((VIEW_CHANNEL, "View Channel"), (READ_MESSAGE_HISTORY, "Read Message History")),
+    needs=((VIEW_CHANNEL, "View Channel"), (CONNECT, "Connect"), (READ_MESSAGE_HISTORY, "Read Message History")),
 )
 AUTORESPOND: Final = Use(
     name="autorespond",
@@ -59,7 +59,7 @@ AUTORESPOND: Final = Use(
     title="Channels in which I answer messages",
     hint="Channels to answer messages in",
     kept="I still answer wherever I am mentioned.",
-    needs=((VIEW_CHANNEL, "View Channel"), (SEND_MESSAGES, "Send Messages")),
+    needs=((VIEW_CHANNEL, "View Channel"), (CONNECT, "Connect"), (SEND_MESSAGES, "Send Messages")),
 )
 
 
@@ -174,8 +174,8 @@ async def _channels(call: "Call", bot: "Bot", *, gone_too: bool = False) -> list
     for one in given:
         if one not in there:
             raise InputError(
-                f"<#{one}> is no text channel of this server: name text, announcement or forum channels; threads count"
-                " as the channel that they are in"
+                f"<#{one}> is no text channel of this server: name text, voice, stage, announcement or forum channels;"
+                " threads count as the channel that they are in"
             )
     return list(dict.fromkeys(given))
 
