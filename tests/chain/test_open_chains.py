@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
 import threading
@@ -404,6 +405,18 @@ def test_damage_and_wrong_names_are_told(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot name a tenant"):
             await chains.acquire("../a")
 
+    play(tmp_path, scene)
+
+
+def test_a_chain_of_another_user_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(chains: OpenChains) -> None:
+        with pytest.raises(RunError, match=r"the chain of t cannot be opened \(Permission denied\): give this user"):
+            await chains.acquire("t", write=True, create=Options())
+
+    def denied(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(Path, "is_file", denied)
     play(tmp_path, scene)
 
 
