@@ -28,6 +28,7 @@ from chaffinch.chat.commands import words
 from chaffinch.chat.deploying import deploy
 from chaffinch.chat.faults import log_fault
 from chaffinch.chat.invite import CONNECT
+from chaffinch.chat.members import Members
 from chaffinch.chat.parents import Parents
 from chaffinch.chat.parts import assemble
 from chaffinch.chat.payloads import attached_of, author_of, seen_of
@@ -91,6 +92,7 @@ class Client(discord.Client):
             guild_ready_timeout=guild_ready_timeout,
             http_trace=login.noting(self._unauthorized),
         )
+        self.members = Members(self)
         self.bot = assemble(self, book, tenants, settings, measures)
         self._settings = settings
         self._measures = measures
@@ -313,6 +315,10 @@ class Client(discord.Client):
         """A channel is gone."""
         if guild := _guild(data):
             await self.bot.learner.channel_deleted(guild, int(data["id"]))
+
+    async def on_members(self, data: Json) -> None:
+        """Members that were asked for."""
+        self.members.told(data)
 
     async def on_asked(self, data: Json) -> None:
         """A slash command was given, or a button or menu was used."""

@@ -29,7 +29,7 @@ def assemble(client: "Client", book: "Book", tenants: "Tenants", settings: "BotS
     origins = attachment_origins()
     pictures = Pictures(poster.refreshed, settings, measures, origins=origins)
     talker = Talker(book, tenants, settings, pictures, measures)
-    history = DiscordHistory(client)
+    history = DiscordHistory(client, client.members)
     trainer = Trainer(book, tenants, learner, history, poster, settings, measures, origins=origins)
     return Bot(
         book=book,

@@ -12,7 +12,9 @@ Json = Any
 
 
 class State(ConnectionState[Any]):
-    """Dispatches `told`, `edited`, `deleted`, `thread_gone`, `channel_gone` and `asked`, each with Discord's JSON."""
+    """Dispatches `told`, `edited`, `deleted`, `thread_gone`, `channel_gone`, `asked` and `members`, each with Discord's
+    JSON.
+    """
 
     def parse_message_create(self, data: Json) -> None:
         """A message."""
@@ -43,3 +45,7 @@ class State(ConnectionState[Any]):
     def parse_interaction_create(self, data: Json) -> None:
         """A slash command, a button or a menu."""
         self.dispatch("asked", data)
+
+    def parse_guild_members_chunk(self, data: Json) -> None:
+        """Members that were asked for."""
+        self.dispatch("members", data)

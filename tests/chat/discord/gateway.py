@@ -26,6 +26,8 @@ MOST_EVENTS = 10_000
 """Events that a session keeps to send them again."""
 SENDS, SEND_SECONDS = 120, 60.0
 """What a client may send in which time."""
+MOST_MEMBERS = 100
+"""Of whom a client may ask by id at once."""
 
 
 class Op(IntEnum):
@@ -95,6 +97,8 @@ class Gateway:
         """Off: heartbeats get no answer, as on a dead connection."""
         self.resumes = True
         """Off: no session can be resumed."""
+        self.tells_members = True
+        """Off: who asks for members gets no answer."""
         self.frame_bytes: int | None = None
         self.refuses = 0
         """So many connections get a 503 and none."""
@@ -104,6 +108,7 @@ class Gateway:
         self.identified: list[dict[str, Any]] = []
         self.resumed: list[dict[str, Any]] = []
         self.presences: list[dict[str, Any]] = []
+        self.members_asked: list[dict[str, Any]] = []
         self.heartbeats = 0
 
     # What the fake sends.
@@ -273,12 +278,21 @@ class Gateway:
         return None
 
     def _chunk(self, session: Session, data: dict[str, Any]) -> None:
-        """GUILD_MEMBERS_CHUNK: members by id or by how their names begin, a thousand at once."""
-        guild = self.world.guilds[int(data["guild_id"])]
+        """GUILD_MEMBERS_CHUNK: members by id or by how their names begin, a thousand at once. All of them are told to
+        who has the intent for that.
+        """
+        self.members_asked.append(data)
+        guild = self.world.guilds.get(int(data["guild_id"]))
+        is_all = data.get("user_ids") is None and not data.get("query")
+        if guild is None or guild.me is None or not self.tells_members:
+            return
+        if is_all and not session.intents & Intent.GUILD_MEMBERS:
+            return
         found = list(guild.members.values())
         missing: list[str] = []
         if data.get("user_ids") is not None:
             asked = data["user_ids"] if isinstance(data["user_ids"], list) else [data["user_ids"]]
+            asked = asked[:MOST_MEMBERS]
             found = [guild.members[int(one)] for one in asked if int(one) in guild.members]
             missing = [str(one) for one in asked if int(one) not in guild.members]
         else:

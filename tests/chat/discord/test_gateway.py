@@ -174,6 +174,21 @@ async def test_members_come_when_they_are_asked_for(fake: Fake, client: Listenin
 
 
 @with_client()
+async def test_members_are_told_by_id_without_an_intent_a_hundred_at_once(fake: Fake, client: Listening) -> None:
+    (guild,) = client.guilds
+    wanted = [
+        fake.world.guild.member("talker").user.id,
+        5,
+        *range(1000, 1098),
+        fake.world.guild.member("admin").user.id,
+    ]
+    found = await guild.query_members(user_ids=wanted, cache=False)
+    assert [member.name for member in found] == ["talker"]
+    await client.ws.request_chunks(guild.id, "", limit=0)
+    assert not guild.chunked
+
+
+@with_client()
 async def test_what_the_bot_is_seen_to_do_is_noted(fake: Fake, client: Listening) -> None:
     await client.change_presence(activity=discord.Activity(type=discord.ActivityType.listening, name="!mark help"))
     await fake.wait_for(lambda: fake.gateway.presences)

@@ -5,7 +5,7 @@ import contextlib
 import gzip
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,16 @@ class Discord:
         self.active_threads: list[Place] = []
         self.public: dict[int, list[Place]] = {}
         self.private: dict[int, list[Place]] = {}
-        self.members: dict[int, frozenset[int]] = {}
+        self.roles_of: dict[int, frozenset[int]] = {}
         self.went: set[int] = set()
         """Who is no member any more."""
         self.asked: list[tuple[int, int]] = []
         self.looked_up: list[int] = []
+        """One at a time."""
+        self.asked_of: list[list[int]] = []
+        """Members that were asked for at once."""
+        self.unanswered: Callable[[int], bool] = lambda _: False
+        """Of whom nothing is said where many are asked for at once."""
         self.threads_a_page = 2
         self.before_page: Callable[[int, int], Any] | None = None
         self.after_page: Callable[[int, int], Any] | None = None
@@ -123,9 +128,17 @@ class Discord:
         end = start + len(page)
         return Archived(page, str(end) if end < len(there) else "")
 
+    async def members(self, guild: int, users: Collection[int]) -> dict[int, frozenset[int] | None]:
+        assert 0 < len(users) <= 100
+        self.asked_of.append(list(users))
+        return {user: self._roles(user) for user in users if not self.unanswered(user)}
+
     async def roles(self, guild: int, user: int) -> frozenset[int] | None:
         self.looked_up.append(user)
-        return None if user in self.went else self.members.get(user, frozenset())
+        return self._roles(user)
+
+    def _roles(self, user: int) -> frozenset[int] | None:
+        return None if user in self.went else self.roles_of.get(user, frozenset())
 
 
 class Wall:

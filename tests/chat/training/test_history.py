@@ -7,6 +7,7 @@ from typing import Any
 import discord
 import pytest
 
+from chaffinch.chat.members import Members
 from chaffinch.chat.training.history import DiscordHistory
 from chaffinch.chat.training.source import FaultError, RefusedError
 from tests.chat.discord.fake import Fake
@@ -23,7 +24,7 @@ def play(scene: Scene, world: World | None = None) -> None:
             with fake.redirect():
                 async with discord.Client(intents=discord.Intents.none()) as client:
                     await client.login(fake.world.token)
-                    await scene(fake, DiscordHistory(client))
+                    await scene(fake, DiscordHistory(client, Members(client)))
 
     asyncio.run(asyncio.wait_for(begin(), 30))
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -363,18 +363,61 @@ def test_a_stopped_bot_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_authors_with_the_opt_out_role_are_looked_up_once_and_not_learned(tmp_path: Path) -> None:
     discord = two_channels()
-    discord.members = {9003: frozenset({77}), 9004: frozenset({78})}
+    discord.roles_of = {9003: frozenset({77}), 9004: frozenset({78})}
 
     async def scene(on: Stage) -> None:
         await on.listen(10, 11)
         await on.train()
         await on.over()
-        assert discord.looked_up == []
+        assert discord.asked_of == []
         await on.book.set_settings(GUILD, GuildSettings(opt_out_role=77))
         await on.train()
         await on.over()
-        assert sorted(discord.looked_up) == [9000 + number for number in range(7)]
+        assert [sorted(asked) for asked in discord.asked_of] == [[9000 + number for number in range(7)]]
+        assert discord.looked_up == []
         assert await on.rows() == {one for one in discord.rows() if one[1] != "9003"}
+
+    play(scene, tmp_path, discord)
+
+
+def test_of_whom_the_gateway_says_nothing_each_is_looked_up_before_anything_of_them_is_learned(tmp_path: Path) -> None:
+    discord = two_channels()
+    discord.roles_of = {9003: frozenset({77}), 9004: frozenset({77})}
+    discord.unanswered = lambda user: user % 2 == 1
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.book.set_settings(GUILD, GuildSettings(opt_out_role=77))
+        await on.train()
+        await on.over()
+        assert sorted(discord.looked_up) == [9001, 9003, 9005]
+        assert await on.rows() == {one for one in discord.rows() if one[1] not in ("9003", "9004")}
+
+    play(scene, tmp_path, discord)
+
+
+def test_another_opt_out_role_in_the_middle_has_everybody_looked_up_anew(tmp_path: Path) -> None:
+    discord = Discord()
+    discord.add(10, range(300))
+    for number, message in enumerate(discord.messages[10]):
+        message["author"]["id"] = str(9000 + number)
+    discord.roles_of = {9004: frozenset({77}), 9299: frozenset({78})}
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10)
+        await on.book.set_settings(GUILD, GuildSettings(opt_out_role=77))
+        asked = discord.members
+
+        async def ask(guild: int, users: Collection[int]) -> dict[int, frozenset[int] | None]:
+            if not discord.asked_of:
+                await on.book.set_settings(GUILD, GuildSettings(opt_out_role=78))
+            return await asked(guild, users)
+
+        discord.members = ask  # type: ignore[method-assign]
+        await on.train()
+        await on.over()
+        assert on.book.out_by_role(GUILD) == {9299}
+        assert await on.rows() == {one for one in discord.rows() if one[1] != "9299"}
 
     play(scene, tmp_path, discord)
 

@@ -18,6 +18,7 @@ from chaffinch.chat.commands.table import table
 from chaffinch.chat.guild import Channel
 from chaffinch.chat.learning.learner import Learner
 from chaffinch.chat.measures import Measures
+from chaffinch.chat.members import Members
 from chaffinch.chat.posting import DiscordPoster, attachment_origins
 from chaffinch.chat.training.history import DiscordHistory
 from chaffinch.chat.training.trainer import Trainer
@@ -42,7 +43,7 @@ async def train(state: Path, token: str, guild: int, channels: list[int]) -> dic
         await client.login(token)
         learner = Learner(book, tenants, measures, settings, table(settings))
         poster = DiscordPoster(client)
-        history, origins = DiscordHistory(client), attachment_origins()
+        history, origins = DiscordHistory(client, Members(client)), attachment_origins()
         trainer = Trainer(book, tenants, learner, history, poster, settings, measures, origins=origins)
         began, cpu = time.perf_counter(), time.process_time()
         if book.training(guild) is None:

@@ -1,9 +1,10 @@
-"""Who has the opt-out role: a history tells no roles, so that authors are looked up, once each."""
+"""Who has the opt-out role: a history tells no roles, so that authors are looked up, once each, many at once."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from chaffinch.caches import Recent
+from chaffinch.chat.members import MOST_AT_ONCE
 from chaffinch.chat.training.parts import Parts
 from chaffinch.chat.training.patience import patiently
 from chaffinch.chat.training.source import RefusedError
@@ -23,18 +24,22 @@ class Authors:
 
     async def look_up(self, users: Iterable[int], told: Callable[[str], None]) -> None:
         """Write into the book which of these have the role, before anything of them is learned."""
-        if not self._book.settings(self._guild).opt_out_role:
-            return
-        for user in dict.fromkeys(users):
-            role = self._book.settings(self._guild).opt_out_role
-            if role != self._role:
-                self._role = role
-                self._known.clear()
-            if role and not self._known.get(user):
-                roles = await self._roles(user, told)
+        given = list(dict.fromkeys(users))
+        while some := self._unknown(given)[:MOST_AT_ONCE]:
+            found = await self._history.members(self._guild, some)
+            for user in some:
+                roles = found[user] if user in found else await self._roles(user, told)
                 if roles is not None:  # else they went, and what they had last stands
                     await self._learner.roles_seen(self._guild, user, roles)
-            self._known.put(user, True)
+                self._known.put(user, True)
+
+    def _unknown(self, users: list[int]) -> list[int]:
+        """Those who were not looked up since the guild has the role that it has."""
+        role = self._book.settings(self._guild).opt_out_role
+        if role != self._role:
+            self._role = role
+            self._known.clear()
+        return [user for user in users if not self._known.get(user)] if role else []
 
     async def _roles(self, user: int, told: Callable[[str], None]) -> frozenset[int] | None:
         try:

@@ -1,16 +1,18 @@
-"""A guild's history from Discord, by discord.py's REST client and so within its rate limits.
+"""A guild's history from Discord, by discord.py's REST client and so within its rate limits; its members' roles by the
+gateway, where that answers.
 
 Pages stay what the JSON is: a `discord.Message` costs more than learning it.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
 import discord
 from discord.http import Route
 
+from chaffinch.chat.members import Members
 from chaffinch.chat.seen import Place
 from chaffinch.chat.training.source import PAGE, Archived, FaultError, Raw, RefusedError, Room
 
@@ -24,8 +26,9 @@ ANSWER_SECONDS: Final = 60.0
 class DiscordHistory:
     """The `History` of a client that has logged in."""
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, members: Members) -> None:
         self._http = client.http
+        self._members = members
         self._timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         self._asked: set[asyncio.Task[Any]] = set()
 
@@ -65,6 +68,10 @@ class DiscordHistory:
             said = await self._get(dict, path, asked, channel_id=channel)
         threads = said.get("threads", ())
         return Archived(tuple(map(_thread, threads)), _next(threads, path) if said.get("has_more") else "")
+
+    async def members(self, guild: int, users: Collection[int]) -> Mapping[int, frozenset[int] | None]:
+        """The roles of up to 100 members, None of who is none; whom the gateway says nothing of is not among them."""
+        return await self._members.roles(guild, users)
 
     async def roles(self, guild: int, user: int) -> frozenset[int] | None:
         """A member's roles; None of who is no member."""

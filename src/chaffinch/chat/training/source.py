@@ -1,6 +1,6 @@
 """Where a history is read from, as the training asks for it; `history` is Discord, tests have others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
@@ -65,6 +65,12 @@ class History(Protocol):
 
     async def archived(self, channel: int, *, private: bool, before: str = "") -> Archived:
         """A channel's archived threads: the public ones, or the private ones that the bot may see."""
+        ...
+
+    async def members(self, guild: int, users: Collection[int]) -> Mapping[int, frozenset[int] | None]:
+        """The roles of up to 100 members at once, None of who is none. Raises nothing: whom there was no answer of is
+        not among them, and is looked up by `roles`.
+        """
         ...
 
     async def roles(self, guild: int, user: int) -> frozenset[int] | None:
