@@ -1,6 +1,7 @@
 """A removed chain is gone at once and whole, also when it was damaged or an earlier removal was cut off."""
 
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.chain import Chain, LockedError, Message, Options, UnknownTenantError, directory_of, remove, tenants_in
-from chaffinch.chain.removal import is_there
+from chaffinch.chain.removal import is_there, remove_damaged
 from chaffinch.chain.swap import begin, held, settle
 from chaffinch.errors import InputError, RunError
 
@@ -173,3 +174,40 @@ def test_many_removals_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda name: remove(tmp_path, name), names))
     assert left(tmp_path) == []
+
+
+def test_only_a_chain_that_is_damaged_is_removed_for_it_and_not_the_one_anew(tmp_path: Path) -> None:
+    chain = made(tmp_path, "a")
+    beside = begin(tmp_path, "a", b"anew\n")
+    with Chain.open(beside, write=True, create=Options()) as anew:
+        anew.add([Message("some words to learn anew")])
+    assert not remove_damaged(tmp_path, "none")
+    assert not remove_damaged(tmp_path, "a")
+    manifest = chain / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-7])
+    with Chain.open(beside, write=True), held(tmp_path, "b"):
+        assert remove_damaged(tmp_path, "a")
+    assert tenants_in(tmp_path) == []
+    assert beside.exists()
+    assert not remove_damaged(tmp_path, "a")
+
+
+def test_a_chain_without_its_manifest_is_damaged_and_one_that_cannot_be_read_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = made(tmp_path, "a")
+    (chain / "manifest.json").unlink()
+    original = Path.open
+
+    def refuses(path: Path, *mode: str) -> object:
+        if path.parent == chain:
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return original(path, *mode)
+
+    monkeypatch.setattr(Path, "open", refuses)
+    with pytest.raises(RunError, match="Too many open files"):
+        remove_damaged(tmp_path, "a")
+    assert chain.exists()
+    monkeypatch.undo()
+    assert remove_damaged(tmp_path, "a")
+    assert not chain.exists()

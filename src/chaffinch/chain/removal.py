@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 from chaffinch.chain import places, swap
-from chaffinch.chain.errors import UnknownTenantError
+from chaffinch.chain.engine import Chain
+from chaffinch.chain.errors import DamagedError, UnknownTenantError
 from chaffinch.chain.places import LEAVING, Places
 
 
@@ -40,6 +41,31 @@ def remove(state: Path, tenant: str) -> None:
             _away(at, at.chain)
         for left in at.chain.parent.glob(LEAVING + "*"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def remove_damaged(state: Path, tenant: str) -> bool:
+    """Remove a tenant's chain if it is damaged, and not the one anew; whether it was. It must be closed.
+
+    What was said of it while it was open does not count: a file that could not be opened for want of descriptors makes
+    an open chain damaged. Raises `RunError` where the machine does not let its files be read, or removed.
+    """
+    at = places.places(state, tenant)
+    if not at.chain.is_dir() or not _is_damaged(at.chain):
+        return False
+    with places.moving(at), places.held(at.chain):
+        _away(at, at.chain)
+    return True
+
+
+def _is_damaged(directory: Path) -> bool:
+    with places.reported(directory):
+        for file in directory.iterdir():
+            file.open("rb").close()
+    try:
+        with Chain.open(directory) as chain:
+            return bool(chain.verify().damage)
+    except (DamagedError, UnknownTenantError):  # the latter: its manifest is gone
+        return True
 
 
 def _away(at: Places, directory: Path) -> None:

@@ -259,6 +259,13 @@ class Tenants(Running):
         """
         await self._secluded(tenant, "remove", lambda: removal.remove(self.state, tenant))
 
+    async def remove_damaged(self, tenant: str) -> bool:
+        """Remove the tenant's chain if its files are damaged, and not the one anew; whether they were.
+
+        Calls that run end first; later ones find no chain, or the same one opened afresh.
+        """
+        return await self._secluded(tenant, "remove", lambda: removal.remove_damaged(self.state, tenant))
+
     async def list(self) -> Names:
         """The tenants that have a chain, sorted."""
         return await self._pool.submit(lambda: tenants_in(self.state), operation="list", wait=True)

@@ -51,6 +51,7 @@ class Measures:
         )
         self._lost = registry.counter("bot_changes_lost", "guild", most_labels=MOST_GUILDS)
         self._deleted = registry.counter("bot_guilds_deleted")
+        self._own_lost = registry.counter("bot_own_chains_damaged")
         self._put_off = registry.counter("bot_duties_put_off", "duty")
         self._registry = registry
 
@@ -92,6 +93,10 @@ class Measures:
     def guild_deleted(self) -> None:
         """What was kept of a guild is gone, some time after the bot had left it."""
         self._deleted.add()
+
+    def own_lost(self) -> None:
+        """A member's own chain was damaged: it was deleted, and is begun anew."""
+        self._own_lost.add()
 
     def put_off(self, duty: Literal["forgetting", "retention", "deletion"]) -> None:
         """A duty could not be done now, and is tried again."""

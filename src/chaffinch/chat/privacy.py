@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from chaffinch.chain import Tenants, UnknownTenantError
+from chaffinch.chain import DamagedError, Tenants, UnknownTenantError
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.errors import ChaffinchError, InputError, RunError
@@ -36,21 +36,29 @@ class Kept(msgspec.Struct, frozen=True):
     has_own: bool
     own_messages: int
     """Theirs, in their own chain."""
+    is_own_lost: bool
+    """Whether that was damaged, and is begun anew."""
     is_due: bool
     """Whether they asked to be forgotten and that is not done yet."""
 
 
 async def kept(book: Book, tenants: Tenants, guild: int, user: int) -> Kept:
     """What is kept of somebody in a guild."""
-    has_own = book.has_own(guild, user)
+    has_own, is_own_lost, own_messages = book.has_own(guild, user), book.is_own_lost(guild, user), 0
     author = str(user)
+    if has_own:
+        try:
+            own_messages = await _if_there(tenants.count(own_of(guild, user), author=author))
+        except DamagedError:  # nothing of it can be said; with the next change it is begun anew
+            is_own_lost = True
     return Kept(
         channels=tuple(channel.id for channel in book.channels(guild) if channel.listens),
         messages=await _if_there(tenants.count(tenant_of(guild), author=author)),
         is_out=book.is_out(guild, user),
         is_out_by_role=user in book.out_by_role(guild),
         has_own=has_own,
-        own_messages=await _if_there(tenants.count(own_of(guild, user), author=author)) if has_own else 0,
+        own_messages=own_messages,
+        is_own_lost=is_own_lost,
         is_due=book.forgetting(guild, user) is not None,
     )
 

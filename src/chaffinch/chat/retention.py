@@ -11,7 +11,8 @@ from typing import Final, Literal, TypeAlias, TypedDict
 from chaffinch.chain import Tenants, UnknownTenantError, places
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.measures import Measures
-from chaffinch.chat.names import own_of, owns_in, tenant_of
+from chaffinch.chat.names import owns_in, tenant_of
+from chaffinch.chat.own_chains import OwnChains
 from chaffinch.chat.privacy import finish_forgetting
 from chaffinch.config import BotSettings
 from chaffinch.errors import ChaffinchError
@@ -66,6 +67,7 @@ class Keeper:
         self._tenants = tenants
         self._leave_ms = int(settings.leave_days * DAY_MS)
         self._measures = measures
+        self._own = OwnChains(book, tenants, measures)
         self._now_ms = now_ms
         self._failed: dict[Key, tuple[int, int]] = {}
         """How often a duty failed, and when it is tried again."""
@@ -135,11 +137,11 @@ class Keeper:
         old: list[_What] = []
         if days:
             old = [{"before": datetime.fromtimestamp(self._now_ms() / 1000, UTC) - timedelta(days=days)}]
+        for owner in sorted(self._book.owners_of_chains(guild)):  # first: the guild's may be damaged
+            await self._own.call(guild, owner, lambda own: self._forget(own, old))
         out: list[_What] = [{"author": str(user)} for user in sorted(self._book.opted_out(guild))]
         anew = await self._forget(tenant, out + old, anew=True)
         self._count(guild, max(anew, await self._forget(tenant, out + old)))
-        for owner in sorted(self._book.owners_of_chains(guild)):
-            await self._forget(own_of(guild, owner), old)
         await self._book.set_kept(guild, self._now_ms())
 
     async def _forget(self, tenant: str, all_of: Sequence[_What], *, anew: bool = False) -> int:

@@ -102,6 +102,7 @@ METRICS: Final = (
     ),
     Metric("bot_forgettings_due", "gauge", "Members whose messages are still to be forgotten.", ("group",)),
     Metric("bot_duties_put_off", "counter", "Forgetting, retention or deletion put off and tried again.", ("duty",)),
+    Metric("bot_own_chains_damaged", "counter", "Members' own chains that were damaged, deleted, and begun anew."),
     Metric("bot_guilds_deleted", "counter", "Guilds of which everything was deleted, after the bot had left."),
     Metric(
         "bot_pictures",

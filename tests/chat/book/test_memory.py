@@ -30,6 +30,7 @@ _changes = st.lists(
         st.tuples(st.just("set_out"), _few, _few, _flags),
         st.tuples(st.just("set_role_out"), _few, _few, _flags),
         st.tuples(st.just("set_own"), _few, _few, _flags),
+        st.tuples(st.just("set_own_lost"), _few, _few, _flags),
         st.tuples(st.just("owe_forgetting"), _few, _few),
         st.tuples(st.just("owe_own"), _few, _few),
         st.tuples(st.just("end_forgetting"), _few, _few),
@@ -66,6 +67,7 @@ def _said(book: Book) -> dict[int, list[object]]:
             {cursor.channel: cursor for cursor in book.cursors(guild)},
             *(book.threads_of(guild, channel) for channel in range(1, 4)),
             *(book.forgetting(guild, user) for user in range(1, 4)),
+            *(book.is_own_lost(guild, user) for user in range(1, 4)),
             guild in book.guilds(),
         ]
         for guild in range(1, 4)

@@ -18,6 +18,8 @@ from chaffinch.errors import RunError
 from tests.chain.test_open_chains import descriptors
 from tests.chat.booked import ROOT, TRAINING, WRITING, file_of, play, some_writes
 
+LATER = len(schema.MIGRATIONS) + 1
+
 
 def refused(state: Path, match: str) -> None:
     """Opening is refused, and nothing of what was there changes, but for SQLite's index of its log."""
@@ -39,10 +41,13 @@ def test_an_older_book_is_brought_to_the_version_of_today(tmp_path: Path, monkey
 
     play(tmp_path, read, read)
     db = apsw.Connection(str(file_of(tmp_path)))
-    assert (db.pragma("user_version"), db.execute("SELECT pace FROM trainings").get) == (2, 3)
+    assert (db.pragma("user_version"), db.execute("SELECT pace FROM trainings").get) == (LATER, 3)
     db.close()
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-    refused(tmp_path, "has version 2, this release reads up to 1: run the release that wrote it, or a later one")
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:-1])
+    refused(
+        tmp_path,
+        f"has version {LATER}, this release reads up to {LATER - 1}: run the release that wrote it, or a later one",
+    )
 
 
 def test_a_step_that_fails_leaves_the_version_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

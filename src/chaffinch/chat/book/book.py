@@ -165,7 +165,7 @@ class Book:
             db.execute("UPDATE guilds SET settings = ? WHERE guild = ?", (text, guild))
             if stored_settings.decoded(stored)[0].opt_out_role != settings.opt_out_role:
                 db.execute("UPDATE members SET role_out = 0 WHERE guild = ?", (guild,))
-                db.execute("DELETE FROM members WHERE guild = ? AND NOT (asked_out OR own)", (guild,))
+                db.execute("DELETE FROM members WHERE guild = ? AND NOT (asked_out OR own OR own_lost)", (guild,))
 
         def noted(found: Guild) -> None:
             if found.settings.opt_out_role != settings.opt_out_role:
@@ -267,13 +267,23 @@ class Book:
 
     async def set_own(self, guild: int, user: int, own: bool) -> None:
         """Agree, or not any more. The chain itself stays: `owe_forgetting` is for who wants it gone."""
+        await self._set_member(guild, user, "own_lost", False)
         await self._set_member(guild, user, "own", own)
+
+    def is_own_lost(self, guild: int, user: int) -> bool:
+        """Whether somebody's own chain was damaged and removed, and is begun anew."""
+        return user in self._of(guild).own_lost
+
+    async def set_own_lost(self, guild: int, user: int, lost: bool) -> None:
+        """It was, of somebody who agreed to one; or what it had is learned again."""
+        await self._set_member(guild, user, "own_lost", lost)
 
     async def owe_forgetting(self, guild: int, user: int, *, own_only: bool = False) -> None:
         """Mark somebody out and without a chain of their own (or only that), and that they are to be forgotten."""
 
         def write(db: apsw.Connection) -> None:
             db.execute(_PUT_FORGETTING, (guild, user, own_only))
+            _put_member(db, guild, user, "own_lost", False)
             _put_member(db, guild, user, "own", False)
             if not own_only:
                 _put_member(db, guild, user, "asked_out", True)
@@ -283,6 +293,7 @@ class Book:
             only = own_only and (before is None or before.own_only)
             self._memory.forgettings[guild, user] = Forgetting(guild, user, only)
             found.own -= {user}
+            found.own_lost -= {user}
             if not own_only:
                 found.asked_out |= {user}
 
@@ -391,7 +402,10 @@ def _put_member(db: apsw.Connection, guild: int, user: int, name: str, value: bo
         f"INSERT INTO members (guild, user, {name}) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET {name} = ?3",  # noqa: S608  # names of ours
         (guild, user, value),
     )
-    db.execute("DELETE FROM members WHERE guild = ? AND user = ? AND NOT (asked_out OR role_out OR own)", (guild, user))
+    db.execute(
+        "DELETE FROM members WHERE guild = ? AND user = ? AND NOT (asked_out OR role_out OR own OR own_lost)",
+        (guild, user),
+    )
 
 
 def _set_left(guild: int, when: int | None) -> Callable[[apsw.Connection], object]:

@@ -59,7 +59,18 @@ class Forgetting(msgspec.Struct, frozen=True):
 class Guild:
     """What memory holds of one guild. Sets are replaced, never changed: most guilds share the empty one."""
 
-    __slots__ = ("asked_out", "channels", "cursors", "kept_ms", "left_ms", "own", "role_out", "settings", "training")
+    __slots__ = (
+        "asked_out",
+        "channels",
+        "cursors",
+        "kept_ms",
+        "left_ms",
+        "own",
+        "own_lost",
+        "role_out",
+        "settings",
+        "training",
+    )
 
     def __init__(self) -> None:
         self.settings = _DEFAULTS
@@ -67,6 +78,7 @@ class Guild:
         self.asked_out: frozenset[int] = frozenset()
         self.role_out: frozenset[int] = frozenset()
         self.own: frozenset[int] = frozenset()
+        self.own_lost: frozenset[int] = frozenset()
         self.left_ms: int | None = None
         self.kept_ms: int | None = None
         self.training: Training | None = None
@@ -124,8 +136,9 @@ class Memory:
 
     def _load_members(self, db: apsw.Connection) -> None:
         sets: dict[tuple[int, str], set[int]] = defaultdict(set)
-        for guild, user, *held in db.execute("SELECT guild, user, asked_out, role_out, own FROM members"):
-            for name, holds in zip(("asked_out", "role_out", "own"), held, strict=True):
+        names = ("asked_out", "role_out", "own", "own_lost")
+        for guild, user, *held in db.execute(f"SELECT guild, user, {', '.join(names)} FROM members"):  # noqa: S608
+            for name, holds in zip(names, held, strict=True):
                 if holds:
                     sets[guild, name].add(user)
         for (guild, name), users in sets.items():

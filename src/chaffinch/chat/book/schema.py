@@ -89,7 +89,9 @@ CREATE TABLE cursors (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND: Final = "ALTER TABLE members ADD COLUMN own_lost INTEGER NOT NULL DEFAULT 0"
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """Step n brings a book of version n to n + 1; a new file is of version 0. A released step never changes."""
 
 TABLES: Final = ("guilds", "channels", "members", "forgettings", "unlearnings", "threads", "trainings", "cursors")

@@ -138,7 +138,12 @@ def _yours(kept: privacy.Kept) -> str:
 def _own(kept: privacy.Kept) -> str:
     if not kept.has_own:
         return "None. `/mychain allow` makes one."
-    return f"You agreed to one; it has {_messages(kept.own_messages)}. `/mychain deny` removes it."
+    lost = (
+        " It was damaged, and is begun anew: what it had before is missing until a moderator has it read by `/train`."
+        if kept.is_own_lost
+        else ""
+    )
+    return f"You agreed to one; it has {_messages(kept.own_messages)}.{lost} `/mychain deny` removes it."
 
 
 def _how_long(call: "Call", bot: "Bot") -> str:

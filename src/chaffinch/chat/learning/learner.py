@@ -27,7 +27,8 @@ from chaffinch.chat.commands.table import Table
 from chaffinch.chat.learning.flights import Flight, Flights
 from chaffinch.chat.learning.postponed import Postponed
 from chaffinch.chat.measures import Measures
-from chaffinch.chat.names import own_of, tenant_of
+from chaffinch.chat.names import tenant_of
+from chaffinch.chat.own_chains import OwnChains
 from chaffinch.chat.seen import Seen
 from chaffinch.config.tree import BotSettings
 from chaffinch.errors import ChaffinchError, RunError
@@ -80,6 +81,7 @@ class Learner:
         self._book = book
         self._tenants = tenants
         self._measures = measures
+        self._own = OwnChains(book, tenants, measures)
         self._flights = Flights()
         self._recent: Recent[int, int] = Recent(MOST_RECENT)
         self.postponed = Postponed(book, measures, settings.waiting_changes, self.redo)
@@ -216,8 +218,7 @@ class Learner:
             tenant = tenant_of(guild)
             added = await self._tenants.add(tenant, messages, anew=anew, options=self.options(guild), wait=True)
             for user in self._book.owners_of_chains(guild) & {seen.author for seen in kept}:
-                own = [message for message in messages if message.author == str(user)]
-                await self._tenants.add(own_of(guild, user), own, wait=True)
+                await self._add_own(guild, user, [message for message in messages if message.author == str(user)])
             return added
 
     def options(self, guild: int) -> Options | None:
@@ -336,8 +337,11 @@ class Learner:
             await self._tenants.add(tenant, [message], anew=True, options=options, wait=True)
         added = await self._tenants.add(tenant, [message], options=options, wait=True)
         if self._book.has_own(guild, seen.author):
-            await self._tenants.add(own_of(guild, seen.author), [message], wait=True)
+            await self._add_own(guild, seen.author, [message])
         return added
+
+    async def _add_own(self, guild: int, user: int, messages: Sequence[Message]) -> None:
+        await self._own.call(guild, user, lambda own: self._tenants.add(own, messages, wait=True))
 
     async def _forget(
         self,
@@ -351,7 +355,7 @@ class Learner:
         """Forget wherever it may have been learned: how many messages the guild's chain had. `of`: whose they are."""
         owners = self._book.owners_of_chains(guild)
         for user in owners & {of} if of else owners:
-            await self._forget_in(own_of(guild, user), messages, author, channel)
+            await self._own.call(guild, user, lambda own: self._forget_in(own, messages, author, channel))
         tenant = tenant_of(guild)
         if self._book.training(guild) is not None:
             await self._forget_in(tenant, messages, author, channel, anew=True)
