@@ -1,18 +1,22 @@
 """A chain whose files are damaged: a member's is begun anew, a guild's waits for `/train`, and nobody else waits."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chaffinch.chain import directory_of
 from chaffinch.chain.errors import DamagedError
+from chaffinch.chain.places import held as writing
 from chaffinch.chat import privacy
+from chaffinch.chat.guild import Channel
 from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.retention import Keeper
 from chaffinch.chat.seen import Seen
-from tests.chat.learning.test_learner import ANN, BEN, GUILD, Parts, play, song
+from tests.chat.learning.test_learner import ANN, BEN, GUILD, LISTENED, Parts, play, song
 
 OWN = own_of(GUILD, ANN)
 OTHER_GUILD = GUILD + 1
@@ -139,3 +143,49 @@ def test_what_the_machine_does_not_let_be_read_is_not_taken_for_damage(
         assert not one.book.is_own_lost(GUILD, ANN)
 
     play(tmp_path, act)
+
+
+def test_a_guilds_damaged_chain_costs_other_guilds_nothing(tmp_path: Path) -> None:
+    async def act(one: Parts) -> None:
+        await one.book.set_channels(OTHER_GUILD, [Channel(LISTENED, listens=True)])
+        one.learner.postponed._again_seconds = 0.05
+        await one.say(song("before"))
+        await one.learner.learn(elsewhere(one, song("before")))
+        await spoil(one, tenant_of(GUILD))
+        for number in range(40):
+            await one.say(song(f"number {number}"))
+        slot = await one.tenants._chains.seclude(tenant_of(OTHER_GUILD))
+        one.tenants._chains.readmit(slot)
+        with writing(directory_of(one.state, tenant_of(OTHER_GUILD))):  # as another process does, for a moment
+            said = [elsewhere(one, song(f"of the other, {number}")) for number in range(3)]
+            for seen in said:
+                await one.learner.learn(seen)
+        while OTHER_GUILD in one.learner.postponed:
+            await asyncio.sleep(0.01)
+        assert {str(seen.id) for seen in said} <= set(await one.texts(tenant_of(OTHER_GUILD)))
+        assert GUILD in one.learner.postponed
+
+    play(tmp_path, act, waiting_changes=16)
+
+
+def elsewhere(one: Parts, text: str) -> Seen:
+    return msgspec.structs.replace(one.seen(text), guild=OTHER_GUILD)
+
+
+def test_what_a_damaged_chain_is_still_to_unlearn_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def before(one: Parts) -> None:
+        seen = await one.say(song("before"))
+        await spoil(one, tenant_of(GUILD))
+        await one.learner.deleted(GUILD, [seen.id])
+
+    async def after(one: Parts) -> None:
+        await one.learner.begin()
+        assert GUILD in one.learner.postponed
+
+    play(tmp_path, before)
+    caplog.clear()
+    play(tmp_path, after)
+    assert f"bot.unlearning_waits guild={GUILD}" in caplog.text
+    assert "manifest.json is damaged" in caplog.text

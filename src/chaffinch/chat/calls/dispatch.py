@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from chaffinch.chain.errors import DamagedError
 from chaffinch.chat.calls.moderators import refusal
 from chaffinch.chat.faults import log_fault
 from chaffinch.errors import ChaffinchError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chaffinch.bot")
 
 NOT_HERE: Final = "I work in servers only: give me this command in a channel of one."
+DAMAGED: Final = "What I learned for that is damaged on my disk: a moderator has it made anew by `/train`."
 UNKNOWN: Final = "I do not know that any more: give the command again."
 
 
@@ -54,6 +56,10 @@ async def _carry_out(call: "Call", bot: "Bot", name: str, who: "Who", run: Calla
     try:
         with bot.measures.timing(name, call.guild):
             await run()
+    except DamagedError as error:  # whose text is for who has the disk
+        log.warning("bot.chain_damaged command=%s guild=%d error=%s", name, call.guild, error)
+        await refuse(call, bot, name, DAMAGED)
+        return
     except ChaffinchError as error:
         await refuse(call, bot, name, sentence(str(error)))
         return

@@ -1,8 +1,9 @@
 """Changes of chains that cannot be made now: another process writes the chain, or the disk is full.
 
 They wait in the order in which they came, and are tried again. There is room for a bounded number; past it what was to
-be learned goes before what is to be unlearned. What goes is counted and logged, unless the book has it: what is to be
-unlearned is not lost by a restart or for want of room, but done later.
+be learned goes before what is to be unlearned, of the guild first of which most waits: a chain that cannot be written
+for days costs other guilds nothing. What goes is counted and logged, unless the book has it: what is to be unlearned is
+not lost by a restart or for want of room, but done later.
 """
 
 import asyncio
@@ -58,13 +59,13 @@ class Postponed:
         for guild in guilds:
             self._of.setdefault(guild, deque())
         for guild in list(self._of):
-            await self._make(guild)
+            await self._make(guild, logging.WARNING)
         if self._of:
             self._begin_retrying()
 
     def put(self, guild: int, change: Change, *, unlearns: bool, is_kept: bool = False) -> None:
         """Have a change wait behind the others of its guild. `is_kept`: the book has all that it is to do."""
-        if self._is_closed or (self._count >= self._most and not (unlearns and self._make_room())):
+        if self._is_closed or (self._count >= self._most and not self._make_room(guild, unlearns)):
             self._lose(guild, 0 if is_kept else 1)
             return
         self._of.setdefault(guild, deque()).append((change, unlearns, is_kept))
@@ -93,15 +94,21 @@ class Postponed:
         self._of.clear()
         self._count = 0
 
-    def _make_room(self) -> bool:
-        """Lose the oldest of what was to be learned, or, where nothing is, the oldest of what was to be unlearned."""
+    def _make_room(self, guild: int, unlearns: bool) -> bool:
+        """Lose the oldest of what was to be learned, or, where nothing is, the oldest of what was to be unlearned; for
+        what is to be learned only of a guild of which more waits, and nothing that the book has not.
+        """
+        most_first = sorted(self._of, key=lambda one: len(self._of[one]), reverse=True)
+        if not unlearns:
+            least = len(self._of.get(guild, ()))
+            most_first = [one for one in most_first if len(self._of[one]) > least]
         for only_learning in (True, False):
-            for guild, waiting in self._of.items():
-                for number, (_, unlearns, is_kept) in enumerate(waiting):
-                    if not (only_learning and unlearns):
-                        del waiting[number]
+            for one in most_first:
+                for number, (_, takes, is_kept) in enumerate(self._of[one]):
+                    if not takes or (not only_learning and (unlearns or is_kept)):
+                        del self._of[one][number]
                         self._count -= 1
-                        self._lose(guild, 0 if is_kept else 1)
+                        self._lose(one, 0 if is_kept else 1)
                         return True
         return False
 
@@ -119,8 +126,8 @@ class Postponed:
             for guild in list(self._of):
                 await self._make(guild)
 
-    async def _make(self, guild: int) -> None:
-        """Make what waits of a guild, as far as it goes."""
+    async def _make(self, guild: int, level: int = logging.DEBUG) -> None:
+        """Make what waits of a guild, as far as it goes. `level`: at which it is logged that it goes no further."""
         async with self._book.turn(guild):
             waiting = self._of[guild]
             made = 0
@@ -130,7 +137,7 @@ class Postponed:
                     await change()
                 except RunError as error:
                     waiting.appendleft(first)
-                    log.debug("bot.changes_still_wait guild=%d error=%s", guild, error)
+                    log.log(level, "bot.changes_still_wait guild=%d error=%s", guild, error)
                     return
                 except asyncio.CancelledError:
                     waiting.appendleft(first)
@@ -143,7 +150,7 @@ class Postponed:
             try:
                 await self._redo(guild)
             except RunError as error:
-                log.debug("bot.unlearning_waits guild=%d error=%s", guild, error)
+                log.log(level, "bot.unlearning_waits guild=%d error=%s", guild, error)
                 return
             except Exception as error:  # noqa: BLE001 - the book keeps it, and nothing else is to wait for it
                 log.warning("bot.unlearning_refused guild=%d error=%s", guild, type(error).__name__)
