@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, TypedDict
 from chaffinch.chain import Tenants, UnknownTenantError, places
 from chaffinch.chat.book.book import Book
 from chaffinch.chat.measures import Measures
-from chaffinch.chat.names import owns_in, tenant_of
+from chaffinch.chat.names import own_of, owns_in, tenant_of
 from chaffinch.chat.own_chains import OwnChains
 from chaffinch.chat.privacy import finish_forgetting
 from chaffinch.config import BotSettings
@@ -138,6 +138,7 @@ class Keeper:
         if days:
             old = [{"before": datetime.fromtimestamp(self._now_ms() / 1000, UTC) - timedelta(days=days)}]
         for owner in sorted(self._book.owners_of_chains(guild)):  # first: the guild's may be damaged
+            await self._forget(own_of(guild, owner), old, anew=True)
             await self._own.call(guild, owner, lambda own: self._forget(own, old))
         out: list[_What] = [{"author": str(user)} for user in sorted(self._book.opted_out(guild))]
         anew = await self._forget(tenant, out + old, anew=True)
@@ -159,7 +160,9 @@ class Keeper:
         async with self._book.turn(guild):
             if self._book.left_at(guild) is None:
                 return
-            for tenant in (*owns_in(guild, await self._tenants.list()), tenant_of(guild)):
+            due = {one.user for one in self._book.forgettings() if one.guild == guild}
+            owns = {own_of(guild, user) for user in due | self._book.owners_of_chains(guild)}  # some are only anew
+            for tenant in (*sorted(owns.union(owns_in(guild, await self._tenants.list()))), tenant_of(guild)):
                 with contextlib.suppress(UnknownTenantError):
                     await self._tenants.remove(tenant)
             training = self._book.training(guild)

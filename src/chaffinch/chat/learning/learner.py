@@ -27,7 +27,7 @@ from chaffinch.chat.commands.table import Table
 from chaffinch.chat.learning.flights import Flight, Flights
 from chaffinch.chat.learning.postponed import Postponed
 from chaffinch.chat.measures import Measures
-from chaffinch.chat.names import tenant_of
+from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.own_chains import OwnChains
 from chaffinch.chat.seen import Seen
 from chaffinch.config.tree import BotSettings
@@ -218,7 +218,8 @@ class Learner:
             tenant = tenant_of(guild)
             added = await self._tenants.add(tenant, messages, anew=anew, options=self.options(guild), wait=True)
             for user in self._book.owners_of_chains(guild) & {seen.author for seen in kept}:
-                await self._add_own(guild, user, [message for message in messages if message.author == str(user)])
+                own = [message for message in messages if message.author == str(user)]
+                await self._add_own(guild, user, own, anew=anew)
             return added
 
     def options(self, guild: int) -> Options | None:
@@ -333,15 +334,20 @@ class Learner:
             await self._book.note_thread(guild, seen.channel, seen.parent)
         tenant = tenant_of(guild)
         options = self.options(guild)
-        if await self._is_made_anew(guild):
+        if await self._is_made_anew(guild, tenant):
             await self._tenants.add(tenant, [message], anew=True, options=options, wait=True)
         added = await self._tenants.add(tenant, [message], options=options, wait=True)
         if self._book.has_own(guild, seen.author):
+            if await self._is_made_anew(guild, own_of(guild, seen.author)):
+                await self._add_own(guild, seen.author, [message], anew=True)
             await self._add_own(guild, seen.author, [message])
         return added
 
-    async def _add_own(self, guild: int, user: int, messages: Sequence[Message]) -> None:
-        await self._own.call(guild, user, lambda own: self._tenants.add(own, messages, wait=True))
+    async def _add_own(self, guild: int, user: int, messages: Sequence[Message], *, anew: bool = False) -> None:
+        if anew:
+            await self._tenants.add(own_of(guild, user), messages, anew=True, wait=True)
+        else:
+            await self._own.call(guild, user, lambda own: self._tenants.add(own, messages, wait=True))
 
     async def _forget(
         self,
@@ -353,11 +359,13 @@ class Learner:
         of: int = 0,
     ) -> int:
         """Forget wherever it may have been learned: how many messages the guild's chain had. `of`: whose they are."""
-        owners = self._book.owners_of_chains(guild)
+        owners, trains = self._book.owners_of_chains(guild), self._book.training(guild) is not None
         for user in owners & {of} if of else owners:
+            if trains:
+                await self._forget_in(own_of(guild, user), messages, author, channel, anew=True)
             await self._own.call(guild, user, lambda own: self._forget_in(own, messages, author, channel))
         tenant = tenant_of(guild)
-        if self._book.training(guild) is not None:
+        if trains:
             await self._forget_in(tenant, messages, author, channel, anew=True)
         return await self._forget_in(tenant, messages, author, channel)
 
@@ -377,15 +385,16 @@ class Learner:
         except UnknownTenantError:
             return 0
 
-    async def _is_made_anew(self, guild: int) -> bool:
+    async def _is_made_anew(self, guild: int, tenant: str) -> bool:
         """Whether what is learned now belongs into a chain anew too; it is made if it is not there yet.
 
-        Not once it took the place of the other and only the training's end was not noted: it would replace that.
+        Not once it took the place of the other and only the training's end was not noted: it would replace that. Nor is
+        a member's own made anew of a file.
         """
         training = self._book.training(guild)
-        if training is None or not training.clean:
+        if training is None or not training.clean or (training.file and tenant != tenant_of(guild)):
             return False
-        return training.state == "reading" or await self._tenants.is_anew(tenant_of(guild))
+        return training.state == "reading" or await self._tenants.is_anew(tenant)
 
 
 def _fingerprint(seen: Seen) -> int:

@@ -15,7 +15,7 @@ from chaffinch.chat.book.book import Training
 from chaffinch.chat.calls.call import Posted
 from chaffinch.chat.faults import log_fault
 from chaffinch.chat.names import tenant_of
-from chaffinch.chat.training import progress
+from chaffinch.chat.training import anew, progress
 from chaffinch.chat.training.board import Board
 from chaffinch.chat.training.importing import Import
 from chaffinch.chat.training.job import AwayError, Job, LeftError
@@ -208,23 +208,25 @@ class Run:
     async def _merge(self) -> None:
         """Before the turn is taken, which others wait for: a publish merges what is left."""
         if self.training.clean:
-            with chain_faults(), contextlib.suppress(UnknownTenantError):
-                await self._parts.tenants.merge(self._tenant, anew=True, wait=True)
+            for tenant in (self._tenant, *anew.owns(self._parts.book, self.training.guild)):
+                with chain_faults(), contextlib.suppress(UnknownTenantError):
+                    await self._parts.tenants.merge(tenant, anew=True, wait=True)
 
     async def _publish(self) -> None:
-        """The chain made anew takes the other's place; a kill in between is gone on from by the next start.
+        """The chains made anew take the others' places; a kill in between is gone on from by the next start.
 
         In one turn: no message is learned into a chain anew between this and the training's saying so.
         """
-        book, guild = self._parts.book, self.training.guild
+        book, tenants, guild = self._parts.book, self._parts.tenants, self.training.guild
         with chain_faults():
             async with book.turn(guild):
                 if book.training(guild) is None:
                     raise LeftError
+                if self.training.state == "reading":
+                    await anew.complete(book, tenants, self.training)
                 await self._note(state="publishing")
                 if self.training.clean:
-                    with contextlib.suppress(UnknownTenantError):  # somebody removed both meanwhile
-                        await self._parts.tenants.publish(self._tenant)
+                    await anew.publish(book, tenants, self.training)
                     await self._note(clean=False)
 
     async def _thrown_away(self, outcome: Outcome) -> Outcome:
@@ -235,7 +237,7 @@ class Run:
                 async with self._parts.book.turn(self.training.guild):
                     await self._end_in_book()
                     if self.training.clean:
-                        await self._parts.tenants.abandon(self._tenant)
+                        await anew.abandon(self._parts.book, self._parts.tenants, self.training.guild)
 
         await patiently(ended, self._waits)
         return outcome

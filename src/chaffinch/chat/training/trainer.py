@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 from chaffinch.chat.book.book import Training
 from chaffinch.chat.calls.call import Call, Posted, Reply
 from chaffinch.chat.faults import log_fault
-from chaffinch.chat.names import tenant_of
 from chaffinch.chat.payloads import EPOCH_MS
 from chaffinch.chat.poster import PostingError
 from chaffinch.chat.seen import Attached
-from chaffinch.chat.training import files, progress
+from chaffinch.chat.training import anew, files, progress
 from chaffinch.chat.training.parts import Parts
 from chaffinch.chat.training.run import Run
 from chaffinch.chat.training.turns import Turns
@@ -148,7 +147,7 @@ class Trainer:
                 state="reading",
             )
             async with book.turn(guild):
-                await tenants.abandon(tenant_of(guild))
+                await anew.abandon(book, tenants, guild)
                 await book.set_training(training)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -159,10 +158,10 @@ class Trainer:
         """Throw away what a kill left of trainings that were ended: nobody forgets in such a chain any more."""
         book, tenants = self._parts.book, self._parts.tenants
         for guild in book.guilds():
-            if book.training(guild) is None and await tenants.is_anew(tenant_of(guild)):
+            if book.training(guild) is None and await anew.is_left(book, tenants, guild):
                 async with book.turn(guild):
                     if book.training(guild) is None:
-                        await tenants.abandon(tenant_of(guild))
+                        await anew.abandon(book, tenants, guild)
         used = {tenants.state / training.file for training in map(book.training, book.guilds()) if training is not None}
         await asyncio.to_thread(files.discard, tenants.state, used)
 
