@@ -70,11 +70,17 @@ class Chain:
 
     @staticmethod
     def open(
-        directory: str | PathLike[str], *, write: bool = False, create: str | None = None, names: Sequence[str] = ()
+        directory: str | PathLike[str],
+        *,
+        write: bool = False,
+        create: str | None = None,
+        names: Sequence[str] = (),
+        segment_memory: int | None = None,
     ) -> Chain:
         """Open the chain of a directory, for reading unless `write`; `create` are the options of one that is new.
 
-        `names` are what a guarded chain replaces from now on besides what it finds by itself.
+        `names` are what a guarded chain replaces from now on besides what it finds by itself; `segment_memory` bytes
+        are what making a segment takes, about.
         """
 
     def close(self) -> None:

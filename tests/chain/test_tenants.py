@@ -483,6 +483,47 @@ def test_what_is_due_is_merged_in_the_background(tmp_path: Path, monkeypatch: py
     play(tmp_path, scene)
 
 
+def test_who_learns_much_waits_for_a_merge_that_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merging, original = threading.Event(), Chain.merge
+
+    def merge(chain: Chain, **values: Any) -> object:
+        assert merging.wait(10)
+        return original(chain, **values)
+
+    monkeypatch.setattr(Chain, "merge", merge)
+
+    async def scene(many: Tenants) -> None:
+        await many.caught_up("t")  # there is none
+        number = 0
+        while (slot := many._chains.found("t", anew=False)) is None or slot.unmerged <= 1 << 19:
+            await many.caught_up("t")
+            await many.add("t", messages(*(f"words {number} of {n}" for n in range(200))))
+            number += 1
+        waiting = asyncio.ensure_future(many.caught_up("t"))
+        await many.add("t", messages("who is not asked to wait"))
+        assert await asyncio.wait((waiting,), timeout=0.05) == (set(), {waiting})
+        merging.set()
+        await waiting
+        assert slot.unmerged < 1 << 18
+        assert (await many.stats("t")).messages == 200 * number + 1
+
+    play(tmp_path, scene, segment_memory=1 << 20)
+
+
+def test_parts_of_a_chain_are_as_small_as_the_setting_says(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("".join(f"what was said as {number} of many\n" for number in range(20_000)), encoding="utf-8")
+    found: dict[int, int] = {}
+
+    async def scene(many: Tenants) -> None:
+        await many.train("t", file)
+        found[many._behind_bytes] = (await many.stats("t")).segments
+
+    play(tmp_path / "small", scene, segment_memory=1 << 20)
+    play(tmp_path / "large", scene)
+    assert found == {1 << 19: 4, 100 << 20: 1}
+
+
 def test_a_merge_that_fails_is_tried_again_later_and_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -147,8 +147,8 @@ impl Chain {
 impl Chain {
     #[staticmethod]
     #[pyo3(
-        signature = (directory, *, write = false, create = None, names = Vec::new()),
-        text_signature = "(directory, *, write=False, create=None, names=())"
+        signature = (directory, *, write = false, create = None, names = Vec::new(), segment_memory = None),
+        text_signature = "(directory, *, write=False, create=None, names=(), segment_memory=None)"
     )]
     fn open(
         py: Python<'_>,
@@ -156,15 +156,19 @@ impl Chain {
         write: bool,
         create: Option<&str>,
         names: Vec<String>,
+        segment_memory: Option<usize>,
     ) -> PyResult<Self> {
         let opening = Opening {
             write,
             create: create.map(options).transpose()?,
             names,
         };
-        let open = py
+        let mut open = py
             .detach(|| chain::Chain::open(&directory, &opening))
             .map_err(refused)?;
+        if let Some(bytes) = segment_memory {
+            open = open.with_segment_memory(bytes);
+        }
         Ok(Self {
             directory,
             open: RwLock::new(Some(Arc::new(open))),

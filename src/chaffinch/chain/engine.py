@@ -64,20 +64,28 @@ class Chain:
     @classmethod
     @translating
     def open(
-        cls, directory: Path, *, write: bool = False, create: Options | None = None, names: Sequence[str] = ()
+        cls,
+        directory: Path,
+        *,
+        write: bool = False,
+        create: Options | None = None,
+        names: Sequence[str] = (),
+        segment_memory: int | None = None,
     ) -> "Chain":
         """Open the chain of a directory: for reading, or for writing, which one holder at a time can.
 
         With `write`, `create` are the options of a chain that is made if there is none. `names` are what a guarded
-        chain replaces from now on besides what it finds by itself. Raises `UnknownTenantError` if there is no chain,
-        `LockedError` if somebody else writes it.
+        chain replaces from now on besides what it finds by itself. A merge or a training takes about `segment_memory`
+        bytes (200 MiB) to make a segment: with less, segments are smaller and more. Raises `UnknownTenantError` if
+        there is no chain, `LockedError` if somebody else writes it.
         """
         if not write and create is not None:
             raise InputError("a chain is made only when it is opened for writing: pass write=True")
         if create is None and not (directory / MANIFEST).is_file():
             raise UnknownTenantError(f"there is no chain in {directory}: train it first")
         options = None if create is None else create.to_json()
-        return cls(directory, _core.Chain.open(directory, write=write, create=options, names=names))
+        core = _core.Chain.open(directory, write=write, create=options, names=names, segment_memory=segment_memory)
+        return cls(directory, core)
 
     @property
     @translating

@@ -128,6 +128,10 @@ class OpenChains:
             self.hits += not missed
             return slot
 
+    def found(self, tenant: str, *, anew: bool) -> Slot | None:
+        """The slot of a tenant's chain, or of the one `anew`, if there is one now."""
+        return self._slots.get(key_of(tenant, anew=anew))
+
     def release(self, slot: Slot) -> None:
         """Give a chain back. It is closed now if it had to wait for that."""
         slot.users -= 1
@@ -259,21 +263,31 @@ class OpenChains:
 
     def _open_anew(self, slot: Slot) -> Chain:
         """It stays also if nothing is learned in it: whoever began it says what becomes of it."""
-        slot.writes, names = True, self._settings.names
+        slot.writes = True
         if slot.create is not None:
             with swap.begun(self._state, slot.tenant) as beside:
-                return Chain.open(beside, write=True, create=slot.create, names=names)
+                return self._written(beside, slot)
         if not swap.is_anew(self._state, slot.tenant):
             raise UnknownTenantError(f"no chain is made anew for the tenant {slot.tenant}: add messages to one first")
         with swap.begun(self._state, slot.tenant) as beside:
-            return Chain.open(beside, write=True, names=names)
+            return self._written(beside, slot)
+
+    def _written(self, directory: Path, slot: Slot) -> Chain:
+        settings = self._settings
+        return Chain.open(
+            directory,
+            write=True,
+            create=slot.create,
+            names=settings.names,
+            segment_memory=settings.segment_memory,
+        )
 
     def _open_tenants(self, slot: Slot) -> Chain:
         directory, absent = directory_of(self._state, slot.tenant), False
         try:
             with swap.settled(self._state, slot.tenant, make=slot.create is not None):
                 absent = not (directory / MANIFEST).is_file()
-                chain = Chain.open(directory, write=True, create=slot.create, names=self._settings.names)
+                chain = self._written(directory, slot)
             slot.writes, slot.made = True, absent
         except UnknownTenantError:
             raise UnknownTenantError(f"there is no chain of the tenant {slot.tenant}: add messages first") from None

@@ -18,6 +18,7 @@ from chaffinch.chain.results import Options
 from chaffinch.chain.slot import Slot
 from chaffinch.config import ChainSettings
 from chaffinch.errors import ChaffinchError
+from chaffinch.metrics import memory
 from chaffinch.metrics.registry import Registry
 
 log = logging.getLogger("chaffinch.chain")
@@ -33,6 +34,17 @@ MERGE_AGAIN_LIMIT: Final = 1800.0
 MERGE_REST: Final = 10
 """A chain that counts who said what is merged whenever it learned something: it rests that many times what its last
 merge took. One that is due right after a merge rests once as long."""
+
+
+BEHIND: Final = 0.5
+"""Who learns much at once waits for a merge while so much of what a segment may take is learned and not merged: twice
+what makes a merge due.
+"""
+
+
+def most_long(threads: int) -> int:
+    """How many long calls, such as trainings and merges, run at once on that many threads."""
+    return max(1, threads // 2)
 
 
 class Ran:
@@ -51,12 +63,24 @@ class Running:
 
     def __init__(self, state: Path, pool: Pool, settings: ChainSettings, registry: Registry | None) -> None:
         self._pool = pool
+        self._behind_bytes = int(settings.segment_memory * BEHIND)
         self._chains = OpenChains(state, pool, settings)
         self._measures = Measures(registry or pool.registry)
         self._measures.show(self._chains)
-        self._most_long = max(1, pool.threads // 2)
+        self._most_long = most_long(pool.threads)
         self._long = asyncio.Semaphore(self._most_long)
         """Long calls take at most half of the threads, so that short ones go on beside them."""
+
+    async def caught_up(self, tenant: str, *, anew: bool = False) -> None:
+        """Wait while the tenant's chain, or the one `anew`, is merged and has learned twice of what makes a merge due.
+
+        For who learns much at once and has time: others go on learning meanwhile. A merge that fails ends the wait.
+        """
+        slot = self._chains.found(tenant, anew=anew)
+        while slot is not None and slot.unmerged > self._behind_bytes:
+            if slot.merging is None or slot.merging.done():
+                return
+            await asyncio.wait((slot.merging,))
 
     async def _run(
         self,
@@ -116,6 +140,8 @@ class Running:
                 ran.ns = time.perf_counter_ns() - started
                 for slot in slots:
                     slot.measure()
+                if operation in ("merge", "train"):
+                    memory.give_back()  # what was merged leaves free pages here and there
 
         def ended() -> None:
             if long:
@@ -152,7 +178,7 @@ class Running:
     def _merge_now(self, slot: Slot) -> None:
         if not slot.leaves:
             slot.users += 1
-            self._chains.spawn(self._merge(slot), f"merge chain {slot.tenant}")
+            slot.merging = self._chains.spawn(self._merge(slot), f"merge chain {slot.tenant}")
 
     async def _merge(self, slot: Slot) -> None:
         """With the chain held, which the merge gives back."""

@@ -81,6 +81,8 @@ class Slot:
         """Whether it counts who said what, and cannot say yet what it learned since its last merge."""
         self.merge_after = 0.0
         """On the monotonic clock: no background merge of it begins before."""
+        self.merging: asyncio.Task[None] | None = None
+        """The last merge in the background."""
         self.merges_failed = 0
         """One after the other."""
         self.opened_at = self.used_at = time.monotonic()

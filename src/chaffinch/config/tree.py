@@ -289,6 +289,10 @@ class ChainSettings(Section, frozen=True):
         Annotated[int, Meta(ge=1 << 16, extra={"unit": "bytes"})],
         Meta(description="Memory that open chains may hold together; past it the least recently used is closed."),
     ] = 64 << 20
+    segment_memory: Annotated[
+        Annotated[int, Meta(ge=1 << 20, extra={"unit": "bytes"})],
+        Meta(description="Memory that a merge or a training takes; with less a chain has more parts and talks slower."),
+    ] = 200 << 20
     open_chains: Annotated[
         Annotated[int, Meta(ge=1)],
         Meta(description="Chains open at once; each holds 2 descriptors, and 2 mappings for a segment."),

@@ -16,7 +16,7 @@ use super::learn::{Added, Prepared};
 use super::merge::Extent;
 use super::output::write_segment;
 use super::publish::Change;
-use super::{Chain, MAX_SEGMENT_PLACES, Opening};
+use super::{Chain, Opening, PLACE_BYTES, SEGMENT_MEMORY};
 use crate::messages::About;
 use crate::record::{check_attachments, check_name};
 use crate::storage::{Disk, MessageId, RealDisk, WriterLock};
@@ -43,7 +43,12 @@ impl Chain {
         archive: &mut dyn Read,
         names: Option<&[String]>,
     ) -> Result<u64> {
-        Self::import_bounded(directory, archive, names, MAX_SEGMENT_PLACES)
+        Self::import_bounded(
+            directory,
+            archive,
+            names,
+            (SEGMENT_MEMORY / PLACE_BYTES) as u64,
+        )
     }
 
     pub(super) fn import_bounded(

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::gather::gather;
+use super::gather::Gathering;
 use super::output::{remove_segment, write_segment};
 use super::plan::{Bounds, Input, plan};
 use super::publish::Change;
@@ -201,12 +201,9 @@ impl Chain {
     ) -> Result<Vec<SegmentEntry>> {
         let mut new: Vec<SegmentEntry> = Vec::with_capacity(groups.len());
         for group in groups {
-            match self.build(writer, group, options) {
-                Ok(entry) => new.extend(entry),
-                Err(error) => {
-                    self.remove_all(&new);
-                    return Err(error);
-                }
+            if let Err(error) = self.build(writer, group, options, &mut new) {
+                self.remove_all(&new);
+                return Err(error);
             }
         }
         Ok(new)
@@ -218,27 +215,28 @@ impl Chain {
         }
     }
 
-    /// Writes one segment of a group; none if nothing of it is alive.
+    /// Writes a group: none if nothing of it is alive, several segments where one of it was made
+    /// under a larger bound.
     fn build(
         &self,
         writer: &Writer,
         group: &[Input],
         options: &Options,
-    ) -> Result<Option<SegmentEntry>> {
-        let (mut corpus, table) = gather(group)?;
-        if table.is_empty() {
-            return Ok(None);
+        new: &mut Vec<SegmentEntry>,
+    ) -> Result<()> {
+        let mut gathering = Gathering::of(group, self.segment_places);
+        while let Some((mut corpus, table)) = gathering.next()? {
+            let number = self.state(writer)?.manifest.take_file_number();
+            new.push(write_segment(
+                &*self.disk,
+                &self.directory,
+                number,
+                &mut corpus,
+                &table,
+                options,
+            )?);
         }
-        let number = self.state(writer)?.manifest.take_file_number();
-        write_segment(
-            &*self.disk,
-            &self.directory,
-            number,
-            &mut corpus,
-            &table,
-            options,
-        )
-        .map(Some)
+        Ok(())
     }
 
     /// After a merge that failed: the logs still hold everything, so memory is made from them

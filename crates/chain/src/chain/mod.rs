@@ -59,19 +59,21 @@ pub use stats::Stats;
 pub use train::{Progress, Trained, Training};
 pub use verify::Verified;
 
-/// Memory that a delta, and what was forgotten, may take before a merge is wanted, in bytes.
+/// Memory that making a segment may take where nobody says how much, in bytes: a million messages of
+/// nine words.
+const SEGMENT_MEMORY: usize = 200 << 20;
+
+/// What that is for each place of a segment, with names, ids and vocabulary as messages have them:
+/// 17 to 19 were measured of a million.
+const PLACE_BYTES: usize = 20;
+
+/// Memory that a delta, and what was forgotten, may take before a merge is wanted, in bytes, and
+/// which part of what a segment may take it is at most.
 const DELTA_BYTES: usize = 24 << 20;
+const DELTA_PART: usize = 4;
 
 /// The same for the log, which is read at each opening.
 const LOG_BYTES: u64 = 64 << 20;
-
-/// Places that a segment may have: a million messages of nine words. What a merge or a training
-/// takes follows from it: about 16 bytes a place, and the vocabulary.
-const MAX_SEGMENT_PLACES: u64 = 10 << 20;
-
-/// Memory that gathered messages may take before they become a segment, in bytes: long words, names
-/// and ids, of which a million may not fit.
-const MAX_GATHERED_BYTES: usize = 256 << 20;
 
 /// One open chain. Shared between threads.
 pub struct Chain {
@@ -82,7 +84,8 @@ pub struct Chain {
     live: RwLock<Live>,
     writer: Option<Writer>,
     merging: Merging,
-    /// The bounds of a segment, which tests lower.
+    /// The bounds of a segment, which tests lower: its places, and bytes of messages that are
+    /// gathered for it, of which a million may not fit.
     segment_places: u64,
     gathered_bytes: usize,
     /// From where on a merge is wanted, which tests lower too.
@@ -91,6 +94,17 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// The same chain where making a segment takes about so many bytes of memory, in a merge or a
+    /// training: segments are as small as that says, and what is learned is merged as early. Half as
+    /// much again where words, names and ids are long.
+    #[must_use]
+    pub fn with_segment_memory(mut self, bytes: usize) -> Self {
+        self.segment_places = (bytes / PLACE_BYTES) as u64;
+        self.gathered_bytes = bytes;
+        self.delta_bytes = DELTA_BYTES.min(bytes / DELTA_PART);
+        self
+    }
+
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use super::merging::Merging;
 use super::replay::{self, Replayed, replay};
 use super::writer::{Writer, WriterState};
-use super::{Chain, DELTA_BYTES, LOG_BYTES, MAX_GATHERED_BYTES, MAX_SEGMENT_PLACES, tokenizer};
+use super::{Chain, LOG_BYTES, SEGMENT_MEMORY, tokenizer};
 use crate::guard::Guard;
 use crate::storage::{
     Disk, LogWriter, MANIFEST_NAME, Manifest, NewLog, Options, RealDisk, Recovery, WriterLock,
@@ -52,7 +52,7 @@ impl Chain {
             (None, None, for_reading(&*disk, directory)?)
         };
         let options = &replayed.live.options;
-        Ok(Self {
+        let chain = Self {
             directory: directory.to_owned(),
             disk,
             tokenizer: tokenizer(options),
@@ -60,11 +60,12 @@ impl Chain {
             live: RwLock::new(replayed.live),
             writer,
             merging: Merging::default(),
-            segment_places: MAX_SEGMENT_PLACES,
-            gathered_bytes: MAX_GATHERED_BYTES,
-            delta_bytes: DELTA_BYTES,
+            segment_places: 0,
+            gathered_bytes: 0,
+            delta_bytes: 0,
             log_bytes: LOG_BYTES,
-        })
+        };
+        Ok(chain.with_segment_memory(SEGMENT_MEMORY))
     }
 }
 
