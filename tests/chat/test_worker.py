@@ -202,6 +202,24 @@ def test_no_more_trainings_at_once_than_its_share_holds() -> None:
     assert at_once(140, "bot.trainings_at_once") == 4, "what somebody said holds"
 
 
+def test_merges_and_what_trainings_learned_meanwhile_fit_its_share() -> None:
+    idle = budget.idle_bytes((workers.BOT,))
+
+    def bounded(share_mb: int, *given: str) -> Config:
+        return bot_worker.within(Config(given=given), share_mb * workers.MB)
+
+    assert bounded(0).chain == bounded(5000).chain == Config().chain
+    for share in (140, 250, 340, 450):
+        for given in ((), ("bot.trainings_at_once",)):
+            config = bounded(share, *given)
+            segment, trainings = config.chain.segment_memory, config.bot.trainings_at_once
+            taken = config.chain.threads // 2 * segment + trainings * segment // 2
+            assert 0.99 * (share * workers.MB - idle) < taken <= share * workers.MB - idle
+            assert config.chain.memory == min(trainings * segment // 2, Config().chain.memory)
+    said = bounded(140, "chain.segment_memory", "chain.memory")
+    assert said.chain == Config().chain, "what somebody said holds"
+
+
 def test_it_logs_what_its_setting_says_beside_workers_that_log_more() -> None:
     from chaffinch.chat.run import quieten
 

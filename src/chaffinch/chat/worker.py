@@ -6,7 +6,7 @@ of a fleet says, all its processes can read, and some of them face attackers.
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from chaffinch.fleet.context import Context
     from chaffinch.fleet.workers import Worker
+
+LEAST_BYTES: Final = 1 << 20
+"""The least of `chain.segment_memory`."""
 
 
 def refuse_unready(config: Config, state: Path) -> None:
@@ -56,15 +59,27 @@ def prepare(config: Config, state: Path) -> tokens.Token:
 
 
 def within(config: Config, share_bytes: int) -> Config:
-    """With as many trainings at once as a group's share holds, unless somebody said how many; 0 bytes bound nothing."""
-    if not share_bytes or "bot.trainings_at_once" in config.given:
+    """With as many trainings at once as a group's share holds, and what merges and what is not merged take bounded by
+    it, each unless somebody said how much; 0 bytes bound nothing.
+    """
+    if not share_bytes:
         return config
+    from chaffinch.chain.running import BEHIND, most_long
     from chaffinch.fleet.budget import idle_bytes
     from chaffinch.fleet.workers import BOT
 
-    most = max(1, (share_bytes - idle_bytes((BOT,))) // BOT.working_bytes)
-    bot = msgspec.structs.replace(config.bot, trainings_at_once=min(most, config.bot.trainings_at_once))
-    return msgspec.structs.replace(config, bot=bot)
+    bot, chain, work = config.bot, config.chain, share_bytes - idle_bytes((BOT,))
+    if "bot.trainings_at_once" not in config.given:
+        most = max(1, work // BOT.working_bytes)
+        bot = msgspec.structs.replace(bot, trainings_at_once=min(most, bot.trainings_at_once))
+    unmerged = bot.trainings_at_once * BEHIND
+    if "chain.segment_memory" not in config.given:
+        most = max(LEAST_BYTES, int(work / (most_long(chain.threads) + unmerged)))
+        chain = msgspec.structs.replace(chain, segment_memory=min(most, chain.segment_memory))
+    if "chain.memory" not in config.given:
+        most = int(chain.segment_memory * unmerged)
+        chain = msgspec.structs.replace(chain, memory=min(most, chain.memory))
+    return msgspec.structs.replace(config, bot=bot, chain=chain)
 
 
 def again(token: tokens.Token, group: str) -> str:

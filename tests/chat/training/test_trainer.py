@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chaffinch.chain import Message, UnknownTenantError
+from chaffinch.chain import Chain, Message, UnknownTenantError
 from chaffinch.chat.guild import Channel, GuildSettings
 from chaffinch.chat.names import own_of, tenant_of
 from chaffinch.chat.payloads import EPOCH_MS
@@ -297,6 +298,31 @@ def test_guilds_beyond_the_bound_wait_and_are_told_their_place(tmp_path: Path) -
             assert len(await on.rows(guild)) == 500
 
     play(scene, tmp_path, discord, trainings_at_once=1)
+
+
+def test_it_learns_no_more_while_a_merge_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merging, original = threading.Event(), Chain.merge
+
+    def merge(chain: Chain, **values: Any) -> object:
+        assert merging.wait(10)
+        return original(chain, **values)
+
+    monkeypatch.setattr(Chain, "merge", merge)
+    monkeypatch.setattr(Chain, "wants_merge", property(lambda chain: chain.stats().delta_messages > 0))
+    monkeypatch.setattr("chaffinch.chain.running.BEHIND", 0.0)
+
+    async def scene(on: Stage) -> None:
+        await on.listen(10, 11)
+        await on.train()
+        while not (first := (on.trainer.progress(GUILD) or pytest.fail("it is over")).learned):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.2)
+        assert (on.trainer.progress(GUILD) or pytest.fail("it is over")).learned == first < 1000
+        merging.set()
+        await on.over()
+        assert len(await on.rows()) == 1000
+
+    play(scene, tmp_path, two_channels())
 
 
 @pytest.mark.parametrize("clean", [True, False])

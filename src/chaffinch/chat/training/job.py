@@ -10,6 +10,7 @@ import msgspec
 from chaffinch.chain.results import Added
 from chaffinch.chat.book.book import Cursor, Training
 from chaffinch.chat.learning.flights import Flight
+from chaffinch.chat.names import tenant_of
 from chaffinch.chat.seen import Place, Seen
 from chaffinch.chat.training.authors import Authors
 from chaffinch.chat.training.boarding import Boarding, Boardings
@@ -64,7 +65,7 @@ class Job:
         """Channels that Discord did not give a page of just now, and why; 0: the guild, or the chain."""
         self.reading: set[int] = set()
         self._book, self._learner, self._history = parts.book, parts.learner, parts.history
-        self._measures = parts.measures
+        self._tenants, self._measures = parts.tenants, parts.measures
         self._at_once = parts.settings.channels_at_once
         self._authors = Authors(parts, training.guild)
         self._boardings: Boardings[Flight] = Boardings(lambda: self._learner.in_flight(training.guild))
@@ -224,9 +225,11 @@ class Job:
         await patiently(lambda: self._note([reached]), told)
 
     async def _add(self, flight: Flight, seens: list[Seen]) -> Added:
+        guild, clean = self.training.guild, self.training.clean
+        await self._tenants.caught_up(tenant_of(guild), anew=clean)
         with chain_faults():
-            added = await self._learner.learn_page(self.training.guild, flight, seens, self.training.clean)
-        self._measures.trained(self.training.guild, added.learned)
+            added = await self._learner.learn_page(guild, flight, seens, clean)
+        self._measures.trained(guild, added.learned)
         return added
 
 
