@@ -23,7 +23,12 @@ from typing import IO, Any, NamedTuple
 from bench import corpus
 from bench.apart import at_least, at_most, percentile
 from chaffinch.chain import Chain, Options, directory_of
+from chaffinch.chat import worker
 from chaffinch.chat.names import tenant_of
+from chaffinch.config import Config
+from chaffinch.fleet import budget
+from chaffinch.fleet.workers import BOT
+from chaffinch.metrics import memory
 
 GUILDS = 50
 MESSAGES = 1_000_000
@@ -134,19 +139,24 @@ def teach(discord: Discord, state: Path, file: Path) -> list[str]:
 
 
 class Trained(NamedTuple):
-    """A training, and `/mark` in other guilds meanwhile: until the first REST call and until the answer, in ms."""
+    """A training, and `/mark` in other guilds meanwhile: until the first REST call and until the answer, in ms.
+
+    `most_bytes` of memory that is no file's the bot had.
+    """
 
     seconds: float
+    most_bytes: int
     firsts: list[float]
     answers: list[float]
 
 
-def train(discord: Discord, channels: list[str], speakers: list[str], rate: float) -> Trained:
+def train(discord: Discord, pid: int, channels: list[str], speakers: list[str], rate: float) -> Trained:
     """Train the large guild, with so many `/mark` a second."""
     progress = discord.answer(discord.slash(CITY, channels[0], "train"))
     began = time.monotonic()
     asked: list[str] = []
-    looked = began
+    looked = measured = began
+    most = 0
 
     def result() -> Any:
         said = discord.get(f"/posted?guild={CITY}&channel={channels[0]}&after={progress['id']}")
@@ -157,6 +167,10 @@ def train(discord: Discord, channels: list[str], speakers: list[str], rate: floa
         assert now - began < LONGEST_SECONDS, "the training did not end"
         if rate and len(asked) < (now - began) * rate:
             asked.append(discord.slash(speakers[len(asked) % len(speakers)], "general", "mark"))
+        if now - measured > 0.02:
+            measured = now
+            held = memory.read(pid)
+            most = max(most, held.private_bytes - held.file_bytes)
         if now - looked > 0.25:
             looked = now
             if result():
@@ -167,12 +181,21 @@ def train(discord: Discord, channels: list[str], speakers: list[str], rate: floa
     found = [discord.get(f"/interactions/{one}") for one in asked]
     firsts = [(one["callback_ns"] - one["sent_ns"]) / 1e6 for one in found]
     answers = [(one["answers"][0]["posted_ns"] - one["sent_ns"]) / 1e6 for one in found]
-    return Trained(seconds, firsts, answers)
+    return Trained(seconds, most, firsts, answers)
 
 
 def is_deployed(discord: Discord) -> bool:
     """Whether the bot has given Discord its commands."""
     return any("/commands" in route and "GET" not in route for route in discord.get("/counts")["requests"])
+
+
+def least_share() -> tuple[int, dict[str, str]]:
+    """The least share of the bot's group, and what the bot goes by in it."""
+    division = budget.divide(0, {"out": (BOT,)})
+    share = division.parts[0].least_bytes
+    chain = worker.within(Config(), share).chain
+    bounds = {"CHAFFINCH_CHAIN_SEGMENT_MEMORY": chain.segment_memory, "CHAFFINCH_CHAIN_MEMORY": chain.memory}
+    return share, {name: str(value) for name, value in bounds.items()}
 
 
 def rss_bytes(pid: int) -> int:
@@ -196,20 +219,29 @@ def measure(messages: int) -> None:
             channels = [name for name in city["channels"] if name.startswith("channel")]
             options = {f"channel-{number}": {"channel": name} for number, name in enumerate(channels, 1)}
             discord.answer(discord.slash(CITY, channels[0], "listen add", **options))
-            alone = train(discord, channels, speakers, 0)
+            alone = train(discord, running.pid, channels, speakers, 0)
             print(
                 f"training of {city['messages']:,} messages: {alone.seconds:.1f} s, "
                 f"{at_least(city['messages'] / alone.seconds, 20_000, '/s')}; "
-                f"RSS afterwards {rss_bytes(running.pid) / 1e6:.1f} MB"
+                f"memory of its own {alone.most_bytes / 1e6:.1f} MB at the most, RSS afterwards "
+                f"{rss_bytes(running.pid) / 1e6:.1f} MB"
             )
             quiet = [discord.slash(speakers[number % len(speakers)], "general", "mark") for number in range(20)]
             for interaction in quiet:
                 discord.answer(interaction)
-            seconds, firsts, answers = train(discord, channels, speakers, MARKS_A_SECOND)
+            seconds, _, firsts, answers = train(discord, running.pid, channels, speakers, MARKS_A_SECOND)
             print(
                 f"/mark in other guilds meanwhile ({len(firsts)} in {seconds:.1f} s): first REST call p50 "
                 f"{percentile(firsts, 0.5):.1f} ms, p99 {at_most(percentile(firsts, 0.99), 20, 'ms', 1)}; answer p50 "
                 f"{percentile(answers, 0.5):.1f} ms, p99 {percentile(answers, 0.99):.1f} ms"
+            )
+        share, bounds = least_share()
+        with logged(state / "log") as log, ended(command, env=environment | bounds, stderr=log) as running:
+            time.sleep(SETTLED_SECONDS)
+            small = train(discord, running.pid, channels, speakers, 0)
+            print(
+                f"the same bounded as in the least share of a fleet's budget: {small.seconds:.1f} s, memory of its own "
+                f"{at_most(small.most_bytes / 1e6, share / 1e6, 'MB', 1)} at the most"
             )
 
 
