@@ -13,10 +13,15 @@ use crate::segment::Segment;
 use crate::storage::{FileKind, Forget, MessageId, Options, SegmentEntry};
 use crate::{Error, Result};
 
-/// Forgotten messages whose transitions are taken off one by one. That takes 1.4 KB of memory and
-/// 10 us each; where more are forgotten it is faster to write the segment anew, which is silent
-/// until then. Tests make do with less.
+/// Forgotten messages of the largest segment whose transitions are taken off one by one. That takes
+/// 1.4 KB of memory and 10 us each; where more are forgotten it is faster to write the segment
+/// anew, which is silent until then. Tests make do with less.
 pub(super) const MOST_TAKEN_OFF: usize = if cfg!(test) { 1 << 11 } else { 1 << 16 };
+
+/// The same of a segment of so many messages: the smaller, the faster it is written.
+fn most_taken_off(messages: u64) -> usize {
+    (messages as usize / 16).clamp(MOST_TAKEN_OFF / 16, MOST_TAKEN_OFF)
+}
 
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -119,7 +124,7 @@ impl Held {
     pub fn bury(&self, found: &[u32], up_to_sequence: u64, dead: &mut Dead) -> Result<u64> {
         let mut count = 0;
         let mut tokens = Vec::new();
-        if dead.len() as usize + found.len() > MOST_TAKEN_OFF {
+        if dead.len() as usize + found.len() > most_taken_off(self.entry.messages) {
             dead.silence();
         }
         for &message in found {
@@ -197,5 +202,18 @@ fn checksum(path: &Path) -> Result<u32> {
             0 => return Ok(crc.finalize()),
             read => crc.update(&buffer[..read]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_smaller_segment_less_is_taken_off_one_by_one() {
+        let most = MOST_TAKEN_OFF as u64;
+        let of = [0, most, 8 * most, 16 * most, 100 * most].map(most_taken_off);
+        let all = MOST_TAKEN_OFF;
+        assert_eq!(of, [all / 16, all / 16, all / 2, all, all]);
     }
 }
