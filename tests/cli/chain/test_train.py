@@ -272,3 +272,23 @@ def test_a_chain_that_is_made_has_the_tenants_configuration(chain: Caller, tmp_p
     assert made("off", "--clean", "--no-guarded") == (1, False, 3)
     assert made("off", "--clean", "--guarded", "--min-authors", "1") == (1, True, 1)
     assert made("flag", "--clean", "--guarded") == (2, True, 3)
+
+
+def test_segments_are_as_large_as_the_configuration_says(chain: Caller, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("".join(f"message {n} of {n % 97} and one\n" for n in range(20_000)))
+    (tmp_path / "small.toml").write_text("[chain]\nsegment_memory = '1M'\n")
+    small = ("--config", str(tmp_path / "small.toml"))
+
+    def segments() -> int:
+        return int(chain.json("stats", "t")["segments"])
+
+    chain("train", "t", str(tmp_path / "in"), *small)
+    chain("merge", "t", "--whole", *small)
+    parts = segments()
+    assert parts >= 140_000 // (1_048_576 // 20)
+    chain("merge", "t", "--whole")
+    assert segments() == 1
+    chain("forget", "t", "--message", "~1", "--merge", *small)
+    assert segments() == parts
+    chain("train", "t", str(tmp_path / "in"), "--clean", *small)
+    assert segments() > 1

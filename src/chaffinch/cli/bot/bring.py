@@ -53,7 +53,7 @@ def command(
     found = look(Path(path))
     opening.settle_all(place)
     made = Candidate(settings).options(tenant_of(guild))
-    done = asyncio.run(bring(place, guild, found, made, settings.names, skip_bad=skip_bad))
+    done = asyncio.run(bring(place, guild, found, made, settings, skip_bad=skip_bad))
     print(shown.as_json(done) if as_json else summary(done))
     if done.stopped:
         click.echo("stopped; the same command goes on", err=True)

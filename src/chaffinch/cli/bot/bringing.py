@@ -3,7 +3,7 @@
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from chaffinch.chat.older.sources import Found
 from chaffinch.cli.bot.brought import Brought
 from chaffinch.cli.chain import learning, opening, sources
 from chaffinch.cli.chain.progress import Bar, Stop
+from chaffinch.config import ChainSettings
 from chaffinch.errors import InputError
 
 BATCH = 2000
@@ -88,7 +89,7 @@ def _refuse_foreign(state: Path) -> None:
 
 
 async def bring(
-    state: Path, guild: int, found: Found, made: Options, names: Sequence[str], *, skip_bad: bool
+    state: Path, guild: int, found: Found, made: Options, settings: ChainSettings, *, skip_bad: bool
 ) -> Brought:
     """Learn what was found. Raises `RunError` while a bot runs on the state directory, `InputError` for a bad file, and
     for root where the directory is another user's.
@@ -101,7 +102,7 @@ async def bring(
     for path in found.files:
         exports.refuse_other(path, guild)
     async with await Book.open(state) as book:
-        with opening.writing(state, tenant_of(guild), create=made, names=names) as chain:
+        with opening.writing(state, tenant_of(guild), settings, create=made, names=settings.names) as chain:
             one = Bringing(chain, guild, found, skip_bad=skip_bad)
             try:
                 one.run()

@@ -49,7 +49,7 @@ def command(
     if len(given) != 1 or not given[0]:
         raise InputError("say what to forget by exactly one of --message, --author, --channel and --before")
     until = None if before is None else _moment(before)
-    with opening.writing(options.state_of(state), tenant) as chain:
+    with opening.writing(options.state_of(state), tenant, options.load(config).chain) as chain:
         count = chain.forget(message=message, author=author, channel=channel, before=until)
         dropped = chain.merge().dropped if merge else None
         waits = chain.stats().forgotten > 0

@@ -35,7 +35,7 @@ def command(tenant: str, whole: bool, as_json: bool, state: str | None, config: 
 
     A changed option writes everything anew. Who generates meanwhile goes on.
     """
-    with opening.writing(options.state_of(state), tenant) as chain:
+    with opening.writing(options.state_of(state), tenant, options.load(config).chain) as chain:
         has = chain.options
         wanted = msgspec.structs.replace(has, **{name: value for name, value in changed.items() if value is not None})
         merged = chain.merge(whole=whole, options=None if wanted == has else wanted)

@@ -11,6 +11,7 @@ from chaffinch.chain.errors import UnknownTenantError
 from chaffinch.chain.names import MANIFEST, directory_of, tenants_in
 from chaffinch.chain.places import still
 from chaffinch.chain.results import Options
+from chaffinch.config import ChainSettings
 
 CHANGEABLE = ("backward", "max_copied_tokens", "min_authors", "support")
 """The options that a merge can change; the others say how text became tokens."""
@@ -27,13 +28,15 @@ def reading(state: Path, tenant: str) -> Chain:
         return Chain.open(directory)
 
 
-def writing(state: Path, tenant: str, create: Options | None = None, names: Sequence[str] = ()) -> Chain:
+def writing(
+    state: Path, tenant: str, settings: ChainSettings, create: Options | None = None, names: Sequence[str] = ()
+) -> Chain:
     """The tenant's chain for writing, made with `create` if there is none."""
     directory = directory_of(state, tenant)
     with swap.settled(state, tenant, make=create is not None):
         if create is None and not directory.is_dir():
             raise unknown(state, tenant)
-        return Chain.open(directory, write=True, create=create, names=names)
+        return Chain.open(directory, write=True, create=create, names=names, segment_memory=settings.segment_memory)
 
 
 def settle_all(state: Path) -> None:

@@ -32,6 +32,7 @@ class Job(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     options: Options
     """Of a chain that is made."""
+    settings: ChainSettings
     names: tuple[str, ...]
     skip_bad: bool
 
@@ -107,7 +108,15 @@ def command(
         wanted, kept = _kept(place, tenant, asked)
     else:
         wanted = _options(tenant, asked, settings, sources)
-    job = Job(place, tenant, sources, wanted, (*kept, *settings.names, *(names_in(names) if names else ())), skip_bad)
+    job = Job(
+        place,
+        tenant,
+        sources,
+        wanted,
+        settings,
+        (*kept, *settings.names, *(names_in(names) if names else ())),
+        skip_bad,
+    )
     if names and made and not job.options.guarded:
         raise InputError("--names is for a guarded chain, which replaces them: add --guarded")
     with_names = bool(names)
@@ -120,7 +129,7 @@ def command(
 
 def _on(job: Job, asked: dict[str, Any], *, made: bool, as_json: bool, with_names: bool) -> learning.Total:
     """Train the tenant's chain, making it if there is none. What files before a bad one came to is said here."""
-    with opening.writing(job.state, job.tenant, create=job.options, names=job.names) as chain:
+    with opening.writing(job.state, job.tenant, job.settings, create=job.options, names=job.names) as chain:
         # Also of one that was made just now: another process may have been first.
         _refuse_other_options(chain.options, asked, with_names=with_names)
         run = learning.Run(chain, job.sources, skip_bad=job.skip_bad)
@@ -145,7 +154,8 @@ def _anew(job: Job) -> learning.Total:
     plan = job.plan()
     with swap.held(job.state, job.tenant) as there, swap.making(job.state, job.tenant, plan) as beside:
         try:
-            with Chain.open(beside, write=True, create=job.options, names=job.names) as chain:
+            most = job.settings.segment_memory
+            with Chain.open(beside, write=True, create=job.options, names=job.names, segment_memory=most) as chain:
                 run = learning.Run(chain, job.sources, skip_bad=job.skip_bad)
                 run.learn()
         except InputError:
