@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chaffinch.events import Credential, Upload
-from tests.clients.wire import ask_all, free_port, need, run
+from tests.clients.wire import PATIENCE_SECONDS, ask_all, free_port, need, run
 from tests.decoys.harness import decoy, persona, read_quietly
 
 pytestmark = pytest.mark.clients
@@ -146,13 +146,23 @@ def test_before_a_login_the_decoy_says_what_the_product_says(vsftpd: int) -> Non
     asyncio.run(both())
 
 
+async def _said(reader: asyncio.StreamReader) -> bytes:
+    """A whole reply (RFC 959, 4.2), however long it takes, and what follows it unasked."""
+    said = line = await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
+    ends = said[:3] + (b"" if said[3:4] != b"-" else b" ")
+    while line and not line.startswith(ends):
+        line = await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)
+        said += line
+    return said + await read_quietly(reader, 0.04)
+
+
 async def _dialogue(port: int, source: str) -> list[tuple[str, bytes]]:
     reader, writer = await asyncio.open_connection(source, port)
-    await read_quietly(reader, 0.2)
+    await _said(reader)
     found: list[tuple[str, bytes]] = []
     for line in ("USER anonymous", "PASS me@here", *AFTER):
         writer.write(line.encode() + b"\r\n")
-        said = await read_quietly(reader, 1.5 if line.startswith(("PASS me", "LIST", "NLST")) else 0.04)
+        said = await _said(reader) if line else await read_quietly(reader, 0.04)  # an empty line is passed over
         found.append((line, re.sub(rb"client count was \d+", b"client count was N", said)))
     writer.close()
     with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ import pytest
 from chaffinch.decoys.mysql import auth, packets
 from chaffinch.events import Command, Credential, Fingerprint
 from chaffinch.personas.persona import Persona
-from tests.clients.wire import ask_all, free_port, need, run
+from tests.clients.wire import PATIENCE_SECONDS, ask_all, free_port, need, run
 from tests.decoys.harness import decoy, persona, read_quietly
 from tests.decoys.test_mysql import Server, connect, login
 
@@ -185,7 +185,8 @@ async def _answers(server: Server) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for statement in STATEMENTS:
         client.writer.write(packets.packet(b"\3" + statement.encode(), 0))
-        found[statement] = await read_quietly(client.reader, 0.05)
+        begun = await asyncio.wait_for(client.reader.read(65536), PATIENCE_SECONDS)
+        found[statement] = begun + await read_quietly(client.reader, 0.05)
     await client.close()
     return found
 

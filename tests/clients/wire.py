@@ -9,6 +9,9 @@ import pytest
 
 AT_ONCE = 64
 
+PATIENCE_SECONDS = 20.0
+"""For an answer that has to come: what is busy may take its time."""
+
 
 async def ask(address: tuple[str, int], sent: bytes, *, wait: float = 0.5, half: bool = False) -> tuple[bytes, str]:
     """What a server answers until it closes or is silent for `wait` seconds, and `closed` or `open`.
