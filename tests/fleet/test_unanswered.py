@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +49,26 @@ def timed(fleet: Fleet, *words: str) -> tuple[float, Any]:
     return time.monotonic() - began, done
 
 
+def all_timed(fleet: Fleet, *commands: tuple[str, ...]) -> list[tuple[float, Any]]:
+    """Commands given at once: each waits for itself."""
+    with ThreadPoolExecutor(len(commands)) as at_once:
+        return list(at_once.map(lambda words: timed(fleet, *words), commands))
+
+
 def test_status_shows_the_others_and_names_the_one(split: Split) -> None:
     assert split.decoys.status()["unanswered"] == []
     with hung(split.back) as sentence:
-        took, done = timed(split.decoys, "status")
+        (took, done), (_, as_json) = all_timed(split.decoys, ("status",), ("status", "--json"))
         assert took < A_FEW_SECONDS
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert done.stderr.startswith(sentence)
         assert "decoy-redis" in done.stdout
         assert "metrics" not in done.stdout
-        done = split.decoys.call("status", "--json")
-        assert done.returncode == 1
-        seen = msgspec.json.decode(done.stdout, type=control.Status)
+        assert as_json.returncode == 1
+        seen = msgspec.json.decode(as_json.stdout, type=control.Status)
         assert [one.name for one in seen.groups] == ["decoys"]
         assert [(one.group, one.pid) for one in seen.unanswered] == [("back", split.back.process.pid)]  # type: ignore[union-attr]
-        assert done.stderr == f"chaffinch: {seen.unanswered[0].error}\n"
+        assert as_json.stderr == f"chaffinch: {seen.unanswered[0].error}\n"
         greeted(split.decoys)
     eventually(lambda: split.groups() == ["back", "decoys"])
 
@@ -80,8 +86,8 @@ def test_deeds_with_the_others_do_not_wait_for_it(split: Split) -> None:
         took, done = timed(split.decoys, "restart", "decoy-redis")
         assert (done.returncode, done.stdout) == (0, "decoy-redis: restarted\n")
         assert took < asking.ROUND_SECONDS
-        for words in (("restart", "metrics"), ("stop", "back")):
-            took, done = timed(split.decoys, *words)
+        asked = (("restart", "metrics"), ("stop", "back"))
+        for words, (took, done) in zip(asked, all_timed(split.decoys, *asked), strict=True):
             assert took < A_FEW_SECONDS
             assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
             assert f"nobody who answers has {words[1]!r}" in done.stderr
@@ -159,8 +165,7 @@ def test_of_a_whole_fleet_too(tmp_path: Path) -> None:
     assert fleet.process is not None
     os.kill(fleet.process.pid, signal.SIGSTOP)
     try:
-        for words in ("status", "stop", "reload"):
-            took, done = timed(fleet, words)
+        for took, done in all_timed(fleet, ("status",), ("stop",), ("reload",)):
             assert took < A_FEW_SECONDS
             assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
             assert f"the supervisor (pid {fleet.process.pid}) did not answer within 5 s" in done.stderr
