@@ -32,8 +32,8 @@ async def ask(address: tuple[str, int], sent: bytes, *, wait: float = 0.5, half:
                 got += data
         except TimeoutError:
             end = "open"
-        except ConnectionResetError:
-            pass  # a client cannot tell a reset after the answer from a close
+        except ConnectionResetError:  # a client cannot tell a reset after the answer from a close
+            got += reader._buffer  # came before it, after which a reader gives nothing any more
         return bytes(got), end
     finally:
         writer.close()

@@ -171,9 +171,13 @@ def end_input(writer: asyncio.StreamWriter) -> None:
 async def read_quietly(reader: asyncio.StreamReader, wait: float) -> bytes:
     """What arrives until the peer closes or is silent for `wait` seconds."""
     got = bytearray()
-    with contextlib.suppress(TimeoutError, ConnectionResetError):
+    try:
         while data := await asyncio.wait_for(reader.read(65536), wait):
             got += data
+    except ConnectionResetError:
+        got += reader._buffer  # came before the reset, after which a reader gives nothing any more
+    except TimeoutError:
+        pass
     return bytes(got)
 
 
