@@ -86,7 +86,9 @@ def postfix(root: Path) -> Iterator[tuple[str, int]]:
     for table in ("postalias", "postmap"):
         source = "aliases" if table == "postalias" else "users"
         subprocess.run([table, "-c", configuration, f"hash:{configuration}/{source}"], check=True)
-    subprocess.run([program, "-c", configuration, "start"], check=True, stderr=subprocess.DEVNULL)
+    with (root / "said").open("wb") as said:  # and no pipe, which the daemons would hold
+        done = subprocess.run([program, "-c", configuration, "start"], check=False, stderr=said)
+    assert done.returncode == 0, (root / "said").read_text()
     try:
         wait_for(port)
         yield "127.0.0.1", port

@@ -296,9 +296,12 @@ def test_slow_readers_of_a_large_answer_hold_nobody_up_and_are_cut(tmp_path: Pat
     with answering(tmp_path, Large()), contextlib.ExitStack() as held:
         slow = [held.enter_context(connected(tmp_path, b'{"do":"metrics"}\n')) for _ in range(50)]
         time.sleep(0.1)
-        began = time.monotonic()
-        whole = control.ask(tmp_path, "metrics")
-        assert time.monotonic() - began < 0.2
+        took = []
+        for _ in range(3):  # who is held up is so each time; a machine that does something else holds up one
+            began = time.monotonic()
+            whole = control.ask(tmp_path, "metrics")
+            took.append(time.monotonic() - began)
+        assert min(took) < 0.2
         assert len(msgspec.json.decode(whole, type=control.Measured).snapshot) == 700_000
         time.sleep(callers.ANSWER_SECONDS + 0.3)
         got = [len(b"".join(iter(lambda one=one: one.recv(1 << 20), b""))) for one in slow]  # type: ignore[misc]

@@ -25,6 +25,9 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTI
 
 TARGET = "http://127.0.0.1:8080"
 
+TRIES = 3
+"""Of a run: on a machine that was busy it rightly says more than the guide, such as what was not sent in time."""
+
 
 def shape(text: str) -> list[str]:
     """The words of what was printed, without figures and without whether the generator was busy."""
@@ -45,15 +48,18 @@ def test_the_commands_do_what_the_guide_says(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
     with answering() as url:
         for line, expected in examples:
-            done = subprocess.run(
-                ["bash", "-c", line.replace(TARGET, url)],
-                cwd=tmp_path,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=60,
-                check=False,
-            )
+            for _ in range(TRIES if line.startswith("chaffinch load run") else 1):
+                done = subprocess.run(
+                    ["bash", "-c", line.replace(TARGET, url)],
+                    cwd=tmp_path,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    timeout=60,
+                    check=False,
+                )
+                if shape(done.stdout.decode()) == shape(expected):
+                    break
             assert shape(done.stdout.decode()) == shape(expected), line
             assert done.returncode == (2 if expected.startswith("chaffinch: ") else 0), line
         python(url, tmp_path)
