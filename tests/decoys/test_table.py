@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +103,27 @@ def test_a_process_without_room_takes_it_from_the_largest_table() -> None:
             peer.close()
 
     asyncio.run(crowd())
+
+
+def test_a_flood_in_one_turn_ends_no_newcomer_while_there_are_older_ones() -> None:
+    async def flood() -> None:
+        room, recorded = Room(40), Recorded()
+        tables = [SessionTable(1000, room) for _ in range(4)]
+        peers = [opened(table, recorded) for table in tables for _ in range(10)]
+        await asyncio.sleep(0.05)
+        new = [opened(table, recorded) for table in tables for _ in range(8)]
+        await asyncio.sleep(0.05)
+        assert sum(table.evicted for table in tables) == 32
+        for peer in new:
+            peer.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it is open, and nothing was said
+                peer.recv(1)
+        for table in tables:
+            await table.close(2)
+        for peer in (*peers, *new):
+            peer.close()
+
+    asyncio.run(flood())
 
 
 def test_a_lowered_bound_ends_the_most_silent_as_the_tables_are_swept() -> None:

@@ -54,8 +54,10 @@ class Room:
         self._end_largest()
 
     def largest(self) -> "SessionTable":
-        """The table that gives way when descriptors are short."""
-        return max(self.tables, key=len)
+        """The table that gives way when the process has no room. What ends already is not counted: in the turn of a
+        flood it is still open, and its table would give way until nobody was left, newcomers neither.
+        """
+        return max(self.tables, key=SessionTable.unended)
 
     def is_full(self) -> bool:
         return sum(map(len, self.tables)) >= self.most
@@ -68,11 +70,17 @@ class SessionTable:
         self.most = most
         self.evicted = 0
         self._open: dict[asyncio.Task[None], Session] = {}
+        self._ended: set[asyncio.Task[None]] = set()
+        """Those of them that were ended to make room."""
         self._room = room
         room.tables.append(self)
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def unended(self) -> int:
+        """How many were not ended to make room. Quick, for every newcomer asks."""
+        return len(self._open) - len(self._ended)
 
     def staying(self) -> int:
         """How many of its sessions do not end already."""
@@ -85,6 +93,7 @@ class SessionTable:
 
     def _remove(self, task: asyncio.Task[None]) -> None:
         self._open.pop(task, None)
+        self._ended.discard(task)
 
     def make_room(self, count: int = 1, *, full: bool = False) -> None:
         """Let newcomers be served: when this table is full, its most silent old sessions end; when the process has no
@@ -109,6 +118,7 @@ class SessionTable:
 
     def _end(self, task: asyncio.Task[None], session: Session) -> None:
         self.evicted += 1
+        self._ended.add(task)
         session.end(LimitError("evicted"))
         _cancel(task)
 
