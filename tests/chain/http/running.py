@@ -70,7 +70,8 @@ async def running(state: Path, **settings: Any) -> AsyncIterator[Running]:
     served = ServeSettings(**{"port": 0, "drain_seconds": 2.0, **settings})
     registry = Registry()
     listener = bound(served)
-    async with Pool(chain.threads, chain.queue, registry) as pool:
+    # Its log of slow operations is tested elsewhere: here it would say how busy the machine is.
+    async with Pool(chain.threads, chain.queue, registry, slow_ms=60_000) as pool:
         tenants = Tenants(state, pool, chain, registry)
         api = Api(tenants, pool, Tokens([]), served, registry)
         doors = Doors(served.connections, registry.counter("chain_http_connections_refused", "reason"), bounds)
