@@ -209,7 +209,7 @@ def test_merges_and_what_trainings_learned_meanwhile_fit_its_share() -> None:
         return bot_worker.within(Config(given=given), share_mb * workers.MB)
 
     assert bounded(0).chain == bounded(5000).chain == Config().chain
-    for share in (140, 250, 340, 450):
+    for share in (66, 140, 250, 340, 450):
         for given in ((), ("bot.trainings_at_once",)):
             config = bounded(share, *given)
             segment, trainings = config.chain.segment_memory, config.bot.trainings_at_once

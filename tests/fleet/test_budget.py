@@ -40,14 +40,19 @@ def test_shares_and_the_common_part_are_the_budget(how: str, given_bytes: int) -
 
 @pytest.mark.parametrize("how", ARRANGEMENTS)
 def test_the_least_share_holds_the_bots_work(how: str) -> None:
-    """Native code ends its process where it gets no memory, so a training has to have it."""
+    """Native code ends its process where it gets no memory, so what bounds trainings has to be there."""
     opted = workers.arrange(workers.table(BUILT_IN, opted=(workers.BOT,)), how)
     least = budget.divide(0, opted).least_bytes
     division = budget.divide(least, opted)
     part = next(one for one in division.parts if workers.BOT in opted[one.name])
-    assert part.share_bytes >= budget.idle_bytes(opted[part.name]) + 100 * workers.MB
+    assert part.share_bytes >= budget.idle_bytes(opted[part.name]) + workers.BOT.working_bytes
     with pytest.raises(InputError, match="cannot hold this fleet"):
         budget.divide(least - MIB, opted)
+
+
+def test_the_budget_that_the_guide_names_holds_the_bot_too() -> None:
+    opted = workers.arrange(workers.table(BUILT_IN, opted=(workers.BOT,)), "default")
+    assert budget.divide(128 * MIB, opted).least_bytes <= 128 * MIB
 
 
 def test_weights_divide_what_is_left() -> None:

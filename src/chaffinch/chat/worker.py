@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LEAST_BYTES: Final = 1 << 20
 """The least of `chain.segment_memory`."""
 
+TRAINING_BYTES: Final = 100_000_000
+"""For each of so many one training more goes on at once: with less their chains have more parts, and talk slower."""
+
 
 def refuse_unready(config: Config, state: Path) -> None:
     """Before a fleet starts, without reading the token: that the bot could run. Raises `InputError`."""
@@ -70,7 +73,7 @@ def within(config: Config, share_bytes: int) -> Config:
 
     bot, chain, work = config.bot, config.chain, share_bytes - idle_bytes((BOT,))
     if "bot.trainings_at_once" not in config.given:
-        most = max(1, work // BOT.working_bytes)
+        most = max(1, work // TRAINING_BYTES)
         bot = msgspec.structs.replace(bot, trainings_at_once=min(most, bot.trainings_at_once))
     unmerged = bot.trainings_at_once * BEHIND
     if "chain.segment_memory" not in config.given:

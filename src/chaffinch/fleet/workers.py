@@ -86,7 +86,7 @@ CAPTURE: Final = Worker(
 
 BOT: Final = Worker(
     "bot", "chaffinch.chat.worker", OUT, "the Discord bot (with `bot.enabled`)", ("outbound",), 32 * MB, 2,
-    ("bot", "chains"), prepares=True, working_bytes=100 * MB, native=True,
+    ("bot", "chains"), prepares=True, working_bytes=26 * MB, native=True,
 )  # fmt: skip
 """With `bot.enabled`. It reads its token before it gives up the right to."""
 
