@@ -410,7 +410,8 @@ def test_damage_and_wrong_names_are_told(tmp_path: Path) -> None:
 
 def test_a_chain_of_another_user_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(chains: OpenChains) -> None:
-        with pytest.raises(RunError, match=r"the chain of t cannot be opened \(Permission denied\): give this user"):
+        said = r"t/manifest.json cannot be changed \(Permission denied\): make the state writable"
+        with pytest.raises(RunError, match=said):
             await chains.acquire("t", write=True, create=Options())
 
     def denied(path: Path) -> bool:

@@ -17,7 +17,7 @@ from chaffinch.chain import swap
 from chaffinch.chain.engine import Chain
 from chaffinch.chain.errors import UnknownTenantError
 from chaffinch.chain.names import MANIFEST, directory_of
-from chaffinch.chain.places import still
+from chaffinch.chain.places import reported, still
 from chaffinch.chain.pool import Pool
 from chaffinch.chain.results import Options
 from chaffinch.chain.slot import MOVES, Slot, State, key_of
@@ -249,13 +249,8 @@ class OpenChains:
 
     def _open_now(self, slot: Slot) -> Chain:
         """On a thread."""
-        try:
+        with reported(directory_of(self._state, slot.tenant)):  # what is looked at before the chain itself is
             chain = self._open_anew(slot) if slot.anew else self._open_tenants(slot)
-        except OSError as error:  # of what is looked at before the chain itself is: a directory of another user's
-            raise RunError(
-                f"the chain of {slot.tenant} cannot be opened ({error.strerror}): give this user the right to "
-                f"{directory_of(self._state, slot.tenant)} and all that is in it"
-            ) from None
         slot.memory, slot.unmerged = chain.memory_bytes, chain.unmerged_bytes
         slot.counts_support = chain.options.counts_support
         slot.unheard = slot.counts_support and slot.writes and chain.stats().delta_messages > 0

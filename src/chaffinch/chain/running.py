@@ -37,8 +37,8 @@ merge took. One that is due right after a merge rests once as long."""
 
 
 BEHIND: Final = 0.5
-"""Who learns much at once waits for a merge while so much of what a segment may take is learned and not merged: twice
-what makes a merge due.
+"""Who learns much at once waits for a merge while so much of what a segment may take is learned and not merged: at
+least twice what makes a merge due.
 """
 
 
@@ -72,7 +72,7 @@ class Running:
         """Long calls take at most half of the threads, so that short ones go on beside them."""
 
     async def caught_up(self, tenant: str, *, anew: bool = False) -> None:
-        """Wait while the tenant's chain, or the one `anew`, is merged and has learned twice of what makes a merge due.
+        """Wait while the tenant's chain, or the one `anew`, is merged and has learned too much meanwhile (`BEHIND`).
 
         For who learns much at once and has time: others go on learning meanwhile. A merge that fails ends the wait.
         """
