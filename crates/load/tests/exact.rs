@@ -33,13 +33,8 @@ fn an_iteration_is_as_late_as_its_bytes_are() {
     let came: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let told = Arc::clone(&came);
     let server = Server::new(move |peer| {
-        for turn in 0.. {
-            let Some(first) = long_request(peer) else {
-                return;
-            };
-            if turn == 1 {
-                told.lock().unwrap().push(first);
-            }
+        while let Some(first) = long_request(peer) {
+            told.lock().unwrap().push(first);
             peer.ok();
         }
     });
@@ -52,10 +47,12 @@ fn an_iteration_is_as_late_as_its_bytes_are() {
     let asked = json!({"users": 8, "model": steps, "duration_ms": 4500, "scenarios": [post]});
     let view = run(&plan(&server.url(), &asked));
     assert_all_asked(&view);
-    let came = came.lock().unwrap();
-    assert_eq!((view.passed, came.len()), (16, 8), "{}", text(&view));
-    let first = *came.iter().min().unwrap();
-    let waits: Duration = came.iter().map(|&one| one - first).sum();
+    let mut came = came.lock().unwrap();
+    assert_eq!((view.passed, came.len()), (16, 16), "{}", text(&view));
+    came.sort_unstable();
+    // By time, not by connection: one that is free already may take two of a second time, and another one none.
+    let again = &came[8..];
+    let waits: Duration = again.iter().map(|&one| one - again[0]).sum();
     let mean_ms = waits.as_secs_f64() * 1e3 / 7.0;
     let told = (view.generator.late, view.generator.late_ms);
     assert!(told.0 >= 6 && told.1 > mean_ms / 2.0, "{told:?} {mean_ms}");
